@@ -1,0 +1,119 @@
+// data.h -- image sets on the host: reading, decoding, shuffling, prefetching.
+#ifndef VKDIV_DATA_H
+#define VKDIV_DATA_H
+
+#include <vkdiv/base.h>
+
+VKD_BEGIN
+
+#define VKD_NO_LABEL 0xffffffffu
+
+// ---- Image sets --------------------------------------------------------------------------------
+
+// An image set: one split of what a SPEC names. Constant once opened; every function below may
+// be called from several threads at once.
+typedef struct vkd_dataset vkd_dataset;
+
+struct vkd_dataset_params {
+    const char *spec;           // "idx:DIR?classes=0-5&limit=1000", "folder:DIR", "cifar:DIR"
+    const char *split;          // "train", "val", "test"; a ?split= in the spec wins
+    struct vkd_log log;
+};
+
+// Opens one split. Options after '?': split=NAME, classes=LIST (as "0-5,8", counted in the order
+// of class names; kept classes are renumbered from 0), limit=N (the first N of each class in
+// turn, so that classes stay balanced), size=N (the short side images are scaled to).
+//
+//   VKD_INVALID  the spec is wrong (the log names the part, what was expected, the nearest name)
+//   VKD_IO       a folder or file is missing or unreadable
+//   VKD_FORMAT   a file is not what it should be (the log names file, place and expectation)
+//   VKD_NO_MEMORY
+VKD_CHECKED vkd_result vkd_dataset_open(const struct vkd_dataset_params *p, vkd_dataset **out);
+void vkd_dataset_close(vkd_dataset **d);
+
+struct vkd_dataset_info {
+    const char *format;         // "idx", "folder", "cifar"
+    const char *split;
+    uint32_t count;             // images
+    uint32_t classes;
+    uint32_t channels;          // 1 when every image is known to be grey, else 3
+    uint32_t height, width;     // common size, or 0 when images differ (folder:)
+    uint64_t fingerprint;       // xxHash64 over names, sizes, labels and options; content for idx, cifar
+};
+const struct vkd_dataset_info *vkd_dataset_info(const vkd_dataset *d);
+
+const char *vkd_dataset_class_name(const vkd_dataset *d, uint32_t class_index);
+uint32_t    vkd_dataset_class_size(const vkd_dataset *d, uint32_t class_index);
+uint32_t    vkd_dataset_label(const vkd_dataset *d, uint32_t index);           // or VKD_NO_LABEL
+// Where image `index` comes from: "train/cat/12.png", or "train-images-idx3-ubyte.gz[12]".
+void        vkd_dataset_name(const vkd_dataset *d, uint32_t index, char *text, size_t size);
+
+// A decoded image: height * width pixels of 4 bytes, rows from the top. RGB and an unused 255; a
+// grey set (channels 1) has its value in the first three bytes.
+struct vkd_image {
+    uint32_t height, width;
+    uint8_t *pixels;            // malloc'd
+};
+
+// Decodes image `index`, scaled down (never up) so that its short side is at most `short_side` (0:
+// not at all) and both sides fit `max_side`.
+//
+//   VKD_IO, VKD_FORMAT (why says file and reason), VKD_NO_MEMORY
+VKD_CHECKED vkd_result vkd_dataset_decode(const vkd_dataset *d, uint32_t index, uint32_t short_side,
+                                          uint32_t max_side, struct vkd_image *out, char *why, size_t why_size);
+void vkd_image_finish(struct vkd_image *image);
+
+// ---- Loading -----------------------------------------------------------------------------------
+
+// One image's entry in a batch; the augmentation kernel reads the table as it is.
+struct vkd_batch_image {
+    uint32_t index;             // in the set: the key of its random stream
+    uint32_t label;
+    uint32_t height, width;     // of its pixels
+    uint32_t ofs;               // in pixels (u32 words) from the start of the batch's pixels
+    uint32_t reserved[3];
+};
+
+// Brings batches of decoded images, ahead of their use, from threads of its own. Order and content
+// depend only on (seed, epoch, batch), never on timing or the number of threads.
+typedef struct vkd_loader vkd_loader;
+
+struct vkd_loader_params {
+    const vkd_dataset *dataset;
+    uint32_t batch;             // images
+    uint32_t canvas;            // both sides of an image fit this: larger ones are scaled down
+    uint32_t short_side;        // larger short sides are scaled down to this; 0: canvas
+    uint64_t seed;
+    bool     shuffle;           // a new order each epoch
+    bool     drop_last;         // a last short batch is left out
+    uint32_t threads;           // 0: one less than the processors, at least 1
+    uint32_t prefetch;          // batches ahead; 0: 4
+    uint32_t bad_limit;         // unreadable images tolerated in all (each replaced by the next readable one, and logged)
+    uint64_t cache_size;        // bytes of decoded images kept in memory; 0: 1 GiB or a quarter of what is free
+    struct vkd_log log;
+};
+VKD_CHECKED vkd_result vkd_loader_create(const struct vkd_loader_params *p, vkd_loader **out);
+void vkd_loader_destroy(vkd_loader **l);        // stops its threads
+
+uint32_t vkd_loader_batches(const vkd_loader *l);   // per epoch
+uint64_t vkd_loader_pixel_max(const vkd_loader *l); // pixels one batch can hold at most: batch * canvas * canvas
+
+// Continues at batch `batch` of epoch `epoch` (both from 0). Thread-safety: the consumer's thread.
+VKD_CHECKED vkd_result vkd_loader_seek(vkd_loader *l, uint32_t epoch, uint32_t batch);
+
+struct vkd_batch {
+    uint32_t epoch, batch;
+    uint32_t count;                         // images; below params.batch only in a last short batch
+    const struct vkd_batch_image *images;   // count
+    const uint32_t *pixels;                 // RGBA8, one word each
+    uint64_t pixel_count;
+};
+
+// The next batch, valid until the next call; goes on into the next epoch by itself. Waits for the
+// threads if need be and adds the time waited to *waited_seconds (NULL is fine).
+//
+//   VKD_FORMAT  more than bad_limit images could not be read (the log names them)
+VKD_CHECKED vkd_result vkd_loader_next(vkd_loader *l, struct vkd_batch *out, double *waited_seconds);
+
+VKD_END
+#endif

@@ -1,0 +1,54 @@
+// layers.h -- the operations by name, and layers that make their own parameters. All of it is
+// sugar over vkd_apply and vkd_param; all return NULL after an error.
+#ifndef VKDIV_LAYERS_H
+#define VKDIV_LAYERS_H
+
+#include <vkdiv/graph.h>
+
+VKD_BEGIN
+
+// ---- Operations ----
+// x (N, H, W, C), w (R, S, C / groups, K) -> (N, OH, OW, K). Reads stride, pad, dilation, groups.
+vkd_tensor *vkd_conv2d(vkd_graph *g, vkd_tensor *x, vkd_tensor *w, const struct vkd_attr *attr);
+// a (.., M, K), b (.., K, N) -> (M.., N); rows are d[0] * d[1] * d[2]. Reads trans_a, trans_b.
+vkd_tensor *vkd_matmul(vkd_graph *g, vkd_tensor *a, vkd_tensor *b, const struct vkd_attr *attr);
+vkd_tensor *vkd_bias(vkd_graph *g, vkd_tensor *x, vkd_tensor *b);           // b (1, 1, 1, C)
+vkd_tensor *vkd_relu(vkd_graph *g, vkd_tensor *x);
+vkd_tensor *vkd_relu6(vkd_graph *g, vkd_tensor *x);
+vkd_tensor *vkd_gelu(vkd_graph *g, vkd_tensor *x);                          // exact, by erf
+vkd_tensor *vkd_silu(vkd_graph *g, vkd_tensor *x);
+vkd_tensor *vkd_add(vkd_graph *g, vkd_tensor *a, vkd_tensor *b);            // same shapes
+vkd_tensor *vkd_mul(vkd_graph *g, vkd_tensor *a, vkd_tensor *b);            // same shapes
+vkd_tensor *vkd_scale(vkd_graph *g, vkd_tensor *x, float alpha);
+vkd_tensor *vkd_max_pool(vkd_graph *g, vkd_tensor *x, const struct vkd_attr *attr);
+vkd_tensor *vkd_avg_pool(vkd_graph *g, vkd_tensor *x, const struct vkd_attr *attr);
+vkd_tensor *vkd_global_avg_pool(vkd_graph *g, vkd_tensor *x);               // (N, 1, 1, C)
+vkd_tensor *vkd_l2_normalize(vkd_graph *g, vkd_tensor *x, float eps);       // over C
+vkd_tensor *vkd_softmax(vkd_graph *g, vkd_tensor *x);                       // over C
+vkd_tensor *vkd_log_softmax(vkd_graph *g, vkd_tensor *x);                   // over C
+vkd_tensor *vkd_dropout(vkd_graph *g, vkd_tensor *x, float p, uint32_t stream);
+vkd_tensor *vkd_sum(vkd_graph *g, vkd_tensor *x, uint32_t axes);            // bit i: dimension i
+vkd_tensor *vkd_mean(vkd_graph *g, vkd_tensor *x, uint32_t axes);
+vkd_tensor *vkd_slice(vkd_graph *g, vkd_tensor *x, uint32_t begin, uint32_t end);   // along C
+vkd_tensor *vkd_concat(vkd_graph *g, vkd_tensor *const *x, uint32_t count);         // along C
+vkd_tensor *vkd_cast(vkd_graph *g, vkd_tensor *x, enum vkd_dtype dtype);
+
+// ---- Losses: mean over the images -> (1, 1, 1, 1) ----
+// logits (N, 1, 1, K), labels u32 (1, 1, 1, N). A label of 0xffffffff leaves its image out.
+vkd_tensor *vkd_cross_entropy(vkd_graph *g, vkd_tensor *logits, vkd_tensor *labels, float label_smoothing);
+vkd_tensor *vkd_bce(vkd_graph *g, vkd_tensor *logits, vkd_tensor *targets);     // same shapes; mean over all
+vkd_tensor *vkd_mse(vkd_graph *g, vkd_tensor *x, vkd_tensor *y);                // mean over all
+// Rank of each image's label among its logits (0 = right): u32 (1, 1, 1, N). No gradient.
+vkd_tensor *vkd_label_rank(vkd_graph *g, vkd_tensor *logits, vkd_tensor *labels);
+
+// ---- Layers: parameters are called NAME.weight, NAME.bias, ... as in PyTorch ----
+// k output channels, square `kernel`; attr as for vkd_conv2d.
+vkd_tensor *vkd_layer_conv2d(vkd_graph *g, vkd_tensor *x, const char *name, uint32_t k, uint32_t kernel,
+                             const struct vkd_attr *attr);      // no bias
+vkd_tensor *vkd_layer_linear(vkd_graph *g, vkd_tensor *x, const char *name, uint32_t k, bool bias);
+// y = act(gamma * (x - mean) / sqrt(var + eps) + beta + residual); `residual` may be NULL.
+vkd_tensor *vkd_layer_batch_norm(vkd_graph *g, vkd_tensor *x, const char *name, enum vkd_activation act,
+                                 vkd_tensor *residual);
+
+VKD_END
+#endif

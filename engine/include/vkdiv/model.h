@@ -1,0 +1,39 @@
+// model.h -- model families. One is one file in engine/models/, built from layers.h alone.
+#ifndef VKDIV_MODEL_H
+#define VKDIV_MODEL_H
+
+#include <vkdiv/layers.h>
+
+VKD_BEGIN
+
+struct vkd_model_params {
+    const char *arch;           // "resnet18", "resnet34", "resnet50", "mobilenet_v2"
+    uint32_t width;             // channels of the first stage; 0: the architecture's own (64; MobileNetV2 32)
+    bool     cifar_stem;        // 3x3 stride 1 padding 1, no max-pool
+    uint32_t classes;           // 0: no classifier, features are the output
+    float    dropout;           // MobileNetV2's classifier; < 0: the architecture's own
+    bool     zero_init_residual;
+};
+
+struct vkd_model {
+    vkd_tensor *features;       // (N, 1, 1, D), marked "features"
+    vkd_tensor *logits;         // (N, 1, 1, classes), marked "logits"; NULL when classes is 0
+};
+
+// One architecture of a family: `build` gets params with every default filled in.
+struct vkd_model_arch {
+    const char *name;
+    uint32_t default_width;
+    const void *config;
+    struct vkd_model (*build)(vkd_graph *g, vkd_tensor *images, const struct vkd_model_params *p,
+                              const void *config);
+};
+
+// Builds p->arch on `images` (N, H, W, C). Errors stick to the graph.
+struct vkd_model vkd_model_build(vkd_graph *g, vkd_tensor *images, const struct vkd_model_params *p);
+
+// The architectures by index; NULL past the end.
+const struct vkd_model_arch *vkd_model_at(uint32_t index);
+
+VKD_END
+#endif

@@ -1,0 +1,100 @@
+// program.h -- parameters on a device, and graphs compiled to recorded command lists.
+#ifndef VKDIV_PROGRAM_H
+#define VKDIV_PROGRAM_H
+
+#include <vkdiv/compute.h>
+#include <vkdiv/graph.h>
+
+VKD_BEGIN
+
+struct vkd_step_block;      // shaders/step_block.h
+
+// ---- Parameters -------------------------------------------------------------------------------
+
+// Every parameter and state tensor of a model, by name: values and gradients, each kind in one
+// flat buffer so that an optimiser is one dispatch. Programs of different graphs share one store.
+typedef struct vkd_params vkd_params;
+
+struct vkd_param_info {
+    const char *name;
+    struct vkd_shape shape;         // in memory
+    uint32_t logical_in;            // unpadded C of a weight
+    uint64_t ofs;                   // elements from the start of its flat buffer
+    uint64_t numel;                 // elements in memory
+    uint32_t fan_in, fan_out;
+    enum vkd_init init;
+    bool state, no_decay;
+};
+
+// Collects the parameters of `g` (trainable ones first) and allocates them. `gradients` false
+// saves that memory for evaluation.
+VKD_CHECKED vkd_result vkd_params_create(vkd_device *dev, const vkd_graph *g, bool gradients, vkd_params **out);
+void vkd_params_destroy(vkd_params **p);
+
+// Starts every parameter from its vkd_init with Philox streams keyed by (seed, name): the same
+// numbers on every device.
+VKD_CHECKED vkd_result vkd_params_init(vkd_params *p, uint64_t seed);
+
+uint32_t vkd_params_count(const vkd_params *p);
+const struct vkd_param_info *vkd_params_at(const vkd_params *p, uint32_t index);
+int vkd_params_find(const vkd_params *p, const char *name);     // -1 if absent
+
+// Copies one parameter to or from `data`: `numel` floats in the device's padded layout.
+VKD_CHECKED vkd_result vkd_params_read(vkd_params *p, uint32_t index, float *data);
+VKD_CHECKED vkd_result vkd_params_write(vkd_params *p, uint32_t index, const float *data);
+VKD_CHECKED vkd_result vkd_params_read_grad(vkd_params *p, uint32_t index, float *data);
+
+// The flat buffers: trainable values then states (values), trainable only (gradients, NULL without).
+struct vkd_range vkd_params_values(const vkd_params *p);
+struct vkd_range vkd_params_trainable(const vkd_params *p);
+struct vkd_range vkd_params_gradients(const vkd_params *p);
+
+// xxHash64 of all values' bytes: equal runs have equal hashes.
+VKD_CHECKED vkd_result vkd_params_hash(vkd_params *p, uint64_t *hash);
+
+// ---- Programs ---------------------------------------------------------------------------------
+
+typedef struct vkd_program vkd_program;
+
+struct vkd_program_params {
+    bool training;          // batch norm by batch statistics, dropout on
+    bool backward;          // also the gradients of the graph's loss with respect to its parameters
+};
+
+// Compiles `g`: orders it, plans one arena by lifetimes, records the dispatches. `g` and `params`
+// must outlive the program.
+//
+//   VKD_INVALID     the graph has an error, or a parameter that `params` has not or in another shape
+//   VKD_NO_MEMORY   the log says how much is needed and how much there is
+VKD_CHECKED vkd_result vkd_program_create(vkd_device *dev, vkd_graph *g, vkd_params *params,
+                                          const struct vkd_program_params *p, vkd_program **out);
+void vkd_program_destroy(vkd_program **p);
+
+// Bytes: what the arena holds, what a perfect plan would need (the largest sum of live tensors),
+// and what the same tensors would take without sharing.
+struct vkd_program_memory { uint64_t arena, lower_bound, unshared; };
+struct vkd_program_memory vkd_program_memory(const vkd_program *p);
+
+// The same figures without a device's memory, for "does it fit".
+VKD_CHECKED vkd_result vkd_program_estimate(const struct vkd_caps *caps, vkd_graph *g,
+                                            const struct vkd_program_params *p, struct vkd_program_memory *out);
+
+// Where an input, parameter or marked tensor lies (valid until the program is destroyed).
+VKD_CHECKED vkd_result vkd_program_range(vkd_program *p, const char *name, struct vkd_range *out);
+
+// The step block, a DEVICE buffer of sizeof(struct vkd_step_block).
+struct vkd_range vkd_program_step_block(vkd_program *p);
+
+// The recorded segments in order, to be submitted by vkd_submit among other lists.
+vkd_commands *const *vkd_program_segments(vkd_program *p, uint32_t *count);
+
+// Writes the step block and submits all segments; returns at once. NULL `step`: all zeros.
+VKD_CHECKED vkd_result vkd_program_run(vkd_program *p, const struct vkd_step_block *step, uint64_t *ticket);
+
+// Runs the program once more, tensor by tensor, and names the first that holds a NaN or an
+// infinity: "gradient of layer3.0.conv1.weight". `text` is "" when all are finite. For diagnosis
+// after a training diverged; slow.
+VKD_CHECKED vkd_result vkd_program_find_nonfinite(vkd_program *p, char *text, size_t size);
+
+VKD_END
+#endif
