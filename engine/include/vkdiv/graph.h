@@ -76,6 +76,8 @@ struct vkd_param_params {
     uint32_t logical_in;        // unpadded C of a (R, S, C, K) weight; 0: shape.d[2]
     enum vkd_init init;
     uint32_t fan_in, fan_out;   // 0: from the shape
+    uint32_t rank;              // in files, as in PyTorch: 1 (C), 2 (K, C), 4 (K, C, R, S); 0: from the shape, a
+                                // (1, 1, C, K) being a matrix
     bool state;                 // not trained: running statistics
     bool no_decay;              // weight decay never applies (norms, biases)
 };

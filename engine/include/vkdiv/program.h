@@ -22,6 +22,7 @@ struct vkd_param_info {
     uint64_t ofs;                   // elements from the start of its flat buffer
     uint64_t numel;                 // elements in memory
     uint32_t fan_in, fan_out;
+    uint32_t rank;                  // 1, 2 or 4: see struct vkd_param_params
     enum vkd_init init;
     bool state, no_decay;
 };
