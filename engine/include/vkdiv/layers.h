@@ -42,13 +42,19 @@ vkd_tensor *vkd_mse(vkd_graph *g, vkd_tensor *x, vkd_tensor *y);                
 vkd_tensor *vkd_label_rank(vkd_graph *g, vkd_tensor *logits, vkd_tensor *labels);
 
 // ---- Layers: parameters are called NAME.weight, NAME.bias, ... as in PyTorch ----
-// k output channels, square `kernel`; attr as for vkd_conv2d.
+// k output channels, square `kernel`, no bias, Kaiming start; attr as for vkd_conv2d.
 vkd_tensor *vkd_layer_conv2d(vkd_graph *g, vkd_tensor *x, const char *name, uint32_t k, uint32_t kernel,
-                             const struct vkd_attr *attr);      // no bias
+                             const struct vkd_attr *attr);
+// k outputs over C. The weight starts from `init`, the bias from zero unless `init` is VKD_INIT_LINEAR.
 vkd_tensor *vkd_layer_linear(vkd_graph *g, vkd_tensor *x, const char *name, uint32_t k, bool bias);
-// y = act(gamma * (x - mean) / sqrt(var + eps) + beta + residual); `residual` may be NULL.
+vkd_tensor *vkd_layer_linear_init(vkd_graph *g, vkd_tensor *x, const char *name, uint32_t k, bool bias,
+                                  enum vkd_init init);
+// y = act(gamma * (x - mean) / sqrt(var + eps) + beta + residual) with eps 1e-5 and momentum 0.1;
+// `residual` may be NULL. Gamma starts from `init`, else from one.
 vkd_tensor *vkd_layer_batch_norm(vkd_graph *g, vkd_tensor *x, const char *name, enum vkd_activation act,
                                  vkd_tensor *residual);
+vkd_tensor *vkd_layer_batch_norm_init(vkd_graph *g, vkd_tensor *x, const char *name, enum vkd_activation act,
+                                      vkd_tensor *residual, enum vkd_init init);
 
 VKD_END
 #endif

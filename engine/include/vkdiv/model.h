@@ -9,10 +9,11 @@ VKD_BEGIN
 struct vkd_model_params {
     const char *arch;           // "resnet18", "resnet34", "resnet50", "mobilenet_v2"
     uint32_t width;             // channels of the first stage; 0: the architecture's own (64; MobileNetV2 32)
-    bool     cifar_stem;        // 3x3 stride 1 padding 1, no max-pool
+    bool     cifar_stem;        // for images of about 32 x 32: the first convolution is 3x3 with stride 1 and the next
+                                // halving (ResNet's max-pool, the stride of MobileNetV2's second stage) is left out
     uint32_t classes;           // 0: no classifier, features are the output
     float    dropout;           // MobileNetV2's classifier; < 0: the architecture's own
-    bool     zero_init_residual;
+    bool     zero_init_residual;    // ResNet: the last norm of each block starts at zero
 };
 
 struct vkd_model {
@@ -24,16 +25,26 @@ struct vkd_model {
 struct vkd_model_arch {
     const char *name;
     uint32_t default_width;
+    float default_dropout;
     const void *config;
     struct vkd_model (*build)(vkd_graph *g, vkd_tensor *images, const struct vkd_model_params *p,
                               const void *config);
 };
 
-// Builds p->arch on `images` (N, H, W, C). Errors stick to the graph.
+// What engine/models/STEM.c defines as vkd_models_STEM.
+struct vkd_model_family {
+    const struct vkd_model_arch *archs;
+    uint32_t count;
+};
+
+// Builds p->arch on `images` (N, H, W, C). Errors stick to the graph; an unknown architecture is
+// answered with the nearest name.
 struct vkd_model vkd_model_build(vkd_graph *g, vkd_tensor *images, const struct vkd_model_params *p);
 
 // The architectures by index; NULL past the end.
 const struct vkd_model_arch *vkd_model_at(uint32_t index);
+// The one called `name`, or NULL.
+const struct vkd_model_arch *vkd_model_find(const char *name);
 
 VKD_END
 #endif
