@@ -9,6 +9,8 @@
 #include <vkdiv/device.h>
 #include <vkdiv/graph.h>
 
+struct vkd_step_block;
+
 enum { VKD_MAX_IN = 8, VKD_MAX_OUT = 4, VKD_MAX_SCRATCH = 6, VKD_MAX_BIND = 8 };
 
 // A tensor as an op sees it.
@@ -26,6 +28,7 @@ struct vkd_call {
     bool training;                  // batch norm, dropout
     uint32_t want;                  // backward: bit i asks for the gradient of in[i]
     const struct vkd_caps *caps;    // NULL inside shape()
+    const struct vkd_step_block *step;  // ref() alone: what the step block holds
     char error[192];                // shape(): why the call is rejected
 };
 
