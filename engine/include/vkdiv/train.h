@@ -4,66 +4,9 @@
 
 #include <vkdiv/data.h>
 #include <vkdiv/device.h>
+#include <vkdiv/recipe.h>
 
 VKD_BEGIN
-
-// What a run does, resolved: every default is filled in. Strings are borrowed.
-struct vkd_recipe {
-    struct {
-        const char *train;          // data SPEC
-        const char *test;           // SPEC; NULL: `train` with the split test
-        float mean[3], std[3];      // of the pixels / 255
-        bool shuffle;
-        uint32_t threads;           // decode threads; 0: automatic
-        uint32_t bad_limit;         // unreadable images tolerated
-    } data;
-    struct {
-        const char *name;           // "none", "pad-crop", "resized-crop"
-        uint32_t pad;               // pad-crop: pixels on each side
-        float scale[2];             // resized-crop: share of the area
-        float ratio[2];             // resized-crop: aspect
-        float flip;                 // probability
-    } augment;
-    struct {
-        const char *arch;
-        uint32_t width;             // 0: the architecture's own
-        const char *stem;           // "cifar" or "imagenet"
-        uint32_t size;              // input height and width
-        bool zero_init_residual;
-        float dropout;              // < 0: the architecture's own
-    } model;
-    struct {
-        const char *name;           // "sgd", "lars", "adam", "adamw", "lamb"
-        float lr, momentum, weight_decay, beta1, beta2, eps;
-        bool nesterov, decay_norm_bias;
-        float clip_norm;            // 0: none
-    } optimizer;
-    struct {
-        const char *name;           // "constant", "step", "cosine"
-        float warmup_epochs, min_lr, gamma;
-        uint32_t step_epochs;       // "step": every so many epochs
-    } schedule;
-    float label_smoothing;
-    float ema;                      // decay of averaged weights; 0: none
-    uint32_t batch;                 // images per optimiser step
-    uint32_t accumulate;            // micro-batches per step; batch is divisible by it
-    uint32_t epochs;
-    uint32_t steps;                 // stop after so many; 0: after `epochs`
-    uint32_t eval_every;            // epochs; 0: only at the end
-    uint32_t checkpoint_minutes;    // besides every epoch's end; 0: none
-    const char *init;               // safetensors to start from; NULL: from the seed
-    const char *precision;          // "fp32"
-    uint64_t seed;
-};
-
-// Fills `r` with the defaults that a recipe's keys override.
-void vkd_recipe_default(struct vkd_recipe *r);
-
-// Checks everything that can be known without data or device: names (with the nearest one),
-// ranges, divisibility.
-//
-//   VKD_INVALID  `why` holds the key, what was expected and what was found
-VKD_CHECKED vkd_result vkd_recipe_check(const struct vkd_recipe *r, char *why, size_t why_size);
 
 // What the observer is told. Numbers are of the time of the call.
 struct vkd_progress {

@@ -1,0 +1,125 @@
+// recipe.c -- a recipe's defaults, its table of keys, and its checks.
+#include <vkdiv/recipe.h>
+
+#include "../suggest.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct vkd_recipe_field fields[] = {
+#define X(key, member, kind) { key, VKD_RECIPE_##kind, offsetof(struct vkd_recipe, member) },
+    VKD_RECIPE_FIELDS(X)
+#undef X
+};
+
+const struct vkd_recipe_field *vkd_recipe_field_at(uint32_t index)
+{
+    return index < sizeof(fields) / sizeof(fields[0]) ? &fields[index] : NULL;
+}
+
+void vkd_recipe_default(struct vkd_recipe *r)
+{
+    *r = (struct vkd_recipe) {
+        .data = { .mean = { 0.5f, 0.5f, 0.5f }, .std = { 0.25f, 0.25f, 0.25f }, .shuffle = true, .bad_limit = 10 },
+        .augment = { .name = "none", .pad = 4, .scale = { 0.08f, 1.0f }, .ratio = { 0.75f, 4.0f / 3.0f }, .flip = 0.5f },
+        .model = { .arch = "resnet18", .stem = "cifar", .size = 32, .dropout = -1.0f },
+        .optimizer = { .name = "sgd", .lr = 0.1f, .momentum = 0.9f, .weight_decay = 5e-4f, .beta1 = 0.9f,
+                       .beta2 = 0.999f, .eps = 1e-8f, .nesterov = true, .decay_norm_bias = true },
+        .schedule = { .name = "cosine", .gamma = 0.1f, .step_epochs = 30 },
+        .batch = 128, .accumulate = 1, .epochs = 10, .eval_every = 1, .checkpoint_minutes = 5,
+        .precision = "fp32",
+    };
+}
+
+// ---- Checks ----
+
+struct check { char *why; size_t size; bool bad; };
+
+static void one_of(struct check *c, const char *key, const char *value, const char *const *names, uint32_t count)
+{
+    if (c->bad)
+        return;
+    for (uint32_t i = 0; value && i < count; i++)
+        if (!strcmp(value, names[i]))
+            return;
+    const char *near = value ? vkd__suggest(value, names, count) : NULL;
+    char list[256];
+    size_t used = 0;
+    list[0] = 0;
+    for (uint32_t i = 0; i < count && used < sizeof(list); i++)
+        used += (size_t) snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", names[i]);
+    snprintf(c->why, c->size, "%s: expected one of %s; found \"%s\"%s%s%s", key, list, value ? value : "",
+             near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+    c->bad = true;
+}
+
+static void in_range(struct check *c, const char *key, double value, double low, double high)
+{
+    if (c->bad || (isfinite(value) && value >= low && value <= high))
+        return;
+    snprintf(c->why, c->size, "%s: expected a number from %g to %g, found %g", key, low, high, value);
+    c->bad = true;
+}
+
+#define ONE_OF(c, key, value, ...) \
+    one_of(c, key, value, (const char *const[]) { __VA_ARGS__ }, sizeof((const char *const[]) { __VA_ARGS__ }) / sizeof(char *))
+
+static void check_data(struct check *c, const struct vkd_recipe *r)
+{
+    if (!c->bad && !r->data.train) {
+        snprintf(c->why, c->size, "data.train: expected a data SPEC such as idx:DIR or folder:DIR, found nothing");
+        c->bad = true;
+    }
+    for (int i = 0; i < 3; i++) {
+        in_range(c, "data.mean", (double) r->data.mean[i], -10, 10);
+        in_range(c, "data.std", (double) r->data.std[i], 1e-6, 100);
+    }
+    in_range(c, "data.threads", r->data.threads, 0, 256);
+    ONE_OF(c, "augment.name", r->augment.name, "none", "pad-crop", "resized-crop");
+    in_range(c, "augment.pad", r->augment.pad, 0, 1024);
+    in_range(c, "augment.scale[0]", (double) r->augment.scale[0], 1e-4, 1);
+    in_range(c, "augment.scale[1]", (double) r->augment.scale[1], (double) r->augment.scale[0], 1);
+    in_range(c, "augment.ratio[0]", (double) r->augment.ratio[0], 0.01, 100);
+    in_range(c, "augment.ratio[1]", (double) r->augment.ratio[1], (double) r->augment.ratio[0], 100);
+    in_range(c, "augment.flip", (double) r->augment.flip, 0, 1);
+}
+
+static void check_optimizer(struct check *c, const struct vkd_recipe *r)
+{
+    ONE_OF(c, "optimizer.name", r->optimizer.name, "sgd", "lars", "adam", "adamw", "lamb");
+    in_range(c, "optimizer.lr", (double) r->optimizer.lr, 0, 1000);
+    in_range(c, "optimizer.momentum", (double) r->optimizer.momentum, 0, 0.99999);
+    in_range(c, "optimizer.weight_decay", (double) r->optimizer.weight_decay, 0, 10);
+    in_range(c, "optimizer.beta1", (double) r->optimizer.beta1, 0, 0.99999);
+    in_range(c, "optimizer.beta2", (double) r->optimizer.beta2, 0, 0.999999);
+    in_range(c, "optimizer.eps", (double) r->optimizer.eps, 1e-20, 1);
+    in_range(c, "optimizer.clip_norm", (double) r->optimizer.clip_norm, 0, 1e9);
+    ONE_OF(c, "schedule.name", r->schedule.name, "constant", "step", "cosine");
+    in_range(c, "schedule.warmup_epochs", (double) r->schedule.warmup_epochs, 0, 100000);
+    in_range(c, "schedule.min_lr", (double) r->schedule.min_lr, 0, 1000);
+    in_range(c, "schedule.gamma", (double) r->schedule.gamma, 0, 1);
+    in_range(c, "schedule.step_epochs", r->schedule.step_epochs, 1, 1e9);
+}
+
+vkd_result vkd_recipe_check(const struct vkd_recipe *r, char *why, size_t why_size)
+{
+    struct check c = { why, why_size, false };
+    check_data(&c, r);
+    check_optimizer(&c, r);
+    ONE_OF(&c, "model.stem", r->model.stem, "cifar", "imagenet");
+    in_range(&c, "model.width", r->model.width, 0, 4096);
+    in_range(&c, "model.size", r->model.size, 4, 4096);
+    in_range(&c, "model.dropout", (double) r->model.dropout, -1, 0.99);
+    in_range(&c, "label_smoothing", (double) r->label_smoothing, 0, 0.99);
+    in_range(&c, "ema", (double) r->ema, 0, 0.9999999);
+    in_range(&c, "batch", r->batch, 1, 1 << 20);
+    in_range(&c, "accumulate", r->accumulate, 1, 1 << 16);
+    in_range(&c, "epochs", r->epochs, 1, 1e9);
+    ONE_OF(&c, "precision", r->precision, "fp32");
+    if (!c.bad && r->batch % r->accumulate) {
+        snprintf(why, why_size, "batch: expected a multiple of accumulate (%u), found %u", r->accumulate, r->batch);
+        c.bad = true;
+    }
+    return c.bad ? VKD_INVALID : VKD_OK;
+}
