@@ -1,0 +1,32 @@
+// batch_norm_partial -- mean and sum of squared deviations of each chunk of rows.
+//
+//   d = x - x_first,  mean = x_first + sum d / n,  m2 = sum d^2 - (sum d)^2 / n
+//
+// The pivot keeps the squares small when |mean| >> std.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#include "batch_norm.glsl"
+layout(binding = 0) readonly restrict buffer X { vec4 x[]; };                   // (rows, c4)
+layout(binding = 1) writeonly restrict buffer Partial { vec4 partial[]; };      // (c4, chunks, 2)
+
+void main()
+{
+    uint i = linear_index();
+    if (i >= pc.chunks * pc.c4)
+        return;
+    uint c4 = i % pc.c4, chunk = i / pc.c4, n = chunk_count(chunk);
+    vec4 mean = vec4(0), m2 = vec4(0);
+    if (n > 0) {
+        uint at = chunk_row(chunk) * pc.c4 + c4, step = pc.lanes * pc.c4;
+        vec4 pivot = x[at], s1 = vec4(0), s2 = vec4(0);
+        for (uint k = 1; k < n; k++) {
+            vec4 d = x[at + k * step] - pivot;
+            s1 += d;
+            s2 += d * d;
+        }
+        mean = pivot + s1 / float(n);
+        m2 = max(s2 - s1 * s1 / float(n), vec4(0));
+    }
+    partial[2 * (c4 * pc.chunks + chunk)] = mean;
+    partial[2 * (c4 * pc.chunks + chunk) + 1] = m2;
+}

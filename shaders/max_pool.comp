@@ -1,0 +1,36 @@
+// max_pool -- y = max over the window, and where in the window it was (row-major, kernel[1] wide).
+//
+// The first of equal values wins, and a NaN wins over all, the last of several, as in PyTorch.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#include "pool.glsl"
+layout(binding = 0) readonly restrict buffer X { vec4 x[]; };               // (n, h, w, c4)
+layout(binding = 1) writeonly restrict buffer Y { vec4 y[]; };              // (n, oh, ow, c4)
+layout(binding = 2) writeonly restrict buffer Where { uvec4 where_out[]; }; // (n, oh, ow, c4)
+
+// By its bits: compilers may assume that isnan is false.
+bvec4 is_nan(vec4 v) { return greaterThan(floatBitsToUint(v) & 0x7fffffffu, uvec4(0x7f800000u)); }
+
+void main()
+{
+    uint i = linear_index();
+    if (i >= pc.n * pc.oh * pc.ow * pc.c4)
+        return;
+    position o = unravel(i, pc.oh, pc.ow);
+    uvec2 rows = window(o.row, 0, pc.h), cols = window(o.col, 1, pc.w);
+    int top = int(o.row * pc.stride[0]) - int(pc.pad[0]), left = int(o.col * pc.stride[1]) - int(pc.pad[1]);
+    uint first = uint(int(rows.x) - top) * pc.kernel[1] + uint(int(cols.x) - left);
+    vec4 best = x[((o.n * pc.h + rows.x) * pc.w + cols.x) * pc.c4 + o.c4];
+    uvec4 place = uvec4(first);
+    for (uint r = rows.x; r < rows.y; r++) {
+        for (uint s = cols.x; s < cols.y; s++) {
+            vec4 v = x[((o.n * pc.h + r) * pc.w + s) * pc.c4 + o.c4];
+            uint here = uint(int(r) - top) * pc.kernel[1] + uint(int(s) - left);
+            uvec4 wins = uvec4(greaterThan(v, best)) | uvec4(is_nan(v));
+            best = mix(best, v, bvec4(wins));
+            place = mix(place, uvec4(here), bvec4(wins));
+        }
+    }
+    y[i] = best;
+    where_out[i] = mix(uvec4(0), place, lessThan(4 * o.c4 + uvec4(0, 1, 2, 3), uvec4(pc.c)));
+}
