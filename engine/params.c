@@ -14,6 +14,14 @@ static uint64_t align_up(uint64_t n)
     return (n + ALIGN - 1) / ALIGN * ALIGN;
 }
 
+static uint32_t rank_of(const struct vkd_tensor *t)
+{
+    const uint32_t *d = t->desc.shape.d;
+    if (t->param.rank)
+        return t->param.rank;
+    return d[0] * d[1] > 1 ? 4 : d[2] > 1 ? 2 : 1;
+}
+
 // Appends the parameters of `g` that are states, or those that are not.
 static vkd_result collect(vkd_params *p, const vkd_graph *g, bool state, uint64_t *end)
 {
@@ -25,7 +33,7 @@ static vkd_result collect(vkd_params *p, const vkd_graph *g, bool state, uint64_
         *info = (struct vkd_param_info) {
             .name = strdup(t->name), .shape = t->desc.shape, .logical_in = t->param.logical_in, .ofs = *end,
             .numel = vkd__numel(t->desc.shape), .fan_in = t->param.fan_in, .fan_out = t->param.fan_out,
-            .init = t->param.init, .state = state, .no_decay = t->param.no_decay,
+            .init = t->param.init, .state = state, .no_decay = t->param.no_decay, .rank = rank_of(t),
         };
         if (!info->name)
             return VKD_NO_MEMORY;
