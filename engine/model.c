@@ -1,4 +1,6 @@
 // model.c -- collects every model family the build found in engine/models.
+#include "suggest.h"
+
 #include <vkdiv/model.h>
 
 #include <stdio.h>
@@ -37,13 +39,20 @@ const struct vkd_model_arch *vkd_model_find(const char *name)
 
 static struct vkd_model unknown(vkd_graph *g, const char *name)
 {
-    char names[256] = "";
+    const char *names[64];
+    char list[256] = "";
+    uint32_t count = 0;
     const struct vkd_model_arch *arch;
-    for (uint32_t i = 0; (arch = vkd_model_at(i)); i++) {
-        size_t used = strlen(names);
-        snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "", arch->name);
+    while (count < 64 && (arch = vkd_model_at(count))) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof(list) - used, "%s%s", count ? ", " : "", arch->name);
+        names[count++] = arch->name;
     }
-    vkd_graph_fail(g, "there is no architecture '%.60s'; there are %s", name ? name : "", names);
+    const char *nearest = name ? vkd__suggest(name, names, count) : NULL;
+    if (nearest)
+        vkd_graph_fail(g, "there is no architecture '%.60s'; did you mean %s?", name, nearest);
+    else
+        vkd_graph_fail(g, "there is no architecture '%.60s'; there are %s", name ? name : "", list);
     return (struct vkd_model) { 0 };
 }
 

@@ -1,0 +1,55 @@
+// weights.h -- a model's parameters in safetensors files, in PyTorch's names and layouts.
+//
+// Convolutions are (K, C, R, S), matrices (K, C), vectors (C); padding is not in the file. Every
+// batch norm also has its num_batches_tracked, so that torchvision's load_state_dict(strict=True)
+// takes the file.
+#ifndef VKDIV_WEIGHTS_H
+#define VKDIV_WEIGHTS_H
+
+#include <vkdiv/program.h>
+
+VKD_BEGIN
+
+// What a file says about its model: enough to build it again and to feed it.
+struct vkd_weights_info {
+    char     arch[32];
+    uint32_t width;
+    bool     cifar_stem;
+    uint32_t classes;
+    uint32_t size;              // height and width of the input
+    uint32_t channels;
+    float    mean[3], std[3];   // of the pixels / 255
+    uint64_t steps;             // optimiser steps done
+};
+
+// Replaces `path` atomically by all of `params`. `trainable`, when not NULL, is laid out as
+// vkd_params_trainable and is saved in its place (averaged weights).
+//
+//   VKD_IO          the file cannot be written (the log says why); what was there is still there
+//   VKD_NO_MEMORY, VKD_DEVICE_LOST
+//
+// Thread-safety: that of the device.
+VKD_CHECKED vkd_result vkd_weights_save(vkd_device *dev, vkd_params *params, const struct vkd_range *trainable,
+                                        const struct vkd_weights_info *info, const char *path);
+
+// Fills `params` from `path`. Every parameter must be there in its shape, and nothing else: the
+// log lists what is missing, unexpected or of another shape. `partial` takes what fits, at least
+// one tensor, and lists the rest as a warning. Nothing is written on failure but VKD_DEVICE_LOST.
+//
+//   VKD_IO, VKD_FORMAT  the file is unreadable, not safetensors, or not these parameters
+//   VKD_NO_MEMORY, VKD_DEVICE_LOST
+//
+// Thread-safety: that of the device.
+VKD_CHECKED vkd_result vkd_weights_load(vkd_device *dev, vkd_params *params, const char *path, bool partial);
+
+// Reads what `path` says about its model.
+//
+//   VKD_IO      unreadable
+//   VKD_FORMAT  not safetensors, or vkdiv's metadata are missing or wrong (the log names the key)
+//   VKD_NO_MEMORY
+//
+// Thread-safety: safe.
+VKD_CHECKED vkd_result vkd_weights_info(const char *path, const struct vkd_log *log, struct vkd_weights_info *out);
+
+VKD_END
+#endif
