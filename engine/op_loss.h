@@ -1,0 +1,17 @@
+// op_loss.h -- what the losses share that are a mean over all elements of (x, target). Internal to engine/.
+#ifndef VKD_OP_LOSS_H
+#define VKD_OP_LOSS_H
+
+#include "op.h"
+#include "pc_loss.h"
+
+// Two f32 inputs of one shape -> (1, 1, 1, 1).
+bool vkd__loss_shape(struct vkd_call *c);
+
+// Appends `kernel`, which sums in[0] and in[1] per workgroup, and the kernel that ends the sum.
+void vkd__loss_forward(const struct vkd_call *c, struct vkd_plan *p, const char *kernel);
+
+// Appends `kernel` with four vec4s per thread, dloss and both inputs bound.
+struct vkd_dispatch *vkd__loss_backward(const struct vkd_call *c, struct vkd_plan *p, const char *kernel);
+
+#endif

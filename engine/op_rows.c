@@ -1,0 +1,36 @@
+// op_rows.c -- what the operations along C share.
+#include "op_rows.h"
+
+#include <stdio.h>
+
+enum { THREAD_C_MAX = 64, C_MAX = 1 << 20 };
+
+bool vkd__rows_check(struct vkd_call *c)
+{
+    if (c->in[0].dtype != VKD_F32)
+        return vkd__reject(c, "x must be f32");
+    if (c->in[0].shape.d[3] > C_MAX)
+        return vkd__reject(c, "at most %d channels, found %u", C_MAX, c->in[0].shape.d[3]);
+    return true;
+}
+
+bool vkd__rows_shape(struct vkd_call *c) { return vkd__rows_check(c) && vkd__shape_same(c); }
+
+struct vkd_pc_rows vkd__rows_push(const struct vkd_call *c)
+{
+    struct vkd_shape s = c->in[0].shape;
+    return (struct vkd_pc_rows) { .rows = vkd__rows(s), .c = s.d[3], .c4 = vkd__pad4(s.d[3]) / 4,
+                                  .eps = c->attr.eps > 0 ? c->attr.eps : 1e-12f,
+                                  .smoothing = c->attr.label_smoothing };
+}
+
+struct vkd_dispatch *vkd__rows_dispatch(const struct vkd_call *c, struct vkd_plan *p, const char *kernel)
+{
+    struct vkd_pc_rows pc = vkd__rows_push(c);
+    bool thread = pc.c <= THREAD_C_MAX;
+    char name[48];
+    snprintf(name, sizeof(name), "%s.%s", kernel, thread ? "thread" : "group");
+    uint32_t groups[3];
+    vkd__groups_1d(c, thread ? vkd__div_up(pc.rows, 64) : pc.rows, groups);
+    return vkd__dispatch(p, name, &pc, sizeof(pc), groups[0], groups[1], groups[2]);
+}

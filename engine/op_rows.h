@@ -1,0 +1,18 @@
+// op_rows.h -- what the operations along C share: rows are d[0] * d[1] * d[2]. Internal to engine/.
+#ifndef VKD_OP_ROWS_H
+#define VKD_OP_ROWS_H
+
+#include "op.h"
+#include "pc_rows.h"
+
+// Rejects what is not f32 or has more channels than one workgroup can reduce.
+bool vkd__rows_check(struct vkd_call *c);
+// vkd__rows_check, then one output like in[0].
+bool vkd__rows_shape(struct vkd_call *c);
+
+struct vkd_pc_rows vkd__rows_push(const struct vkd_call *c);
+
+// Appends KERNEL.thread (one thread per row) or KERNEL.group (one workgroup per row), by C.
+struct vkd_dispatch *vkd__rows_dispatch(const struct vkd_call *c, struct vkd_plan *p, const char *kernel);
+
+#endif

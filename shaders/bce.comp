@@ -1,0 +1,16 @@
+// bce -- per element max(x, 0) - x t + log(1 + exp(-|x|)), summed per workgroup.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#define SUM
+#include "loss.glsl"
+layout(binding = 0) readonly restrict buffer X { vec4 x[]; };
+layout(binding = 1) readonly restrict buffer T { vec4 target[]; };
+
+vec4 element(uint i)
+{
+    vec4 v = x[i];
+    // Comparisons instead of max: a NaN stays a NaN.
+    vec4 down = mix(-abs(v), vec4(-103), greaterThan(abs(v), vec4(103)));
+    vec4 loss = mix(v, vec4(0), lessThan(v, vec4(0))) - v * target[i] + log(1 + exp(down));
+    return mix(vec4(0), loss, is_channel(i));
+}

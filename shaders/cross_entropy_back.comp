@@ -1,0 +1,29 @@
+// cross_entropy_back -- dx = dloss * weight * (p - (1 - e) [label] - e / C); 0 without a label. One
+// thread per vec4.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#include "pc_rows.h"
+layout(local_size_x = 64) in;
+layout(push_constant) uniform block { vkd_pc_rows pc; };
+layout(binding = 0) readonly restrict buffer DLoss { float dloss; };
+layout(binding = 1) readonly restrict buffer Weight { float weight; };
+layout(binding = 2) readonly restrict buffer X { vec4 x[]; };               // (rows, c4)
+layout(binding = 3) readonly restrict buffer Labels { uint labels[]; };     // (rows)
+layout(binding = 4) readonly restrict buffer Saved { vec4 saved[]; };       // (rows): max, log_sum, 0, 0
+layout(binding = 5) writeonly restrict buffer DX { vec4 dx[]; };            // (rows, c4)
+
+void main()
+{
+    uint i = (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x) * 64 + gl_LocalInvocationID.x;
+    if (i >= pc.rows * pc.c4)
+        return;
+    uint row = i / pc.c4, label = labels[row];
+    uvec4 channel = 4 * (i % pc.c4) + uvec4(0, 1, 2, 3);
+    vec4 norm = saved[row];
+    vec4 log_p = x[i] - norm.x - norm.y;
+    vec4 p = exp(mix(log_p, vec4(-103), lessThan(log_p, vec4(-103))));      // a NaN stays a NaN
+    p -= mix(vec4(0), vec4(1 - pc.smoothing), equal(channel, uvec4(label)));
+    p -= pc.smoothing / float(pc.c);
+    // A select, not a product: what stands in an image that is not there may be anything.
+    dx[i] = mix(vec4(0), p * (dloss * weight), bvec4(uvec4(lessThan(channel, uvec4(pc.c))) * uint(label != 0xffffffffu)));
+}
