@@ -1,0 +1,39 @@
+// optim_grad_norm -- one workgroup: the global gradient norm from the chunks' partial sums, the
+// clipping factor of torch.nn.utils.clip_grad_norm_, and whether this step may change anything.
+//
+//   norm = grad_scale * sqrt(sum);  factor = grad_scale * min(1, clip_norm / (norm + 1e-6))
+#version 450
+#include "step_block.h"
+#include "metrics_block.h"
+#include "pc_optim.h"
+#include "optim_reduce.h"
+
+layout(local_size_x = VKD_OPTIM_LOCAL) in;
+layout(push_constant) uniform Push { vkd_pc_optim_list pc; };
+layout(std430, binding = 0) readonly restrict buffer Step { vkd_step_block now; };
+layout(std430, binding = 1) readonly restrict buffer Partials { vec2 partials[]; };
+layout(std430, binding = 2) restrict buffer Metrics { vkd_metrics_block metrics; };
+
+void main()
+{
+    vec2 sum = vec2(0.0);
+    for (uint i = gl_LocalInvocationID.x; i < pc.count; i += VKD_OPTIM_LOCAL)
+        sum.x += partials[i].x;
+    sum = reduce_workgroup(sum);
+    if (gl_LocalInvocationID.x != 0u)
+        return;
+
+    float norm = now.grad_scale * sqrt(sum.x);
+    float factor = now.grad_scale;
+    if (now.clip_norm > 0.0)
+        factor *= min(1.0, now.clip_norm / (norm + 1e-6));
+    bool good = is_finite(norm) && is_finite(metrics.loss);
+    metrics.grad_norm = norm;
+    metrics.grad_factor = factor;
+    metrics.nonfinite = good ? 0u : 1u;
+    if (!good) {
+        if (metrics.nonfinite_count == 0u)
+            metrics.nonfinite_step = now.step;
+        metrics.nonfinite_count++;
+    }
+}

@@ -1,0 +1,62 @@
+// optim_lamb -- Adam's direction with a step length per tensor, in two passes around the norms:
+// the first updates the moments and sums |u|^2 and |p|^2, the second makes u again and applies it.
+// Formulas: engine/optimizers/lamb.c.
+//
+//   u = (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps) + wd p;  p -= lr |p| / |u| u
+//
+//: axis moments:APPLY=0 apply:APPLY=1
+#version 450
+#include "optim_window.h"
+
+layout(std430, binding = 1) readonly restrict buffer Step { vkd_step_block now; };
+layout(std430, binding = 2) readonly restrict buffer Metrics { vkd_metrics_block metrics; };
+#if APPLY
+layout(std430, binding = 3) restrict buffer P { vec4 p[]; };
+layout(std430, binding = 4) readonly restrict buffer M { vec4 m[]; };
+layout(std430, binding = 5) readonly restrict buffer V { vec4 v[]; };
+layout(std430, binding = 6) readonly restrict buffer Norms { vec2 norms[]; };   // |u|, |p|
+#else
+#include "optim_reduce.h"
+layout(std430, binding = 3) readonly restrict buffer P { vec4 p[]; };
+layout(std430, binding = 4) readonly restrict buffer G { vec4 g[]; };
+layout(std430, binding = 5) restrict buffer M { vec4 m[]; };
+layout(std430, binding = 6) restrict buffer V { vec4 v[]; };
+layout(std430, binding = 7) writeonly restrict buffer Partials { vec2 partials[]; };
+#endif
+
+vec4 direction(vec4 w, vec4 mean, vec4 square, float decay)
+{
+    return mean / now.bias1 / (sqrt(square / now.bias2) + pc.eps) + decay * w;
+}
+
+void main()
+{
+    if (metrics.nonfinite != 0u)
+        return;
+    vkd_optim_chunk c = this_chunk();
+    float decay = now.weight_decay * c.decay_factor;
+#if APPLY
+    float step_size = now.lr * c.lr_factor;
+    vec2 n = norms[c.tensor];
+    if (c.adapt != 0u && n.x > 0.0 && n.y > 0.0)
+        step_size *= n.y / n.x;
+    VKD_FOR_QUADS(i, c) {
+        vec4 w = p[i];
+        p[i] = w - step_size * direction(w, m[i], v[i], decay);
+    }
+#else
+    vec2 sum = vec2(0.0);
+    VKD_FOR_QUADS(i, c) {
+        vec4 w = p[i], d = metrics.grad_factor * g[i];
+        vec4 mean = pc.beta1 * m[i] + (1.0 - pc.beta1) * d;
+        vec4 square = pc.beta2 * v[i] + (1.0 - pc.beta2) * d * d;
+        m[i] = mean;
+        v[i] = square;
+        vec4 u = direction(w, mean, square, decay);
+        sum += vec2(dot(u, u), dot(w, w));
+    }
+    sum = reduce_workgroup(sum);
+    if (gl_LocalInvocationID.x == 0u)
+        partials[pc.chunk + gl_WorkGroupID.x] = sum;
+#endif
+}
