@@ -30,8 +30,8 @@ void main()
 #else
         d += decay * w;
 #endif
-        vec4 mean = pc.beta1 * m[i] + (1.0 - pc.beta1) * d;
-        vec4 square = pc.beta2 * v[i] + (1.0 - pc.beta2) * d * d;
+        vec4 mean = pc.beta1 * m[i] + pc.rest1 * d;
+        vec4 square = pc.beta2 * v[i] + pc.rest2 * d * d;
         m[i] = mean;
         v[i] = square;
         p[i] = w - step_size * mean / (sqrt(square * inv_bias2) + pc.eps);

@@ -48,8 +48,8 @@ void main()
     vec2 sum = vec2(0.0);
     VKD_FOR_QUADS(i, c) {
         vec4 w = p[i], d = metrics.grad_factor * g[i];
-        vec4 mean = pc.beta1 * m[i] + (1.0 - pc.beta1) * d;
-        vec4 square = pc.beta2 * v[i] + (1.0 - pc.beta2) * d * d;
+        vec4 mean = pc.beta1 * m[i] + pc.rest1 * d;
+        vec4 square = pc.beta2 * v[i] + pc.rest2 * d * d;
         m[i] = mean;
         v[i] = square;
         vec4 u = direction(w, mean, square, decay);

@@ -7,7 +7,9 @@
 struct vkd_pc_optim {
     u32 chunk;          // first chunk of the window
     u32 quad;           // flat quad where the bound ranges begin
-    f32 beta1, beta2, eps;
+    f32 beta1, beta2;
+    f32 rest1, rest2;   // 1 - beta, rounded from double
+    f32 eps;
     f32 eta;            // LARS: trust coefficient
     u32 nesterov;
     u32 clip_lr;        // LARS: q = min(q / lr, 1)
