@@ -36,7 +36,7 @@ struct vkd_optimizer_config {
     double clip_norm;               // of the global gradient norm; 0: none
     uint32_t accumulation;          // micro-batches per step; 0 and 1: no accumulation
     double ema_decay;               // of the averaged weights; 0: none
-    const struct vkd_optimizer_group *groups;// borrowed for the call
+    const struct vkd_optimizer_group *groups; // borrowed for the call
     uint32_t group_count;
 };
 
