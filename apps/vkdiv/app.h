@@ -1,0 +1,98 @@
+// app.h -- what the subcommands share: exit statuses, options, messages, the device, JSON, progress.
+#ifndef VKD_APP_H
+#define VKD_APP_H
+
+#include <argp.h>
+#include <jansson.h>
+#include <vkdiv/device.h>
+#include <vkdiv/train.h>
+
+enum exit_status {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,        // the work failed
+    EXIT_USAGE = 2,         // wrong usage or bad input
+    EXIT_NO_DEVICE = 3,
+    EXIT_STOPPED = 130,     // by SIGINT, after saving
+};
+
+// ---- Options -----------------------------------------------------------------------------------
+
+// Options that several commands take; each command's argp lists those it wants as children.
+struct app_options {
+    const char *device;     // --device, else VKDIV_DEVICE, else NULL
+    bool json, verbose, validation;
+};
+extern const struct argp app_device_argp;   // --device, --validation; input: struct app_options *
+extern const struct argp app_json_argp;     // --json
+extern const struct argp app_log_argp;      // --verbose
+
+// argp_parse with the nearest right option named before argp's own message. Wrong usage ends the
+// process with EXIT_USAGE, --help with EXIT_DONE.
+void app_parse(const struct argp *argp, int argc, char **argv, void *input);
+
+// Refuses a command's argument as argp does: says why, points to --help, ends with EXIT_USAGE.
+void app_usage(const struct argp_state *state, const char *format, ...) VKD_PRINTF(2, 3) __attribute__((noreturn));
+
+// ---- Messages: everything but results goes to stderr --------------------------------------------
+
+// The log of this process: levels up to INFO, DEBUG too when `verbose`.
+struct vkd_log app_log(const struct app_options *o);
+struct vkd_log app_log_quiet(void);
+void app_error(const char *format, ...) VKD_PRINTF(1, 2);
+
+// SGR codes for stdout (1) or stderr (2), "" where colours are unwanted.
+enum app_style { APP_PLAIN, APP_BOLD, APP_DIM, APP_RED, APP_YELLOW, APP_GREEN };
+const char *app_sgr(int fd, enum app_style style);
+
+// "1.5 GiB"; "812", "12.3 k"; "45 s", "2:05", "1:02:05". `text` is of 24 bytes and returned.
+const char *app_bytes(char text[24], double bytes);
+const char *app_count(char text[24], double value);
+const char *app_duration(char text[24], double seconds);
+
+// Writes `doc` as the one JSON document on stdout and frees it.
+enum exit_status app_print_json(json_t *doc);
+json_t *app_json_real(double value);        // null where JSON has no number for it
+
+// ---- Device ------------------------------------------------------------------------------------
+
+// Opens the device that the options name. On failure *status is what the process should end with.
+vkd_device *app_open_device(const struct app_options *o, enum exit_status *status);
+
+// The exit status of a result of work on input that may be bad.
+enum exit_status app_status(vkd_result r);
+
+// A device's type in a word; its API version as "1.3.230"; its UUID as 32 hex digits.
+const char *app_device_type(const struct vkd_caps *caps);
+const char *app_api_version(char text[24], uint32_t version);
+const char *app_uuid(char text[33], const uint8_t uuid[16]);
+json_t *app_device_json(const struct vkd_device_row *row);
+
+// ---- Progress ----------------------------------------------------------------------------------
+
+// A line that is redrawn on a terminal; elsewhere a line now and then.
+struct app_progress {
+    bool terminal, drawn, quiet;
+    double last_seconds, last_share;
+    char line[256];
+};
+void app_progress_init(struct app_progress *p);
+void app_progress_show(void *progress, const struct vkd_progress *now);   // a vkd_train_params.progress
+void app_progress_clear(void);          // takes the drawn line away before other output
+bool app_stop(void *user);              // a vkd_train_params.stop: SIGINT came
+
+// ---- Commands ----------------------------------------------------------------------------------
+
+// One subcommand: argv[0] is "vkdiv NAME".
+struct app_command {
+    const char *name, *help;
+    enum exit_status (*run)(int argc, char **argv);
+};
+enum exit_status cmd_bench(int argc, char **argv);
+enum exit_status cmd_data(int argc, char **argv);
+enum exit_status cmd_devices(int argc, char **argv);
+enum exit_status cmd_doctor(int argc, char **argv);
+enum exit_status cmd_eval(int argc, char **argv);
+enum exit_status cmd_export(int argc, char **argv);
+enum exit_status cmd_train(int argc, char **argv);
+
+#endif

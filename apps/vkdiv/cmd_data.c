@@ -1,0 +1,183 @@
+// cmd_data.c -- vkdiv data: what a data set holds, and which of its images are broken.
+#include "apps/vkdiv/app.h"
+
+#include "engine/suggest.h"
+#include "runtime/os.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct data_options {
+    struct app_options app;
+    const char *action, *spec;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    static const char *const actions[] = { "info", "check" };
+    struct data_options *o = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = state->child_inputs[1] = &o->app;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (o->action == NULL && strcmp(arg, "info") != 0 && strcmp(arg, "check") != 0) {
+            const char *near = vkd__suggest(arg, actions, 2);
+            app_usage(state, "expected info or check, found '%s'%s%s%s", arg, near ? "; did you mean '" : "",
+                      near ? near : "", near ? "'?" : "");
+        }
+        if (o->spec != NULL)
+            app_usage(state, "unexpected argument '%s'", arg);
+        if (o->action == NULL)
+            o->action = arg;
+        else
+            o->spec = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (o->spec == NULL)
+            app_usage(state, "expected info or check, and a SPEC: idx:DIR, folder:DIR or cifar:DIR");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_child children[] = { { &app_json_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp argp = {
+    NULL, parse, "info SPEC\ncheck SPEC", "Looks at a data set: `info` counts, `check` decodes every image and lists "
+    "the broken ones.\vSPEC is idx:DIR (MNIST-style files), folder:DIR (a folder per class; train/, val/ and test/ if "
+    "present) or cifar:DIR (binary batches). Options follow a '?': idx:DIR?classes=0-5&limit=1000&split=train&size=64.",
+    children, NULL, NULL
+};
+
+static const char *const splits[] = { "train", "val", "test" };
+enum { SPLIT_COUNT = 3 };
+
+// Opens the splits that `spec` has; true when there is one.
+static bool open_splits(const struct data_options *o, vkd_dataset *sets[SPLIT_COUNT], enum exit_status *status)
+{
+    bool named = strstr(o->spec, "?split=") != NULL || strstr(o->spec, "&split=") != NULL, any = false;
+    vkd_result first = VKD_OK;
+    for (int i = 0; i < SPLIT_COUNT && !(named && i > 0); i++) {
+        struct vkd_dataset_params p = { .spec = o->spec, .split = splits[i], .log = app_log_quiet() };
+        vkd_result r = vkd_dataset_open(&p, &sets[i]);
+        any |= r == VKD_OK;
+        first = first == VKD_OK ? r : first;
+    }
+    if (!any) {     // once more, aloud
+        struct vkd_dataset_params p = { .spec = o->spec, .split = "train", .log = app_log(&o->app) };
+        vkd_dataset *d = NULL;
+        first = vkd_dataset_open(&p, &d);
+        vkd_dataset_close(&d);
+        *status = first == VKD_NO_MEMORY ? EXIT_FAILED : EXIT_USAGE;
+    }
+    return any;
+}
+
+static json_t *info_json(const vkd_dataset *d)
+{
+    const struct vkd_dataset_info *n = vkd_dataset_info(d);
+    char print[24];
+    snprintf(print, sizeof print, "%016llx", (unsigned long long)n->fingerprint);
+    json_t *classes = json_array();
+    for (uint32_t i = 0; i < n->classes; i++)
+        json_array_append_new(classes, json_pack("{s:s, s:i}", "name", vkd_dataset_class_name(d, i), "count",
+                                                 (int)vkd_dataset_class_size(d, i)));
+    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:s, s:o}", "format", n->format, "split", n->split,
+                     "count", (int)n->count, "channels", (int)n->channels, "height", (int)n->height,
+                     "width", (int)n->width, "fingerprint", print, "classes", classes);
+}
+
+static void print_info(const vkd_dataset *d)
+{
+    const struct vkd_dataset_info *n = vkd_dataset_info(d);
+    char size[48] = "of different sizes";
+    if (n->height > 0)
+        snprintf(size, sizeof size, "of %u x %u pixels", n->width, n->height);
+    printf("%s%s%s: %u %s images %s in %u classes (%s, fingerprint %016llx)\n", app_sgr(1, APP_BOLD), n->split,
+           app_sgr(1, APP_PLAIN), n->count, n->channels == 1 ? "grey" : "colour", size, n->classes, n->format,
+           (unsigned long long)n->fingerprint);
+    for (uint32_t i = 0; i < n->classes; i++)
+        printf("  %6u  %s\n", vkd_dataset_class_size(d, i), vkd_dataset_class_name(d, i));
+}
+
+static enum exit_status info(const struct data_options *o, vkd_dataset *const sets[SPLIT_COUNT])
+{
+    json_t *list = json_array();
+    for (int i = 0; i < SPLIT_COUNT; i++)
+        if (sets[i] != NULL && o->app.json)
+            json_array_append_new(list, info_json(sets[i]));
+        else if (sets[i] != NULL)
+            print_info(sets[i]);
+    if (o->app.json)
+        return app_print_json(json_pack("{s:i, s:s, s:o}", "schema", 1, "data", o->spec, "splits", list));
+    json_decref(list);
+    return EXIT_DONE;
+}
+
+// Decodes every image of `d`, adds a row per broken one to `bad` and says how many were read.
+static uint32_t check_split(const struct data_options *o, const vkd_dataset *d, struct app_progress *bar, json_t *bad)
+{
+    const struct vkd_dataset_info *n = vkd_dataset_info(d);
+    double start = vkd__os_seconds(), shown = start;
+    uint32_t i = 0;
+    for (; i < n->count && !vkd__os_interrupted(); i++) {
+        struct vkd_image image;
+        char why[512], name[512];
+        if (vkd_dataset_decode(d, i, 0, 0, &image, why, sizeof why) == VKD_OK) {
+            vkd_image_finish(&image);
+        } else {
+            vkd_dataset_name(d, i, name, sizeof name);
+            json_array_append_new(bad, json_pack("{s:s, s:i, s:s, s:s}", "split", n->split, "index", (int)i,
+                                                 "name", name, "why", why));
+            app_progress_clear();
+            if (!o->app.json)
+                printf("%s: %s\n", name, why);
+        }
+        double now = vkd__os_seconds();
+        if (now - shown > 0.1) {
+            struct vkd_progress p = { .event = VKD_PROGRESS_EVAL_BATCH, .batch = i + 1, .batch_count = n->count,
+                                      .images_per_second = (i + 1) / (now - start), .seconds = now - start };
+            app_progress_show(bar, &p);
+            shown = now;
+        }
+    }
+    app_progress_clear();
+    return i;
+}
+
+static enum exit_status check(const struct data_options *o, vkd_dataset *const sets[SPLIT_COUNT])
+{
+    struct app_progress bar;
+    app_progress_init(&bar);
+    vkd__os_catch_interrupt();
+    json_t *bad = json_array();
+    uint32_t read = 0;
+    for (int i = 0; i < SPLIT_COUNT; i++)
+        if (sets[i] != NULL)
+            read += check_split(o, sets[i], &bar, bad);
+    uint32_t broken = (uint32_t)json_array_size(bad);
+    enum exit_status status = vkd__os_interrupted() ? EXIT_STOPPED : broken > 0 ? EXIT_USAGE : EXIT_DONE;
+    if (o->app.json) {
+        enum exit_status written = app_print_json(json_pack("{s:i, s:s, s:i, s:o}", "schema", 1, "data", o->spec,
+                                                            "count", (int)read, "broken", bad));
+        return written != EXIT_DONE ? written : status;
+    }
+    json_decref(bad);
+    printf("%u images read, %u broken%s\n", read, broken, status == EXIT_STOPPED ? " (stopped)" : "");
+    return status;
+}
+
+enum exit_status cmd_data(int argc, char **argv)
+{
+    struct data_options o = { 0 };
+    app_parse(&argp, argc, argv, &o);
+    vkd_dataset *sets[SPLIT_COUNT] = { NULL };
+    enum exit_status status = EXIT_USAGE;
+    if (open_splits(&o, sets, &status))
+        status = strcmp(o.action, "info") == 0 ? info(&o, sets) : check(&o, sets);
+    for (int i = 0; i < SPLIT_COUNT; i++)
+        vkd_dataset_close(&sets[i]);
+    return status;
+}

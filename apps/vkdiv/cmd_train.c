@@ -1,0 +1,212 @@
+// cmd_train.c -- vkdiv train: one run from a recipe.
+#include "apps/vkdiv/app.h"
+#include "apps/vkdiv/recipe.h"
+
+#include "runtime/os.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SET_MAX 64
+
+struct train_options {
+    struct app_options app;
+    const char *recipe, *data, *out;
+    const char *sets[SET_MAX];
+    uint32_t set_count;
+    char data_set[1024], seed_set[64];
+    bool resume;
+};
+
+static void add_set(struct train_options *o, const struct argp_state *state, const char *set)
+{
+    if (o->set_count == SET_MAX - 3)
+        app_usage(state, "more than %d --set; put them into a recipe file", SET_MAX - 3);
+    o->sets[o->set_count++] = set;
+}
+
+enum { KEY_DATA = 'D', KEY_OUT = 'o', KEY_SEED = 's', KEY_SET = 'S', KEY_RESUME = 'r' };
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct train_options *o = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        for (int i = 0; i < 2; i++)
+            state->child_inputs[i] = &o->app;
+        return 0;
+    case KEY_DATA:   o->data = arg; return 0;
+    case KEY_OUT:    o->out = arg; return 0;
+    case KEY_SEED:   snprintf(o->seed_set, sizeof o->seed_set, "seed=%.50s", arg); return 0;
+    case KEY_SET:    add_set(o, state, arg); return 0;
+    case KEY_RESUME: o->resume = true; return 0;
+    case ARGP_KEY_ARG:
+        if (o->recipe != NULL)
+            app_usage(state, "expected one RECIPE, found '%s' and '%s'", o->recipe, arg);
+        o->recipe = arg;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        app_usage(state, "expected a RECIPE: a YAML file or the name of a shipped one, such as fashion-quickstart");
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    { "set", KEY_SET, "KEY=VALUE", 0, "override one key of the recipe, as in --set optimizer.lr=0.1", 0 },
+    { "data", KEY_DATA, "SPEC", 0, "train and test on this: idx:DIR, folder:DIR or cifar:DIR", 0 },
+    { "out", KEY_OUT, "DIR", 0, "where the run's files go; else runs/RECIPE-TIME", 0 },
+    { "seed", KEY_SEED, "N", 0, "seed of weights, order and augmentation", 0 },
+    { "resume", KEY_RESUME, NULL, 0, "go on with the run in DIR, or with the recipe's last one", 0 },
+    { 0 },
+};
+static const struct argp_child children[] = { { &app_device_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp argp = {
+    options, parse, "RECIPE", "Trains a model.\vRECIPE is a YAML file or the name of a shipped one. Ctrl-C finishes "
+    "the step, saves and ends with status 130; --resume then goes on as if nothing had happened.", children, NULL, NULL
+};
+
+// The newest run of `name`, or a new folder's name.
+static bool choose_dir(const char *name, bool resume, char *dir, size_t size)
+{
+    char **names = NULL;
+    uint32_t count = 0;
+    struct vkd__why why;
+    if (!resume) {
+        time_t now = (time_t)vkd__os_wall_seconds();
+        char stamp[32];
+        strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", localtime(&now));
+        snprintf(dir, size, "runs/%s-%s", name, stamp);
+        return true;
+    }
+    dir[0] = 0;
+    size_t length = strlen(name);
+    if (vkd__dir_list("runs", &names, &count, &why) == VKD_OK)
+        for (uint32_t i = 0; i < count; i++)    // sorted, so the last one is the newest
+            if (strncmp(names[i], name, length) == 0 && names[i][length] == '-' &&
+                strspn(names[i] + length + 1, "0123456789-") == 15 && names[i][length + 16] == 0)
+                snprintf(dir, size, "runs/%s", names[i]);
+    free(names);
+    if (dir[0] == 0)
+        app_error("no run of %s in runs/ to resume; name its folder with --out DIR", name);
+    return dir[0] != 0;
+}
+
+static bool readable(const char *spec, const char *split)
+{
+    vkd_dataset *d = NULL;
+    struct vkd_dataset_params p = { .spec = spec, .split = split, .log = app_log_quiet() };
+    bool ok = vkd_dataset_open(&p, &d) == VKD_OK;
+    vkd_dataset_close(&d);
+    return ok;
+}
+
+// A missing or broken data set is bad input; any other input or output error is failed work.
+static enum exit_status status_of(vkd_result r, const struct vkd_recipe *recipe)
+{
+    const char *test = recipe->data.test != NULL ? recipe->data.test : recipe->data.train;
+    if (r == VKD_IO && !(readable(recipe->data.train, "train") && readable(test, "test")))
+        return EXIT_USAGE;
+    return app_status(r);
+}
+
+static void print_result(const struct vkd_train_result *t, const char *dir, const char *recipe, bool stopped)
+{
+    char duration[24], speed[24];
+    const char *bold = app_sgr(1, APP_BOLD), *plain = app_sgr(1, APP_PLAIN);
+    printf("%s %u steps (%u epochs) in %s: %s images/s, %.1f %% of the time spent waiting for data.\n",
+           stopped ? "Stopped and saved after" : "Trained", t->steps, t->epochs,
+           app_duration(duration, t->seconds), app_count(speed, t->images_per_second), 100 * t->wait_share);
+    if (stopped) {
+        printf("Go on with:\n  vkdiv train %s --out %s --resume\n", recipe, dir);
+        return;
+    }
+    printf("%sTest accuracy %.2f %%%s (best %.2f %%), test loss %.4f, training loss %.4f.\n", bold,
+           100 * (double)t->test_accuracy, plain, 100 * (double)t->best_accuracy, (double)t->test_loss,
+           (double)t->train_loss);
+    printf("\nFiles in %s:\n"
+           "  best.safetensors, last.safetensors   the weights\n"
+           "  run.json                             recipe, device, versions, results\n"
+           "  metrics.jsonl                        a line per step and test\n", dir);
+    printf("\nNext:\n"
+           "  vkdiv eval %s\n"
+           "  vkdiv export %s --format safetensors --names torchvision -o model.safetensors\n"
+           "  vkdiv train %s --set epochs=%u\n", dir, dir, recipe, 2 * (t->epochs > 0 ? t->epochs : 1));
+}
+
+static enum exit_status train(const struct train_options *o, const struct recipe_file *file, const char *dir,
+                              const char *command_line)
+{
+    enum exit_status status;
+    struct vkd__why why;
+    // A folder that cannot be made is found before minutes of loading.
+    if (vkd__dir_create(dir, &why) != VKD_OK) {
+        app_error("%s", why.text);
+        return EXIT_USAGE;
+    }
+    vkd_device *dev = app_open_device(&o->app, &status);
+    if (dev == NULL)
+        return status;
+    const struct vkd_caps *caps = vkd_device_caps(dev);
+    fprintf(stderr, "%s%s%s on %s (%s); files go to %s\n", app_sgr(2, APP_BOLD), file->name, app_sgr(2, APP_PLAIN),
+            caps->name, app_device_type(caps), dir);
+
+    struct app_progress progress;
+    app_progress_init(&progress);
+    vkd__os_catch_interrupt();
+    struct vkd_train_params p = {
+        .recipe = &file->recipe, .out_dir = dir, .resume = o->resume, .command_line = command_line,
+        .progress = app_progress_show, .stop = app_stop, .user = &progress,
+    };
+    struct vkd_train_result result;
+    vkd_result r = vkd_train(dev, &p, &result);
+    app_progress_clear();
+    status = status_of(r, &file->recipe);
+    if (r == VKD_OK || r == VKD_INTERRUPTED)
+        print_result(&result, dir, o->recipe, r == VKD_INTERRUPTED);
+    else
+        app_error("training ended: %s", vkd_result_text(r));
+    if (vkd_device_stats(dev).validation_messages > 0) {
+        app_error("%llu validation messages", (unsigned long long)vkd_device_stats(dev).validation_messages);
+        status = status == EXIT_DONE ? EXIT_FAILED : status;
+    }
+    vkd_device_destroy(&dev);
+    return status;
+}
+
+enum exit_status cmd_train(int argc, char **argv)
+{
+    char command_line[2048] = "", dir[1200], why[1024];
+    for (int i = 0; i < argc; i++) {
+        size_t used = strlen(command_line);
+        snprintf(command_line + used, sizeof command_line - used, "%s%s", i > 0 ? " " : "", argv[i]);
+    }
+    struct train_options o = { 0 };
+    app_parse(&argp, argc, argv, &o);
+    if (o.data != NULL) {
+        if ((size_t)snprintf(o.data_set, sizeof o.data_set, "data.train=%s", o.data) > 900) {
+            app_error("--data: the SPEC is longer than 900 bytes");
+            return EXIT_USAGE;
+        }
+        o.sets[o.set_count++] = o.data_set;
+        o.sets[o.set_count++] = "data.test=";
+    }
+    if (o.seed_set[0] != 0)
+        o.sets[o.set_count++] = o.seed_set;
+
+    struct recipe_file file;
+    struct recipe_params p = { .name = o.recipe, .sets = o.sets, .set_count = o.set_count };
+    if (recipe_load(&p, &file, why, sizeof why) != VKD_OK) {
+        app_error("%s", why);
+        return EXIT_USAGE;
+    }
+    enum exit_status status = EXIT_USAGE;
+    if (o.out != NULL)
+        snprintf(dir, sizeof dir, "%.1100s", o.out);
+    if (o.out != NULL || choose_dir(file.name, o.resume, dir, sizeof dir))
+        status = train(&o, &file, dir, command_line);
+    recipe_finish(&file);
+    return status;
+}
