@@ -1,0 +1,26 @@
+// gelu.c -- y = x P(x), P the normal distribution function, exact and not by tanh.
+#include "../elementwise.h"
+
+#include <math.h>
+
+static void ref(const struct vkd_call *c, double *const in[], double *const out[])
+{
+    for (uint64_t i = 0; i < vkd__numel(c->in[0].shape); i++) {
+        double x = in[0][i];
+        out[0][i] = x * 0.5 * erfc(-x * M_SQRT1_2);
+    }
+}
+
+const struct vkd_op vkd_op_gelu = {
+    .name = "gelu",
+    .in_min = 1,
+    .in_max = 1,
+    .grad_in = 1,
+    .reads_in = 1,
+    .in_place = true,
+    .in_place_grad = true,
+    .shape = vkd__elementwise_shape,
+    .forward = vkd__unary_forward,
+    .backward = vkd__unary_backward,
+    .ref = ref,
+};

@@ -1,0 +1,36 @@
+// mul.c -- y = a b, both of one shape.
+#include "../elementwise.h"
+
+static void forward(const struct vkd_call *c, struct vkd_plan *p)
+{
+    vkd__elementwise(c, p, "mul", NULL, (struct vkd_slot[]) { VKD_IN(0), VKD_IN(1), VKD_OUT(0) }, 3);
+}
+
+static void backward(const struct vkd_call *c, struct vkd_plan *p)
+{
+    // db first: da may lie on dy.
+    if (c->want & 2)
+        vkd__elementwise(c, p, "mul", NULL, (struct vkd_slot[]) { VKD_DOUT, VKD_IN(0), VKD_DIN(1) }, 3);
+    if (c->want & 1)
+        vkd__elementwise(c, p, "mul", NULL, (struct vkd_slot[]) { VKD_DOUT, VKD_IN(1), VKD_DIN(0) }, 3);
+}
+
+static void ref(const struct vkd_call *c, double *const in[], double *const out[])
+{
+    for (uint64_t i = 0; i < vkd__numel(c->in[0].shape); i++)
+        out[0][i] = in[0][i] * in[1][i];
+}
+
+const struct vkd_op vkd_op_mul = {
+    .name = "mul",
+    .in_min = 2,
+    .in_max = 2,
+    .grad_in = 3,
+    .reads_in = 3,
+    .in_place = true,
+    .in_place_grad = true,
+    .shape = vkd__elementwise_shape,
+    .forward = forward,
+    .backward = backward,
+    .ref = ref,
+};

@@ -1,0 +1,8 @@
+// relu -- y = max(x, 0), a NaN stays one. Backward, from y: dx = dy where not y <= 0.
+#version 450
+//: axis fwd:INPUTS=1 bwd:INPUTS=2
+#extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
+
+vec4 map(vec4 x) { return mix(x, vec4(0), lessThanEqual(x, vec4(0))); }
+vec4 map(vec4 y, vec4 dy) { return mix(dy, vec4(0), lessThanEqual(y, vec4(0))); }

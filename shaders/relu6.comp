@@ -1,0 +1,14 @@
+// relu6 -- y = min(max(x, 0), 6), a NaN stays one. Backward, from y: dx = dy where 0 < y < 6.
+#version 450
+//: axis fwd:INPUTS=1 bwd:INPUTS=2
+#extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
+
+vec4 map(vec4 x)
+{
+    return mix(mix(x, vec4(6), greaterThanEqual(x, vec4(6))), vec4(0), lessThanEqual(x, vec4(0)));
+}
+vec4 map(vec4 y, vec4 dy)
+{
+    return mix(mix(dy, vec4(0), greaterThanEqual(y, vec4(6))), vec4(0), lessThanEqual(y, vec4(0)));
+}

@@ -1,0 +1,7 @@
+// scale -- y = alpha x.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#define INPUTS 1
+#include "map.glsl"
+
+vec4 map(vec4 x) { return pc.alpha * x; }

@@ -1,0 +1,16 @@
+// cast.c -- cases of cast.
+#include "tests/op_row.h"
+
+const struct op_row vkd_rows_cast[] = {
+    { .op = "cast", .in = { F32(1, 1, 1, 1) }, .attr = { .dtype = VKD_F16 } },
+    { .op = "cast", .in = { F32(2, 7, 5, 3) }, .attr = { .dtype = VKD_F16 } },
+    { .op = "cast", .in = { F32_IN(1, 1, 1, 1021, -60000, 60000) }, .attr = { .dtype = VKD_F16 } },
+    { .op = "cast", .in = { F32(1, 130, 129, 6) }, .attr = { .dtype = VKD_F16 }, .samples = 4 },
+    { .op = "cast", .in = { F16(1, 1, 1, 1) } },
+    { .op = "cast", .in = { F16(2, 7, 5, 3) } },
+    { .op = "cast", .in = { F16(1, 130, 129, 6) }, .samples = 4 },
+    { .op = "cast", .in = { F32(1, 1, 1, 4) }, .rejects = "f32 already" },
+    { .op = "cast", .in = { U32(4, 2) }, .rejects = "only f32 and f16" },
+    { .op = "cast", .in = { F32(2, 3, 3, 6) }, .attr = { .dtype = VKD_F16 }, .nan = true },
+};
+OP_ROWS_COUNT(cast)
