@@ -1,0 +1,46 @@
+// image.h -- from a file's bytes to RGBA pixels. Internal to the engine.
+//
+// Pixels are 4 bytes, R G B 255. As PIL's convert("RGB"): alpha is dropped, not composited. 16-bit
+// samples keep their high byte. EXIF orientation is ignored, as torchvision's ImageFolder does.
+#ifndef VKD_DATA_IMAGE_H
+#define VKD_DATA_IMAGE_H
+
+#include "runtime/os.h"
+
+#include <vkdiv/data.h>
+
+#define VKD__IMAGE_SIDE_MAX  16384u             // pixels; larger images are refused before decoding
+#define VKD__IMAGE_PIXEL_MAX (64ull << 20)
+
+// Decodes an image of any known format, told by its content, and scales it down as
+// vkd_dataset_decode describes. `why` names no file: the caller knows it.
+//
+//   VKD_FORMAT, VKD_NO_MEMORY
+vkd_result vkd__image_decode(const uint8_t *data, uint64_t size, uint32_t short_side, uint32_t max_side,
+                             struct vkd_image *out, struct vkd__why *why);
+// Whether the bytes begin like an image (TGA has no such beginning and is not recognised).
+bool vkd__image_sniff(const uint8_t *data, uint64_t size);
+
+// The size a (height, width) image is scaled down to; 0 means no bound.
+void vkd__image_fit(uint32_t height, uint32_t width, uint32_t short_side, uint32_t max_side, uint32_t *fit_height,
+                    uint32_t *fit_width);
+// Replaces the pixels by their area average on a grid of (height, width), neither larger than before.
+vkd_result vkd__image_shrink(struct vkd_image *image, uint32_t height, uint32_t width);
+
+// ---- For the codecs ----
+
+// Refuses a size before anything is allocated for it.
+vkd_result vkd__image_check_size(uint64_t height, uint64_t width, struct vkd__why *why);
+vkd_result vkd__image_alloc(uint32_t height, uint32_t width, struct vkd_image *out, struct vkd__why *why);
+VKD_PRINTF(2, 3) vkd_result vkd__image_bad(struct vkd__why *why, const char *format, ...);     // VKD_FORMAT
+
+// A codec. It may deliver a smaller image than the file's if that is still no smaller than the fit.
+struct vkd__codec {
+    const char *name;
+    bool (*sniff)(const uint8_t *data, uint64_t size);
+    vkd_result (*decode)(const uint8_t *data, uint64_t size, uint32_t short_side, uint32_t max_side,
+                         struct vkd_image *out, struct vkd__why *why);
+};
+extern const struct vkd__codec vkd__codec_png, vkd__codec_jpeg, vkd__codec_stb;
+
+#endif
