@@ -95,11 +95,11 @@ vkd_result vkd__image_decode(const uint8_t *data, uint64_t size, uint32_t short_
     if (other)
         return vkd__image_bad(why, "this is %s, which is not read here; convert it to PNG or JPEG", other);
     struct vkd_image image = { 0 };
-    vkd_result r = codecs[at]->decode(data, size, short_side, max_side, &image, why);
+    uint32_t height, width;
+    vkd_result r = codecs[at]->decode(data, size, short_side, max_side, &image, &height, &width, why);
     if (r != VKD_OK)
         return r;
-    uint32_t height, width;
-    vkd__image_fit(image.height, image.width, short_side, max_side, &height, &width);
+    vkd__image_fit(height, width, short_side, max_side, &height, &width);
     r = vkd__image_shrink(&image, height, width);
     if (r != VKD_OK) {
         (void)vkd__image_bad(why, "out of memory while scaling to %u x %u pixels", width, height);

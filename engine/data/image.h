@@ -34,12 +34,13 @@ vkd_result vkd__image_check_size(uint64_t height, uint64_t width, struct vkd__wh
 vkd_result vkd__image_alloc(uint32_t height, uint32_t width, struct vkd_image *out, struct vkd__why *why);
 VKD_PRINTF(2, 3) vkd_result vkd__image_bad(struct vkd__why *why, const char *format, ...);     // VKD_FORMAT
 
-// A codec. It may deliver a smaller image than the file's if that is still no smaller than the fit.
+// A codec. Given the bounds it may deliver the picture smaller than the file's (full_height, full_width),
+// which it then reports, but no smaller than their fit.
 struct vkd__codec {
     const char *name;
     bool (*sniff)(const uint8_t *data, uint64_t size);
     vkd_result (*decode)(const uint8_t *data, uint64_t size, uint32_t short_side, uint32_t max_side,
-                         struct vkd_image *out, struct vkd__why *why);
+                         struct vkd_image *out, uint32_t *full_height, uint32_t *full_width, struct vkd__why *why);
 };
 extern const struct vkd__codec vkd__codec_png, vkd__codec_jpeg, vkd__codec_stb;
 

@@ -57,7 +57,8 @@ static void cmyk_to_rgb(struct vkd_image *image)
 }
 
 static vkd_result jpeg_decode(const uint8_t *data, uint64_t size, uint32_t short_side, uint32_t max_side,
-                              struct vkd_image *out, struct vkd__why *why)
+                              struct vkd_image *out, uint32_t *full_height, uint32_t *full_width,
+                              struct vkd__why *why)
 {
     tjhandle tj = tjInitDecompress();
     if (!tj) {
@@ -79,7 +80,8 @@ static vkd_result jpeg_decode(const uint8_t *data, uint64_t size, uint32_t short
     vkd__image_fit((uint32_t)height, (uint32_t)width, short_side, max_side, &fit_height, &fit_width);
     while (divide > 1 && ((uint32_t)height / divide < fit_height || (uint32_t)width / divide < fit_width))
         divide /= 2;
-    r = vkd__image_alloc(((uint32_t)height + divide - 1) / divide, ((uint32_t)width + divide - 1) / divide, &image, why);
+    r = vkd__image_alloc(((uint32_t)height + divide - 1) / divide, ((uint32_t)width + divide - 1) / divide, &image,
+                         why);
     if (r != VKD_OK)
         goto fail;
     const bool cmyk = space == TJCS_CMYK || space == TJCS_YCCK;
@@ -91,6 +93,8 @@ static vkd_result jpeg_decode(const uint8_t *data, uint64_t size, uint32_t short
     if (cmyk)
         cmyk_to_rgb(&image);
     *out = image;
+    *full_height = (uint32_t)height;
+    *full_width = (uint32_t)width;
     return VKD_OK;
 fail:
     tjDestroy(tj);

@@ -24,7 +24,8 @@ static vkd_result png_fail(int error, struct vkd__why *why)
 
 // The header is read here first: libspng's own limits would not say the size that was found.
 static vkd_result png_decode(const uint8_t *data, uint64_t size, uint32_t short_side, uint32_t max_side,
-                             struct vkd_image *out, struct vkd__why *why)
+                             struct vkd_image *out, uint32_t *full_height, uint32_t *full_width,
+                             struct vkd__why *why)
 {
     (void)short_side;
     (void)max_side;
@@ -63,6 +64,8 @@ static vkd_result png_decode(const uint8_t *data, uint64_t size, uint32_t short_
     for (size_t i = 3; i < bytes; i += 4)
         image.pixels[i] = 255;
     *out = image;
+    *full_height = height;
+    *full_width = width;
     return VKD_OK;
 fail:
     spng_ctx_free(ctx);

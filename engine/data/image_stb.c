@@ -74,7 +74,8 @@ static bool stb_sniff(const uint8_t *data, uint64_t size)
 }
 
 static vkd_result stb_decode(const uint8_t *data, uint64_t size, uint32_t short_side, uint32_t max_side,
-                             struct vkd_image *out, struct vkd__why *why)
+                             struct vkd_image *out, uint32_t *full_height, uint32_t *full_width,
+                             struct vkd__why *why)
 {
     (void)short_side;
     (void)max_side;
@@ -92,15 +93,15 @@ static vkd_result stb_decode(const uint8_t *data, uint64_t size, uint32_t short_
         return r;
     source.at = 0;
     source.overrun = false;
-    int full_width = 0, full_height = 0;
-    uint8_t *pixels = stbi_load_from_callbacks(&callbacks, &source, &full_width, &full_height, &channels, 4);
+    int loaded_width = 0, loaded_height = 0;
+    uint8_t *pixels = stbi_load_from_callbacks(&callbacks, &source, &loaded_width, &loaded_height, &channels, 4);
     if (!pixels) {
         const char *text = stbi_failure_reason();
         bool memory = text && !strcmp(text, "outofmem");
         (void)vkd__image_bad(why, "broken image: %s", text ? text : "no reason given");
         return memory ? VKD_NO_MEMORY : VKD_FORMAT;
     }
-    if (source.overrun || full_width != width || full_height != height) {
+    if (source.overrun || loaded_width != width || loaded_height != height) {
         stbi_image_free(pixels);
         return vkd__image_bad(why, source.overrun ? "the image is cut off: data ends before the last pixel"
                                                   : "the image contradicts its own header");
@@ -109,6 +110,8 @@ static vkd_result stb_decode(const uint8_t *data, uint64_t size, uint32_t short_
     for (size_t i = 0; i < count; i++)
         pixels[i * 4 + 3] = 255;
     *out = (struct vkd_image) { .height = (uint32_t)height, .width = (uint32_t)width, .pixels = pixels };
+    *full_height = out->height;
+    *full_width = out->width;
     return VKD_OK;
 }
 

@@ -21,8 +21,11 @@ struct vkd_dataset_params {
 };
 
 // Opens one split. Options after '?': split=NAME, classes=LIST (as "0-5,8", counted in the order
-// of class names; kept classes are renumbered from 0), limit=N (the first N of each class in
-// turn, so that classes stay balanced), size=N (the short side images are scaled to).
+// of class names; kept classes are renumbered from 0), limit=N (N images in all: the first of each
+// class, the second of each, and so on, so that classes stay balanced), size=N (larger short sides
+// are scaled down to this). Without a split named anywhere it is "train"; "all" is every image of a
+// folder that is not divided into splits. Images keep the order of the files; in a folder that is
+// the order of class name, then file name.
 //
 //   VKD_INVALID  the spec is wrong (the log names the part, what was expected, the nearest name)
 //   VKD_IO       a folder or file is missing or unreadable
@@ -42,6 +45,7 @@ struct vkd_dataset_info {
 };
 const struct vkd_dataset_info *vkd_dataset_info(const vkd_dataset *d);
 
+// "?" and 0 for a class that does not exist.
 const char *vkd_dataset_class_name(const vkd_dataset *d, uint32_t class_index);
 uint32_t    vkd_dataset_class_size(const vkd_dataset *d, uint32_t class_index);
 uint32_t    vkd_dataset_label(const vkd_dataset *d, uint32_t index);           // or VKD_NO_LABEL
@@ -96,9 +100,10 @@ VKD_CHECKED vkd_result vkd_loader_create(const struct vkd_loader_params *p, vkd_
 void vkd_loader_destroy(vkd_loader **l);        // stops its threads
 
 uint32_t vkd_loader_batches(const vkd_loader *l);   // per epoch
-uint64_t vkd_loader_pixel_max(const vkd_loader *l); // pixels one batch can hold at most: batch * canvas * canvas
+uint64_t vkd_loader_pixel_max(const vkd_loader *l); // pixels one batch can hold, at most batch * canvas * canvas
 
-// Continues at batch `batch` of epoch `epoch` (both from 0). Thread-safety: the consumer's thread.
+// Continues at batch `batch` of epoch `epoch` (both from 0; batch = batches is the next epoch's first).
+// Makes the last batch delivered invalid. Thread-safety: the consumer's thread.
 VKD_CHECKED vkd_result vkd_loader_seek(vkd_loader *l, uint32_t epoch, uint32_t batch);
 
 struct vkd_batch {
@@ -112,7 +117,9 @@ struct vkd_batch {
 // The next batch, valid until the next call; goes on into the next epoch by itself. Waits for the
 // threads if need be and adds the time waited to *waited_seconds (NULL is fine).
 //
-//   VKD_FORMAT  more than bad_limit images could not be read (the log names them)
+//   VKD_FORMAT     more than bad_limit images could not be read (the log names them)
+//   VKD_NO_MEMORY  an image could not be decoded for lack of memory
+// After a failure every later call fails in the same way. Thread-safety: the consumer's thread.
 VKD_CHECKED vkd_result vkd_loader_next(vkd_loader *l, struct vkd_batch *out, double *waited_seconds);
 
 VKD_END

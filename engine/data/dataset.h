@@ -1,0 +1,81 @@
+// dataset.h -- what a data format implements. Internal to the engine.
+//
+// A format is constant data in engine/data/formats/NAME.c, found by the build. It reads one split into
+// numbered sources (images) with labels; dataset.c keeps the classes and images that the spec asks for.
+#ifndef VKD_DATA_DATASET_H
+#define VKD_DATA_DATASET_H
+
+#include "image.h"
+
+#include <vkdiv/data.h>
+#include <xxhash.h>
+
+// ---- The parsed spec ----
+
+struct vkd__spec {
+    char *text;                 // owns the words below
+    const char *format, *path, *split;
+    char *classes;              // the list as written, or NULL
+    uint32_t limit, size;       // 0: not given
+};
+
+vkd_result vkd__spec_parse(const char *text, const char *split, struct vkd__spec *out, struct vkd__why *why);
+void vkd__spec_finish(struct vkd__spec *spec);
+// keep[c] for each of `count` classes, true where `list` ("0-5,8") names it; NULL names all.
+vkd_result vkd__spec_classes(const char *list, uint32_t count, bool *keep, struct vkd__why *why);
+
+// ---- What a format finds ----
+
+struct vkd__source {
+    uint32_t count;             // images
+    uint32_t classes;           // 0: images have no labels
+    uint32_t channels, height, width;
+    uint32_t *labels;           // [count], malloc'd, each below classes; NULL without classes
+    char **class_names;         // [classes], malloc'd block(s) of which every name is malloc'd
+    void *state;                // the format's own
+};
+
+struct vkd__format {
+    const char *name;
+    // Fills *out, which is zero before. On failure the caller closes what is there.
+    vkd_result (*open)(const struct vkd__spec *spec, const struct vkd_log *log, struct vkd__source *out,
+                       struct vkd__why *why);
+    void (*close)(void *state);     // state may be NULL
+    void (*name_of)(const struct vkd__source *s, uint32_t image, char *text, size_t size);
+    // Adds to the fingerprint what identifies image content beyond labels: bytes, or names and sizes.
+    void (*digest)(const struct vkd__source *s, const uint32_t *images, uint32_t count, XXH64_state_t *hash);
+    // Exactly one of these. `pixels`: every image lies in memory with the common size, writing it cannot fail.
+    void (*pixels)(const struct vkd__source *s, uint32_t image, uint8_t *rgba);
+    vkd_result (*decode)(const struct vkd__source *s, uint32_t image, uint32_t short_side, uint32_t max_side,
+                         struct vkd_image *out, struct vkd__why *why);
+};
+
+const struct vkd__format *vkd__format_at(uint32_t index);       // NULL behind the last
+
+// ---- The set ----
+
+struct vkd_dataset {
+    struct vkd_dataset_info info;
+    const struct vkd__format *format;
+    struct vkd__spec spec;
+    struct vkd__source source;
+    uint32_t *images;           // [info.count] source number of each kept image, rising
+    uint32_t *labels;           // [info.count] after renumbering; NULL without classes
+    uint32_t *kept;             // [info.classes] the class's number before
+    uint32_t *class_sizes;      // [info.classes]
+};
+
+// Whether every image lies in memory with a common size that needs no scaling under these bounds;
+// vkd__dataset_pixels then writes image `index` (info.height * info.width pixels) and cannot fail.
+bool vkd__dataset_is_direct(const vkd_dataset *d, uint32_t short_side, uint32_t max_side);
+void vkd__dataset_pixels(const vkd_dataset *d, uint32_t index, uint8_t *rgba);
+
+// ---- Helpers for formats ----
+
+VKD_PRINTF(3, 4) vkd_result vkd__data_fail(struct vkd__why *why, vkd_result r, const char *format, ...);
+char *vkd__data_path(const char *folder, const char *name);     // malloc'd "folder/name", NULL: out of memory
+// Copies `count` names; *out belongs to the caller as vkd__source.class_names does.
+vkd_result vkd__data_names(const char *const *names, uint32_t count, char ***out, struct vkd__why *why);
+void vkd__data_names_free(char **names, uint32_t count);
+
+#endif
