@@ -41,6 +41,11 @@ vkd_result vkd__dir_list(const char *path, char ***names, uint32_t *count, struc
 enum vkd__path_kind { VKD__PATH_NONE, VKD__PATH_FILE, VKD__PATH_DIR, VKD__PATH_OTHER };
 enum vkd__path_kind vkd__path_kind(const char *path, uint64_t *size, double *modified); // out: NULL ok
 
+// ---- Libraries ----
+// The address of vkGetInstanceProcAddr in the system's Vulkan loader, which then stays loaded; NULL
+// when there is no loader.
+void (*vkd__os_vulkan_loader(void))(void);
+
 // ---- Terminal ----
 bool vkd__os_is_terminal(int fd);
 unsigned vkd__os_terminal_columns(int fd);   // 80 when unknown

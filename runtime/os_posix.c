@@ -7,6 +7,7 @@
 #include "os.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -512,6 +513,24 @@ enum vkd__path_kind vkd__path_kind(const char *path, uint64_t *size, double *mod
     if (S_ISREG(st.st_mode))
         return VKD__PATH_FILE;
     return S_ISDIR(st.st_mode) ? VKD__PATH_DIR : VKD__PATH_OTHER;
+}
+
+// ---- Libraries ----
+
+void (*vkd__os_vulkan_loader(void))(void)
+{
+    static const char *const names[] = { "libvulkan.so.1", "libvulkan.so", "libvulkan.1.dylib", "libMoltenVK.dylib" };
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        void *lib = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+        if (!lib)
+            continue;
+        void (*fn)(void);
+        *(void **) &fn = dlsym(lib, "vkGetInstanceProcAddr");
+        if (fn)
+            return fn;
+        dlclose(lib);
+    }
+    return NULL;
 }
 
 // ---- Terminal ----

@@ -4,34 +4,62 @@
 
 #include <vkdiv/device.h>
 
+#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static unsigned gpu_errors;     // messages of level error so far
+static unsigned gpu_errors;         // messages of level error so far
+static char gpu_last_error[1024];   // the last of them
 
 static inline void gpu_log(void *user, enum vkd_log_level level, const char *text)
 {
     (void) user;
-    if (level == VKD_LOG_ERROR)
+    if (level == VKD_LOG_ERROR) {
         gpu_errors++;
+        snprintf(gpu_last_error, sizeof(gpu_last_error), "%s", text);
+    }
     if (level <= VKD_LOG_WARNING || getenv("VKDIV_LOG"))
         fprintf(stderr, "%s\n", text);
+}
+
+static inline struct vkd_device_params gpu_params(void)
+{
+    const char *validation = getenv("VKDIV_VALIDATION");
+    return (struct vkd_device_params) {
+        .selector = getenv("VKDIV_DEVICE"),
+        .log = { .fn = gpu_log },
+        .validation = validation && *validation == '1',
+    };
 }
 
 // The device, or NULL after a message.
 static inline vkd_device *gpu_open(void)
 {
-    const char *validation = getenv("VKDIV_VALIDATION");
-    struct vkd_device_params p = {
-        .selector = getenv("VKDIV_DEVICE"),
-        .log = { .fn = gpu_log },
-        .validation = validation && *validation == '1',
-    };
+    struct vkd_device_params p = gpu_params();
     vkd_device *dev = NULL;
     vkd_result r = vkd_device_create(&p, &dev);
     if (r < 0)
         fprintf(stderr, "no device to test on: %s\n", vkd_result_text(r));
     return dev;
+}
+
+// Destroys the device; fails the test when the validation layer said anything.
+static inline void gpu_close(vkd_device **dev)
+{
+    uint64_t messages = vkd_device_stats(*dev).validation_messages;
+    vkd_device_destroy(dev);
+    ck_assert_msg(messages == 0, "%llu validation messages", (unsigned long long) messages);
+}
+
+// Runs a suite in this process, as drivers do not survive a fork; returns main's exit status.
+static inline int gpu_run(Suite *suite)
+{
+    SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_NOFORK);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 #endif

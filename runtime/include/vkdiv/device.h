@@ -82,6 +82,17 @@ struct vkd_device_params {
 // Thread-safety: safe. The vkd_device itself is not: use it from one thread at a time.
 VKD_CHECKED vkd_result vkd_device_create(const struct vkd_device_params *p, vkd_device **out);
 
+// A feature vkdiv uses. `home` is the structure it is enabled in, or the extension that brings it.
+struct vkd_feature {
+    const char *name, *home;
+    bool required;                  // else: used when enabled
+    const char *why;
+};
+
+// What an application should enable on a device that vkdiv is to import: a static array of *count
+// rows. Thread-safety: safe.
+const struct vkd_feature *vkd_required_features(uint32_t *count);
+
 // How to wrap a VkDevice that the application already owns. Zero-initialise, then set the fields
 // marked required. Handles are borrowed: they must outlive the vkd_device, which never destroys
 // them.

@@ -1,0 +1,326 @@
+// caps.c -- what a device is and can do: the one place that knows about vendors and drivers.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+static const struct vkd_feature required_features[] = {
+    { "timelineSemaphore", "VkPhysicalDeviceVulkan12Features", true, "one semaphore orders all submissions" },
+    { "storageBuffer16BitAccess", "VkPhysicalDeviceVulkan11Features", false, "tensors of 16-bit floats" },
+    { "shaderFloat16", "VkPhysicalDeviceVulkan12Features", false, "16-bit arithmetic" },
+    { "subgroupSizeControl", "VK_EXT_subgroup_size_control", false, "kernels that need one subgroup size" },
+    { "computeFullSubgroups", "VK_EXT_subgroup_size_control", false, "kernels that need one subgroup size" },
+};
+
+const struct vkd_feature *vkd_required_features(uint32_t *count)
+{
+    *count = sizeof(required_features) / sizeof(required_features[0]);
+    return required_features;
+}
+
+static bool listed(const VkExtensionProperties *rows, uint32_t count, const char *name)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (!strcmp(rows[i].extensionName, name))
+            return true;
+    }
+    return false;
+}
+
+static vkd_result read_extensions(struct vkd__instance *inst, VkPhysicalDevice pd, struct vkd__facts *facts)
+{
+    static const char *const wanted[] = {
+        VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME,
+        "VK_KHR_portability_subset", VK_KHR_MAINTENANCE_4_EXTENSION_NAME,
+    };
+    uint32_t count = 0;
+    VkExtensionProperties *rows = NULL;
+    VkResult vk = inst->vk.EnumerateDeviceExtensionProperties(pd, NULL, &count, NULL);
+    if (vk >= 0 && count) {
+        rows = calloc(count, sizeof(*rows));
+        if (!rows) {
+            vkd_log_write(&inst->log, VKD_LOG_ERROR, "out of host memory");
+            return VKD_NO_MEMORY;
+        }
+        vk = inst->vk.EnumerateDeviceExtensionProperties(pd, NULL, &count, rows);
+    }
+    for (uint32_t i = 0; vk >= 0 && i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        if (listed(rows, count, wanted[i]))
+            facts->extensions[facts->extension_count++] = wanted[i];
+    }
+    free(rows);
+    return VKD_OK;
+}
+
+static bool has(const struct vkd__facts *facts, const char *extension)
+{
+    for (uint32_t i = 0; i < facts->extension_count; i++) {
+        if (!strcmp(facts->extensions[i], extension))
+            return true;
+    }
+    return false;
+}
+
+static void read_features(struct vkd__instance *inst, VkPhysicalDevice pd, struct vkd_caps *caps,
+                          struct vkd__facts *facts)
+{
+    bool control = has(facts, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
+    VkPhysicalDeviceSubgroupSizeControlFeatures size_control = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES,
+    };
+    VkPhysicalDeviceVulkan12Features v12 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+        .pNext = control ? &size_control : NULL,
+    };
+    VkPhysicalDeviceVulkan11Features v11 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
+        .pNext = &v12,
+    };
+    VkPhysicalDeviceFeatures2 features = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+        .pNext = &v11,
+    };
+    inst->vk.GetPhysicalDeviceFeatures2(pd, &features);
+    facts->timeline = v12.timelineSemaphore;
+    facts->subgroup_control = size_control.subgroupSizeControl;
+    facts->full_subgroups = size_control.computeFullSubgroups;
+    caps->f16_storage = v11.storageBuffer16BitAccess;
+    caps->f16_arithmetic = v12.shaderFloat16;
+}
+
+static void read_properties(struct vkd__instance *inst, VkPhysicalDevice pd, struct vkd_caps *caps,
+                            struct vkd__facts *facts)
+{
+    VkPhysicalDeviceMaintenance4Properties buffers = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_PROPERTIES,
+    };
+    VkPhysicalDeviceSubgroupSizeControlProperties size_control = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES,
+    };
+    VkPhysicalDeviceVulkan12Properties v12 = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES };
+    VkPhysicalDeviceVulkan11Properties v11 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_PROPERTIES, .pNext = &v12,
+    };
+    VkPhysicalDeviceProperties2 p = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &v11 };
+    if (has(facts, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME)) {
+        size_control.pNext = p.pNext;
+        p.pNext = &size_control;
+    }
+    if (has(facts, VK_KHR_MAINTENANCE_4_EXTENSION_NAME)) {
+        buffers.pNext = p.pNext;
+        p.pNext = &buffers;
+    }
+    inst->vk.GetPhysicalDeviceProperties2(pd, &p);
+
+    const VkPhysicalDeviceLimits *lim = &p.properties.limits;
+    snprintf(caps->driver_name, sizeof(caps->driver_name), "%.255s", v12.driverName);
+    snprintf(caps->driver_info, sizeof(caps->driver_info), "%.255s", v12.driverInfo);
+    memcpy(caps->uuid, v11.deviceUUID, sizeof(caps->uuid));
+    memcpy(caps->driver_uuid, v11.driverUUID, sizeof(caps->driver_uuid));
+    caps->allocation_max = v11.maxMemoryAllocationSize;
+    caps->storage_range_max = lim->maxStorageBufferRange;
+    caps->storage_align = lim->minStorageBufferOffsetAlignment > 4 ? (uint32_t) lim->minStorageBufferOffsetAlignment : 4;
+    caps->texel_align = lim->minTexelBufferOffsetAlignment > 16 ? (uint32_t) lim->minTexelBufferOffsetAlignment : 16;
+    caps->texel_count_max = lim->maxTexelBufferElements;
+    for (uint32_t i = 0; i < 3; i++) {
+        caps->group_count_max[i] = lim->maxComputeWorkGroupCount[i];
+        caps->local_size_max[i] = lim->maxComputeWorkGroupSize[i];
+    }
+    caps->invocations_max = lim->maxComputeWorkGroupInvocations;
+    caps->shared_size_max = lim->maxComputeSharedMemorySize;
+    caps->push_size_max = lim->maxPushConstantsSize;
+    caps->subgroup_size = v11.subgroupSize;
+    if (v11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT)
+        facts->subgroup_ops = v11.subgroupSupportedOperations;
+    caps->subgroup_shuffle = facts->subgroup_ops & VK_SUBGROUP_FEATURE_SHUFFLE_BIT;
+    facts->subgroup_min = size_control.minSubgroupSize;
+    facts->subgroup_max = size_control.maxSubgroupSize;
+    if (!(size_control.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT))
+        facts->subgroup_control = false;
+    facts->allocation_count_max = lim->maxMemoryAllocationCount;
+    facts->buffer_size_max = buffers.maxBufferSize ? buffers.maxBufferSize : UINT64_MAX;
+}
+
+// Tensors live in the largest device-local heap.
+static uint32_t tensor_heap(const VkPhysicalDeviceMemoryProperties *m)
+{
+    uint32_t best = 0;
+    bool found = false;
+    for (uint32_t i = 0; i < m->memoryHeapCount; i++) {
+        bool local = m->memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT;
+        if (local && (!found || m->memoryHeaps[i].size > m->memoryHeaps[best].size)) {
+            best = i;
+            found = true;
+        }
+    }
+    return best;
+}
+
+uint64_t vkd__caps_heap_free(struct vkd__instance *inst, VkPhysicalDevice pd, const struct vkd__facts *facts,
+                             uint32_t heap, uint64_t held)
+{
+    uint64_t size = facts->memory.memoryHeaps[heap].size;
+    if (facts->memory_budget) {
+        VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
+            .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT,
+        };
+        VkPhysicalDeviceMemoryProperties2 m = {
+            .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2, .pNext = &budget,
+        };
+        inst->vk.GetPhysicalDeviceMemoryProperties2(pd, &m);
+        uint64_t used = budget.heapUsage[heap], limit = budget.heapBudget[heap];
+        if (limit > 0)
+            return limit > used ? limit - used : 0;
+    }
+    return size > held ? size - held : 0;
+}
+
+static void read_memory(struct vkd__instance *inst, VkPhysicalDevice pd, struct vkd_caps *caps,
+                        struct vkd__facts *facts)
+{
+    VkPhysicalDeviceMemoryProperties2 m = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2 };
+    inst->vk.GetPhysicalDeviceMemoryProperties2(pd, &m);
+    facts->memory = m.memoryProperties;
+    facts->memory_budget = has(facts, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+    uint32_t heap = tensor_heap(&facts->memory);
+    caps->memory_size = facts->memory.memoryHeaps[heap].size;
+    caps->memory_budget = vkd__caps_heap_free(inst, pd, facts, heap, 0);
+    // A CPU driver's heap is host memory, whatever it reports.
+    uint64_t host = caps->cpu ? vkd__os_memory_free() : 0;
+    if (host && host < caps->memory_budget)
+        caps->memory_budget = host;
+}
+
+// A family for compute alone runs beside the desktop's; else the first that can compute.
+static void read_queue(struct vkd__instance *inst, VkPhysicalDevice pd, struct vkd_caps *caps,
+                       struct vkd__facts *facts)
+{
+    VkQueueFamilyProperties families[32];
+    uint32_t count = 32;
+    inst->vk.GetPhysicalDeviceQueueFamilyProperties(pd, &count, families);
+    facts->queue_family = UINT32_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        bool compute = families[i].queueFlags & VK_QUEUE_COMPUTE_BIT;
+        bool graphics = families[i].queueFlags & VK_QUEUE_GRAPHICS_BIT;
+        if (compute && families[i].queueCount > 0 && (facts->queue_family == UINT32_MAX || !graphics)) {
+            facts->queue_family = i;
+            if (!graphics)
+                break;
+        }
+    }
+    if (facts->queue_family != UINT32_MAX)
+        vkd__caps_queue(inst, pd, facts->queue_family, caps);
+}
+
+bool vkd__caps_queue(struct vkd__instance *inst, VkPhysicalDevice pd, uint32_t family, struct vkd_caps *caps)
+{
+    VkQueueFamilyProperties families[32];
+    VkPhysicalDeviceProperties p;
+    uint32_t count = 32;
+    inst->vk.GetPhysicalDeviceQueueFamilyProperties(pd, &count, families);
+    if (family >= count || !(families[family].queueFlags & VK_QUEUE_COMPUTE_BIT))
+        return false;
+    inst->vk.GetPhysicalDeviceProperties(pd, &p);
+    caps->timestamp_bits = families[family].timestampValidBits;
+    caps->timestamp_ns = caps->timestamp_bits ? (double) p.limits.timestampPeriod : 0;
+    return true;
+}
+
+vkd_result vkd__caps_read(struct vkd__instance *inst, VkPhysicalDevice pd, struct vkd_caps *caps,
+                          struct vkd__facts *facts)
+{
+    VkPhysicalDeviceProperties p;
+    memset(caps, 0, sizeof(*caps));
+    memset(facts, 0, sizeof(*facts));
+    inst->vk.GetPhysicalDeviceProperties(pd, &p);
+    snprintf(caps->name, sizeof(caps->name), "%.255s", p.deviceName);
+    memcpy(facts->cache_uuid, p.pipelineCacheUUID, sizeof(facts->cache_uuid));
+    caps->vendor_id = p.vendorID;
+    caps->device_id = p.deviceID;
+    caps->driver_version = p.driverVersion;
+    caps->api_version = p.apiVersion;
+    caps->type = p.deviceType;
+    caps->cpu = p.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
+    if (p.apiVersion < VKD_VK_MIN)
+        return VKD_OK;          // the structures below are unknown to it
+    vkd_result result = read_extensions(inst, pd, facts);
+    if (result != VKD_OK)
+        return result;
+    read_features(inst, pd, caps, facts);
+    read_properties(inst, pd, caps, facts);
+    read_memory(inst, pd, caps, facts);
+    read_queue(inst, pd, caps, facts);
+    return VKD_OK;
+}
+
+static const void *chained(const VkPhysicalDeviceFeatures2 *features, VkStructureType type)
+{
+    const VkBaseInStructure *s = features ? features->pNext : NULL;
+    while (s && s->sType != type)
+        s = s->pNext;
+    return s;
+}
+
+void vkd__caps_restrict(const struct vkd_import_params *p, struct vkd_caps *caps, struct vkd__facts *facts)
+{
+    const VkPhysicalDeviceVulkan11Features *v11 =
+        chained(p->features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES);
+    const VkPhysicalDeviceVulkan12Features *v12 =
+        chained(p->features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES);
+    const VkPhysicalDeviceVulkan13Features *v13 =
+        chained(p->features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES);
+    const VkPhysicalDevice16BitStorageFeatures *storage =
+        chained(p->features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES);
+    const VkPhysicalDeviceShaderFloat16Int8Features *f16 =
+        chained(p->features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES);
+    const VkPhysicalDeviceTimelineSemaphoreFeatures *timeline =
+        chained(p->features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES);
+    const VkPhysicalDeviceSubgroupSizeControlFeatures *control =
+        chained(p->features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES);
+
+    // Without a list the required features are taken on trust.
+    if (p->features)
+        facts->timeline = (v12 && v12->timelineSemaphore) || (timeline && timeline->timelineSemaphore);
+    caps->f16_storage = (v11 && v11->storageBuffer16BitAccess) || (storage && storage->storageBuffer16BitAccess);
+    caps->f16_arithmetic = (v12 && v12->shaderFloat16) || (f16 && f16->shaderFloat16);
+    facts->subgroup_control = facts->subgroup_control && ((v13 && v13->subgroupSizeControl)
+                                                          || (control && control->subgroupSizeControl));
+    facts->full_subgroups = facts->full_subgroups && ((v13 && v13->computeFullSubgroups)
+                                                      || (control && control->computeFullSubgroups));
+}
+
+bool vkd__caps_usable(const struct vkd_caps *caps, const struct vkd__facts *facts, char *why, size_t size)
+{
+    if (caps->api_version < VKD_VK_MIN) {
+        snprintf(why, size, "its driver offers Vulkan %u.%u, 1.2 is needed: update the driver",
+                 VK_API_VERSION_MAJOR(caps->api_version), VK_API_VERSION_MINOR(caps->api_version));
+        return false;
+    }
+    if (!facts->timeline) {
+        snprintf(why, size, "the feature timelineSemaphore is missing or was not enabled");
+        return false;
+    }
+    if (facts->queue_family == UINT32_MAX) {
+        snprintf(why, size, "it has no queue that can compute");
+        return false;
+    }
+    switch (caps->type) {
+    case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU:
+        snprintf(why, size, "discrete GPU: taken before all others");
+        break;
+    case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU:
+        snprintf(why, size, "integrated GPU: taken when there is no discrete one");
+        break;
+    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU:
+        snprintf(why, size, "virtual GPU: taken when there is no discrete or integrated one");
+        break;
+    case VK_PHYSICAL_DEVICE_TYPE_CPU:
+        snprintf(why, size, "CPU driver: taken when it is named or there is no GPU");
+        break;
+    default:
+        snprintf(why, size, "device of unknown type: taken when there is no GPU");
+        break;
+    }
+    return true;
+}

@@ -1,0 +1,296 @@
+// device.c -- a vkd_device: created on its own VkDevice or wrapped around the application's.
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+const char *vkd__vk_text(VkResult vk)
+{
+    switch (vk) {
+    case VK_ERROR_OUT_OF_HOST_MEMORY:    return "out of host memory";
+    case VK_ERROR_OUT_OF_DEVICE_MEMORY:  return "out of device memory";
+    case VK_ERROR_INITIALIZATION_FAILED: return "initialisation failed";
+    case VK_ERROR_DEVICE_LOST:           return "device lost";
+    case VK_ERROR_MEMORY_MAP_FAILED:     return "mapping memory failed";
+    case VK_ERROR_LAYER_NOT_PRESENT:     return "a layer is missing";
+    case VK_ERROR_EXTENSION_NOT_PRESENT: return "an extension is missing";
+    case VK_ERROR_FEATURE_NOT_PRESENT:   return "a feature is missing";
+    case VK_ERROR_INCOMPATIBLE_DRIVER:   return "no compatible driver";
+    case VK_ERROR_TOO_MANY_OBJECTS:      return "too many objects";
+    case VK_ERROR_OUT_OF_POOL_MEMORY:    return "out of pool memory";
+    case VK_ERROR_FRAGMENTED_POOL:       return "fragmented pool";
+    default:                             return "Vulkan error";
+    }
+}
+
+vkd_result vkd__vk_result(VkResult vk)
+{
+    switch (vk) {
+    case VK_ERROR_OUT_OF_HOST_MEMORY:
+    case VK_ERROR_OUT_OF_DEVICE_MEMORY:
+    case VK_ERROR_TOO_MANY_OBJECTS:
+    case VK_ERROR_OUT_OF_POOL_MEMORY:
+    case VK_ERROR_MEMORY_MAP_FAILED: return VKD_NO_MEMORY;
+    case VK_ERROR_DEVICE_LOST:       return VKD_DEVICE_LOST;
+    default:                         return vk < 0 ? VKD_UNSUPPORTED : VKD_OK;
+    }
+}
+
+vkd_result vkd__fail(vkd_device *dev, vkd_result r, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(dev->last_error, sizeof(dev->last_error), format, args);
+    va_end(args);
+    vkd_log_write(&dev->log, VKD_LOG_ERROR, "%s", dev->last_error);
+    return r;
+}
+
+vkd_result vkd__vk_failed(vkd_device *dev, VkResult vk, const char *call, const char *file, int line)
+{
+    const char *slash = strrchr(file, '/'), *dot = strstr(call, "vk.");
+    const char *name = dot ? dot + 3 : call;
+    int length = (int) strcspn(name, "(");
+    const char *hint = "";
+    if (vk == VK_ERROR_DEVICE_LOST) {
+        dev->lost = true;
+        hint = ": the driver was reset or the device removed (a submission that ran too long can do that too); destroy "
+               "everything made from this device, create a new one and resume from the last checkpoint";
+    }
+    return vkd__fail(dev, vkd__vk_result(vk), "%.64s: vk%.*s at %s:%d: %s (%d)%s", dev->caps.name, length, name,
+                     slash ? slash + 1 : file, line, vkd__vk_text(vk), (int) vk, hint);
+}
+
+vkd_result vkd__device_check(vkd_device *dev)
+{
+    if (!dev->lost)
+        return VKD_OK;
+    return vkd__fail(dev, VKD_DEVICE_LOST, "%.64s was lost before: destroy everything made from it and create a new "
+                     "device", dev->caps.name);
+}
+
+bool vkd__reserve(void *array, uint32_t *capacity, uint32_t count, size_t size)
+{
+    if (count <= *capacity)
+        return true;
+    uint32_t next = *capacity ? *capacity : 8;
+    while (next < count)
+        next *= 2;
+    void *old, *grown;
+    memcpy(&old, array, sizeof(old));
+    grown = realloc(old, next * size);
+    if (!grown)
+        return false;
+    memcpy(array, &grown, sizeof(grown));
+    *capacity = next;
+    return true;
+}
+
+static bool load_functions(vkd_device *dev)
+{
+    bool ok = true;
+#define X(name) \
+    dev->vk.name = (PFN_vk##name) dev->inst->vk.GetDeviceProcAddr(dev->handle, "vk" #name); \
+    ok = ok && dev->vk.name;
+    VKD_DEVICE_FUNCTIONS(X)
+#undef X
+    return ok;
+}
+
+static VkResult create_handle(vkd_device *dev)
+{
+    const struct vkd__facts *facts = &dev->facts;
+    VkPhysicalDeviceSubgroupSizeControlFeatures size_control = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES,
+        .subgroupSizeControl = facts->subgroup_control,
+        .computeFullSubgroups = facts->full_subgroups,
+    };
+    VkPhysicalDeviceVulkan12Features v12 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+        .pNext = facts->subgroup_control ? &size_control : NULL,
+        .timelineSemaphore = VK_TRUE,
+        .shaderFloat16 = dev->caps.f16_arithmetic,
+    };
+    VkPhysicalDeviceVulkan11Features v11 = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
+        .pNext = &v12,
+        .storageBuffer16BitAccess = dev->caps.f16_storage,
+    };
+    float priority = 1;
+    VkDeviceCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+        .pNext = &v11,
+        .queueCreateInfoCount = 1,
+        .pQueueCreateInfos = &(VkDeviceQueueCreateInfo) {
+            .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+            .queueFamilyIndex = facts->queue_family,
+            .queueCount = 1,
+            .pQueuePriorities = &priority,
+        },
+        .enabledExtensionCount = facts->extension_count,
+        .ppEnabledExtensionNames = facts->extensions,
+    };
+    return dev->inst->vk.CreateDevice(dev->physical, &info, NULL, &dev->handle);
+}
+
+// What own and imported devices have in common once dev->handle is there.
+static vkd_result set_up(vkd_device *dev, uint32_t family, uint32_t index, const char *cache_dir)
+{
+    if (!load_functions(dev))
+        return vkd__fail(dev, VKD_UNSUPPORTED, "%.64s: its driver lacks functions of Vulkan 1.2", dev->caps.name);
+    dev->queue.family = family;
+    dev->vk.GetDeviceQueue(dev->handle, family, index, &dev->queue.handle);
+    vkd_result result = vkd__queue_create(dev);
+    return result == VKD_OK ? vkd__pipeline_cache_open(dev, cache_dir) : result;
+}
+
+static vkd_result choose(vkd_device *dev, const char *selector)
+{
+    VkPhysicalDevice *handles = NULL;
+    struct vkd_device_row *rows = NULL;
+    uint32_t count = 0;
+    int index = -1;
+    vkd_result result = vkd__device_rows(dev->inst, &handles, &rows, &count);
+    if (result == VKD_OK)
+        result = vkd__device_select(&dev->log, selector, rows, count, &index);
+    if (result == VKD_OK) {
+        dev->physical = handles[index];
+        result = vkd__caps_read(dev->inst, dev->physical, &dev->caps, &dev->facts);
+    }
+    if (result == VKD_OK && !rows[index].usable)
+        result = vkd__fail(dev, VKD_UNSUPPORTED, "%s cannot be used: %s", dev->caps.name, rows[index].why);
+    if (result == VKD_OK && dev->caps.cpu && (!selector || !*selector))
+        vkd_log_write(&dev->log, VKD_LOG_WARNING, "no GPU found: %s runs on the CPU", dev->caps.name);
+    free(rows);
+    free(handles);
+    return result;
+}
+
+vkd_result vkd_device_create(const struct vkd_device_params *p, vkd_device **out)
+{
+    vkd_device *dev = calloc(1, sizeof(*dev));
+    vkd_result result;
+    if (!dev) {
+        vkd_log_write(&p->log, VKD_LOG_ERROR, "out of host memory");
+        return VKD_NO_MEMORY;
+    }
+    dev->log = p->log;
+    TRY(vkd__instance_create(&p->log, p->validation, &dev->inst));
+    TRY(choose(dev, p->selector));
+    VK(dev, create_handle(dev));
+    TRY(set_up(dev, dev->facts.queue_family, 0, p->cache_dir));
+    *out = dev;
+    return VKD_OK;
+
+fail:
+    vkd_device_destroy(&dev);
+    return result;
+}
+
+static const char *missing_field(const struct vkd_import_params *p)
+{
+    if (!p->instance)
+        return "instance";
+    if (!p->physical_device)
+        return "physical_device";
+    if (!p->device)
+        return "device";
+    if (!p->get_proc_addr)
+        return "get_proc_addr";
+    if (!p->lock_queue != !p->unlock_queue)
+        return p->lock_queue ? "unlock_queue" : "lock_queue";
+    return NULL;
+}
+
+vkd_result vkd_device_import(const struct vkd_import_params *p, vkd_device **out)
+{
+    vkd_result result;
+    char why[160];
+    *out = NULL;
+    const char *missing = missing_field(p);
+    if (missing) {
+        vkd_log_write(&p->log, VKD_LOG_ERROR, "vkd_device_import: the field '%s' is required", missing);
+        return VKD_INVALID;
+    }
+    vkd_device *dev = calloc(1, sizeof(*dev));
+    if (!dev) {
+        vkd_log_write(&p->log, VKD_LOG_ERROR, "out of host memory");
+        return VKD_NO_MEMORY;
+    }
+    dev->log = p->log;
+    dev->imported = true;
+    dev->physical = p->physical_device;
+    dev->handle = p->device;
+    dev->queue.lock = p->lock_queue;
+    dev->queue.unlock = p->unlock_queue;
+    dev->queue.user = p->user;
+    TRY(vkd__instance_import(p, &dev->inst));
+    TRY(vkd__caps_read(dev->inst, dev->physical, &dev->caps, &dev->facts));
+    vkd__caps_restrict(p, &dev->caps, &dev->facts);
+    if (!vkd__caps_usable(&dev->caps, &dev->facts, why, sizeof(why))) {
+        result = vkd__fail(dev, VKD_UNSUPPORTED, "%s cannot be used: %s", dev->caps.name, why);
+        goto fail;
+    }
+    if (!vkd__caps_queue(dev->inst, dev->physical, p->queue_family, &dev->caps)) {
+        result = vkd__fail(dev, VKD_INVALID, "queue family %u cannot compute: import a queue of a family with "
+                           "VK_QUEUE_COMPUTE_BIT", p->queue_family);
+        goto fail;
+    }
+    TRY(set_up(dev, p->queue_family, p->queue_index, p->cache_dir));
+    *out = dev;
+    return VKD_OK;
+
+fail:
+    vkd_device_destroy(&dev);
+    return result;
+}
+
+void vkd_device_destroy(vkd_device **p)
+{
+    vkd_device *dev = *p;
+    *p = NULL;
+    if (!dev)
+        return;
+    if (dev->handle && dev->queue.timeline) {
+        uint64_t ticket = dev->queue.submitted;
+        vkd_result result = dev->lost ? VKD_OK : vkd_wait(dev, ticket, UINT64_MAX, NULL);
+        if (result != VKD_OK)
+            vkd_log_write(&dev->log, VKD_LOG_WARNING, "destroying a device that no longer answers");
+        vkd__staging_finish(dev);
+        vkd__queue_finish(dev);
+        if (dev->live_buffers || dev->live_lists)
+            vkd_log_write(&dev->log, VKD_LOG_ERROR, "vkd_device_destroy: %u buffers and %u command lists were not "
+                          "destroyed before", dev->live_buffers, dev->live_lists);
+        vkd__kernels_finish(dev);
+        vkd__pipeline_cache_close(dev);
+        vkd__memory_finish(dev);
+    }
+    if (dev->handle && !dev->imported && dev->vk.DestroyDevice)
+        dev->vk.DestroyDevice(dev->handle, NULL);
+    vkd__instance_destroy(&dev->inst);
+    free(dev);
+}
+
+const struct vkd_caps *vkd_device_caps(const vkd_device *dev)
+{
+    return &dev->caps;
+}
+
+const struct vkd_log *vkd_device_log(const vkd_device *dev)
+{
+    return &dev->log;
+}
+
+const char *vkd_device_last_error(const vkd_device *dev)
+{
+    return dev->last_error;
+}
+
+struct vkd_device_stats vkd_device_stats(const vkd_device *dev)
+{
+    struct vkd_device_stats stats = dev->stats;
+    stats.validation_messages = dev->inst->messages;
+    return stats;
+}

@@ -1,0 +1,151 @@
+// queue.c -- submissions in one order on one timeline semaphore, and what waits for them to end.
+#include <stdlib.h>
+
+#include "internal.h"
+
+vkd_result vkd__queue_create(vkd_device *dev)
+{
+    vkd_result result = VKD_OK;
+    VkSemaphoreCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO,
+        .pNext = &(VkSemaphoreTypeCreateInfo) {
+            .sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO,
+            .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE,
+        },
+    };
+    VK(dev, dev->vk.CreateSemaphore(dev->handle, &info, NULL, &dev->queue.timeline));
+fail:
+    return result;
+}
+
+static void collect(vkd_device *dev, uint64_t done)
+{
+    struct vkd__queue *q = &dev->queue;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < q->garbage_count; i++) {
+        struct vkd__garbage g = q->garbage[i];
+        if (g.ticket > done)
+            q->garbage[kept++] = g;
+        else if (g.buffer)
+            vkd__buffer_free(dev, g.buffer);
+        else
+            vkd__commands_free(dev, g.commands);
+    }
+    q->garbage_count = kept;
+}
+
+void vkd__queue_finish(vkd_device *dev)
+{
+    struct vkd__queue *q = &dev->queue;
+    collect(dev, UINT64_MAX);
+    dev->vk.DestroySemaphore(dev->handle, q->timeline, NULL);
+    free(q->garbage);
+    free(q->handles);
+    q->timeline = VK_NULL_HANDLE;
+}
+
+void vkd__queue_collect(vkd_device *dev)
+{
+    struct vkd__queue *q = &dev->queue;
+    uint64_t done = 0;
+    if (q->done < q->submitted && !dev->lost
+        && dev->vk.GetSemaphoreCounterValue(dev->handle, q->timeline, &done) >= 0 && done > q->done)
+        q->done = done;
+    collect(dev, q->done);
+}
+
+void vkd__queue_discard(vkd_device *dev, vkd_buffer *buffer, vkd_commands *commands)
+{
+    struct vkd__queue *q = &dev->queue;
+    vkd__queue_collect(dev);
+    uint64_t ticket = commands ? commands->ticket : q->submitted;
+    bool busy = ticket > q->done && !dev->lost;
+    if (busy && vkd__reserve(&q->garbage, &q->garbage_capacity, q->garbage_count + 1, sizeof(*q->garbage))) {
+        q->garbage[q->garbage_count++] = (struct vkd__garbage) { ticket, buffer, commands };
+        return;
+    }
+    // Without memory for the entry the wait is done here; an error of it means that nothing runs.
+    if (busy && vkd_wait(dev, ticket, UINT64_MAX, NULL) != VKD_OK)
+        vkd_log_write(&dev->log, VKD_LOG_WARNING, "freeing what a lost device used");
+    if (buffer)
+        vkd__buffer_free(dev, buffer);
+    else
+        vkd__commands_free(dev, commands);
+}
+
+vkd_result vkd_submit(vkd_device *dev, vkd_commands *const *lists, uint32_t count, uint64_t *ticket)
+{
+    struct vkd__queue *q = &dev->queue;
+    vkd_result result;
+    TRY(vkd__device_check(dev));
+    if (!vkd__reserve(&q->handles, &q->handle_capacity, count, sizeof(*q->handles)))
+        return vkd__fail(dev, VKD_NO_MEMORY, "vkd_submit: out of host memory");
+    for (uint32_t i = 0; i < count; i++) {
+        if (lists[i]->dev != dev || lists[i]->state != VKD__COMMANDS_READY)
+            return vkd__fail(dev, VKD_INVALID, "vkd_submit: list %u was not finished by a successful vkd_commands_end "
+                             "on this device", i);
+        q->handles[i] = lists[i]->handle;
+    }
+    uint64_t next = q->submitted + 1;
+    VkTimelineSemaphoreSubmitInfo timeline = {
+        .sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
+        .signalSemaphoreValueCount = 1,
+        .pSignalSemaphoreValues = &next,
+    };
+    VkSubmitInfo info = {
+        .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+        .pNext = &timeline,
+        .commandBufferCount = count,
+        .pCommandBuffers = q->handles,
+        .signalSemaphoreCount = 1,
+        .pSignalSemaphores = &q->timeline,
+    };
+    if (q->lock)
+        q->lock(q->user);
+    VkResult vk = dev->vk.QueueSubmit(q->handle, 1, &info, VK_NULL_HANDLE);
+    if (q->unlock)
+        q->unlock(q->user);
+    if (vk < 0) {
+        result = vkd__vk_failed(dev, vk, "vk.QueueSubmit(", __FILE__, __LINE__);
+        goto fail;
+    }
+    q->submitted = next;
+    dev->stats.submissions++;
+    for (uint32_t i = 0; i < count; i++)
+        lists[i]->ticket = next;
+    if (ticket)
+        *ticket = next;
+    vkd__queue_collect(dev);
+    return VKD_OK;
+fail:
+    return result;
+}
+
+vkd_result vkd_wait(vkd_device *dev, uint64_t ticket, uint64_t timeout_ns, bool *done)
+{
+    struct vkd__queue *q = &dev->queue;
+    vkd_result result;
+    VkResult vk = VK_SUCCESS;
+    TRY(vkd__device_check(dev));
+    if (ticket > q->submitted)
+        return vkd__fail(dev, VKD_INVALID, "vkd_wait: ticket %llu was never given, the last is %llu",
+                         (unsigned long long) ticket, (unsigned long long) q->submitted);
+    if (ticket > q->done) {
+        VkSemaphoreWaitInfo info = {
+            .sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
+            .semaphoreCount = 1,
+            .pSemaphores = &q->timeline,
+            .pValues = &ticket,
+        };
+        vk = dev->vk.WaitSemaphores(dev->handle, &info, timeout_ns);
+        VK(dev, vk);
+        if (vk == VK_SUCCESS && ticket > q->done)
+            q->done = ticket;
+        vkd__queue_collect(dev);
+    }
+    if (done)
+        *done = vk == VK_SUCCESS;
+    return VKD_OK;
+fail:
+    return result;
+}
