@@ -2,6 +2,8 @@
 #include "optimizer_world.h"
 
 #include <check.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define OK(call) ck_assert_int_eq((call), VKD_OK)
@@ -119,4 +121,68 @@ uint64_t world_snapshot(struct world *w, float *data, uint64_t capacity)
         n += elements;
     }
     return n;
+}
+
+// ---- The whole step in double ----
+
+void mirror_open(struct mirror *m, const float *values, uint64_t count)
+{
+    double **all[] = { &m->p, &m->state[0], &m->state[1], &m->start };
+    for (uint32_t i = 0; i < 4; i++)
+        *all[i] = calloc(count, sizeof(double));
+    for (uint64_t i = 0; i < count; i++)
+        m->p[i] = m->start[i] = (double) values[i];
+    m->t = 0;
+}
+
+void mirror_close(struct mirror *m)
+{
+    free(m->p);
+    free(m->state[0]);
+    free(m->state[1]);
+    free(m->start);
+}
+
+static struct vkd_optimizer_group factors(const struct vkd_optimizer_config *c, const struct vkd_param_info *p)
+{
+    struct vkd_optimizer_group g = { "", 1, 1 };
+    for (uint32_t i = 0; i < c->group_count; i++)
+        if (!strncmp(p->name, c->groups[i].prefix, strlen(c->groups[i].prefix)))
+            g = c->groups[i];
+    if (p->no_decay && !c->decay_norm_bias)
+        g.decay = 0;
+    return g;
+}
+
+static bool trained(const struct vkd_optimizer_config *c, const struct vkd_param_info *p)
+{
+    return !p->state && factors(c, p).lr > 0;
+}
+
+double mirror_step(struct mirror *m, const struct world *w, const struct vkd_optimizer_config *c, double lr,
+                          const float *g)
+{
+    double squared = 0;
+    for (uint32_t t = 0; t < w->tensor_count; t++)
+        for (uint64_t i = 0; trained(c, &w->infos[t]) && i < w->infos[t].numel; i++)
+            squared += pow((double) g[w->infos[t].ofs + i], 2);
+    double norm = sqrt(squared), factor = c->clip_norm > 0 ? fmin(1, c->clip_norm / (norm + 1e-6)) : 1;
+
+    m->t++;
+    for (uint32_t t = 0; t < w->tensor_count; t++) {
+        const struct vkd_param_info *p = &w->infos[t];
+        struct vkd_optimizer_group group = factors(c, p);
+        if (!trained(c, p))
+            continue;
+        double *scaled = malloc(p->numel * sizeof(*scaled));
+        for (uint64_t i = 0; i < p->numel; i++)
+            scaled[i] = factor * (double) g[p->ofs + i];
+        vkd__optimizer_find(c->name)->ref(&(struct vkd__optimizer_ref) {
+            .config = c, .t = m->t, .lr = lr * (double) group.lr,
+            .weight_decay = c->weight_decay * (double) group.decay, .adapt = p->rank != 1, .count = p->numel,
+            .p = m->p + p->ofs, .state = { m->state[0] + p->ofs, m->state[1] + p->ofs }, .g = scaled,
+        });
+        free(scaled);
+    }
+    return norm;
 }

@@ -43,4 +43,15 @@ struct vkd_metrics_block world_update(struct world *w, double lr);
 // All bytes that a step may change: values and states, one after the other.
 uint64_t world_snapshot(struct world *w, float *data, uint64_t capacity);
 
+// The same values in double, advanced by the optimisers' references.
+struct mirror {
+    double *p, *state[2], *start;
+    uint64_t t;
+};
+void mirror_open(struct mirror *m, const float *values, uint64_t count);
+void mirror_close(struct mirror *m);
+// One step with gradients `g`; returns their norm.
+double mirror_step(struct mirror *m, const struct world *w, const struct vkd_optimizer_config *c, double lr,
+                   const float *g);
+
 #endif

@@ -57,76 +57,6 @@ static void compare(const char *what, const float *found, const double *expected
     }
 }
 
-// ---- A reference of the whole step ----
-
-struct mirror {
-    double *p, *state[2], *start;
-    uint64_t t;
-};
-
-static void mirror_open(struct mirror *m, const float *values, uint64_t count)
-{
-    double **all[] = { &m->p, &m->state[0], &m->state[1], &m->start };
-    for (uint32_t i = 0; i < 4; i++)
-        *all[i] = calloc(count, sizeof(double));
-    for (uint64_t i = 0; i < count; i++)
-        m->p[i] = m->start[i] = (double) values[i];
-    m->t = 0;
-}
-
-static void mirror_close(struct mirror *m)
-{
-    free(m->p);
-    free(m->state[0]);
-    free(m->state[1]);
-    free(m->start);
-}
-
-static struct vkd_optimizer_group factors(const struct vkd_optimizer_config *c, const struct vkd_param_info *p)
-{
-    struct vkd_optimizer_group g = { "", 1, 1 };
-    for (uint32_t i = 0; i < c->group_count; i++)
-        if (!strncmp(p->name, c->groups[i].prefix, strlen(c->groups[i].prefix)))
-            g = c->groups[i];
-    if (p->no_decay && !c->decay_norm_bias)
-        g.decay = 0;
-    return g;
-}
-
-static bool trained(const struct vkd_optimizer_config *c, const struct vkd_param_info *p)
-{
-    return !p->state && factors(c, p).lr > 0;
-}
-
-// Advances by one step with gradients `g`; returns their norm.
-static double mirror_step(struct mirror *m, const struct world *w, const struct vkd_optimizer_config *c, double lr,
-                          const float *g)
-{
-    double squared = 0;
-    for (uint32_t t = 0; t < w->tensor_count; t++)
-        for (uint64_t i = 0; trained(c, &w->infos[t]) && i < w->infos[t].numel; i++)
-            squared += pow((double) g[w->infos[t].ofs + i], 2);
-    double norm = sqrt(squared), factor = c->clip_norm > 0 ? fmin(1, c->clip_norm / (norm + 1e-6)) : 1;
-
-    m->t++;
-    for (uint32_t t = 0; t < w->tensor_count; t++) {
-        const struct vkd_param_info *p = &w->infos[t];
-        struct vkd_optimizer_group group = factors(c, p);
-        if (!trained(c, p))
-            continue;
-        double *scaled = malloc(p->numel * sizeof(*scaled));
-        for (uint64_t i = 0; i < p->numel; i++)
-            scaled[i] = factor * (double) g[p->ofs + i];
-        vkd__optimizer_find(c->name)->ref(&(struct vkd__optimizer_ref) {
-            .config = c, .t = m->t, .lr = lr * (double) group.lr,
-            .weight_decay = c->weight_decay * (double) group.decay, .adapt = p->rank != 1, .count = p->numel,
-            .p = m->p + p->ofs, .state = { m->state[0] + p->ofs, m->state[1] + p->ofs }, .g = scaled,
-        });
-        free(scaled);
-    }
-    return norm;
-}
-
 // ---- Recorded truth ----
 
 static void golden_numbers(const json_t *array, float *data)
@@ -528,7 +458,7 @@ START_TEST(steady_state_makes_nothing)
 }
 END_TEST
 
-START_TEST(errors)
+START_TEST(bad_configs)
 {
     struct vkd_optimizer_config c, untouched;
     struct world w;
@@ -561,6 +491,68 @@ START_TEST(errors)
 }
 END_TEST
 
+// ---- Parameters of a graph ----
+
+START_TEST(parameters_of_a_graph)
+{
+    vkd_graph *g = NULL;
+    vkd_params *params = NULL;
+    vkd_optimizer *opt = NULL;
+    vkd_commands *cmds = NULL;
+    struct vkd_optimizer_config config;
+    struct vkd_step_block block = { 0 };
+    uint64_t ticket;
+    uint32_t count;
+    OK(vkd_graph_create(vkd_device_log(dev), &g));
+    vkd_param(g, &(struct vkd_param_params) { .name = "conv.weight", .shape = { { 3, 3, 4, 5 } }, .logical_in = 3,
+                                             .init = VKD_INIT_KAIMING_FAN_OUT });
+    vkd_param(g, &(struct vkd_param_params) { .name = "bn.weight", .shape = { { 1, 1, 1, 5 } }, .init = VKD_INIT_ONE,
+                                              .no_decay = true });
+    vkd_param(g, &(struct vkd_param_params) { .name = "bn.running_mean", .shape = { { 1, 1, 1, 5 } }, .state = true });
+    OK(vkd_params_create(dev, g, true, &params));
+    OK(vkd_params_init(params, 1));
+    OK(vkd_optimizer_defaults("adamw", &config));
+    config.weight_decay = 0.5;
+    config.decay_norm_bias = false;
+    config.ema_decay = 0.5;
+    OK(vkd_optimizer_create(dev, params, &config, &opt));
+    const struct vkd_optimizer_state *states = vkd_optimizer_states(opt, &count);
+    ck_assert_uint_eq(count, 3);
+    ck_assert_str_eq(states[0].name, "exp_avg");
+    ck_assert_str_eq(states[1].name, "exp_avg_sq");
+    ck_assert_str_eq(states[2].name, "ema");
+    ck_assert_uint_eq(states[2].range.size, vkd_params_values(params).size);
+
+    // Gradients are zero: one step with lr 1 halves what decays and leaves norms alone.
+    uint32_t weight = (uint32_t) vkd_params_find(params, "conv.weight");
+    uint32_t gamma = (uint32_t) vkd_params_find(params, "bn.weight");
+    float before[3 * 3 * 4 * 8], after[3 * 3 * 4 * 8], ones[8];
+    ck_assert_uint_eq(vkd_params_at(params, weight)->numel, 3 * 3 * 4 * 8);
+    OK(vkd_params_read(params, weight, before));
+    vkd_buffer *step = NULL;
+    OK(vkd_buffer_create(dev, sizeof(block), VKD_MEMORY_DEVICE, &step));
+    OK(vkd_commands_create(dev, &cmds));
+    OK(vkd_commands_begin(cmds));
+    vkd_optimizer_record(opt, cmds, (struct vkd_range) { step, 0, sizeof(block) });
+    OK(vkd_commands_end(cmds));
+    vkd_optimizer_step_values(opt, 0, 1, &block);
+    OK(vkd_buffer_write(dev, step, 0, &block, sizeof(block)));
+    OK(vkd_submit(dev, &cmds, 1, &ticket));
+    OK(vkd_wait(dev, ticket, UINT64_MAX, NULL));
+    OK(vkd_params_read(params, weight, after));
+    OK(vkd_params_read(params, gamma, ones));
+    for (uint32_t i = 0; i < 3 * 3 * 4 * 8; i++)
+        ck_assert_float_eq(after[i], 0.5f * before[i]);
+    ck_assert_float_eq(ones[4], 1);
+
+    vkd_commands_destroy(dev, &cmds);
+    vkd_buffer_destroy(dev, &step);
+    vkd_optimizer_destroy(&opt);
+    vkd_params_destroy(&params);
+    vkd_graph_destroy(&g);
+}
+END_TEST
+
 int main(void)
 {
     golden = json_load_file(VKD_SOURCE_DIR "/tests/golden/optimizers.json", 0, NULL);
@@ -577,7 +569,8 @@ int main(void)
     tcase_add_loop_test(c, nonfinite_changes_nothing, 0, 5);
     tcase_add_loop_test(c, steady_state_makes_nothing, 0, 5);
     tcase_add_test(c, accumulation_equals_one_batch);
-    tcase_add_test(c, errors);
+    tcase_add_test(c, bad_configs);
+    tcase_add_test(c, parameters_of_a_graph);
     suite_add_tcase(s, c);
     SRunner *runner = srunner_create(s);
     srunner_set_fork_status(runner, CK_NOFORK);
