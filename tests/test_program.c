@@ -176,19 +176,19 @@ START_TEST(start_values_depend_on_seed_and_name_alone)
 }
 END_TEST
 
+static void open_device(void) { dev = gpu_open(); ck_assert_ptr_nonnull(dev); }
+static void close_device(void) { gpu_close(&dev); }
+
 int main(void)
 {
-    if (!(dev = gpu_open()))
-        return EXIT_FAILURE;
     Suite *s = suite_create("program");
     TCase *t = tcase_create("device");
     tcase_set_timeout(t, 120);
+    tcase_add_unchecked_fixture(t, open_device, close_device);
     tcase_add_test(t, fan_out_adds_gradients);
     tcase_add_test(t, detach_stops_gradients);
     tcase_add_test(t, first_bad_tensor_is_named);
     tcase_add_test(t, start_values_depend_on_seed_and_name_alone);
     suite_add_tcase(s, t);
-    int status = gpu_run(s);
-    gpu_close(&dev);
-    return status;
+    return gpu_run(s);
 }

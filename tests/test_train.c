@@ -1,0 +1,330 @@
+// test_train.c -- whole trainings on a small made-up image set: learning, resuming, failing.
+#include <vkdiv/train.h>
+
+#include "runtime/os.h"
+#include "tests/gpu.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static vkd_device *dev;
+static char root[64], spec[128];
+
+enum { SIDE = 12, CLASSES = 4, TRAIN = 160, TEST = 64 };
+
+// ---- A set whose classes are the quadrant of a bright spot on noise ----
+
+static void big_endian(FILE *f, uint32_t v)
+{
+    for (int shift = 24; shift >= 0; shift -= 8)
+        fputc((int) (v >> shift & 255), f);
+}
+
+static void write_split(const char *stem, uint32_t count, uint32_t seed)
+{
+    char path[192];
+    snprintf(path, sizeof(path), "%s/data/%s-images-idx3-ubyte", root, stem);
+    FILE *images = fopen(path, "wb");
+    snprintf(path, sizeof(path), "%s/data/%s-labels-idx1-ubyte", root, stem);
+    FILE *labels = fopen(path, "wb");
+    ck_assert(images && labels);
+    const uint32_t head[] = { 0x803, count, SIDE, SIDE };
+    for (int i = 0; i < 4; i++)
+        big_endian(images, head[i]);
+    big_endian(labels, 0x801);
+    big_endian(labels, count);
+    uint32_t state = seed;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t class = i % CLASSES;
+        fputc((int) class, labels);
+        for (int y = 0; y < SIDE; y++) {
+            for (int x = 0; x < SIDE; x++) {
+                state = state * 1664525u + 1013904223u;
+                int inside = (y >= SIDE / 2) == (class >= 2) && (x >= SIDE / 2) == (class & 1);
+                fputc((int) (state >> 25) + (inside ? 100 : 0), images);
+            }
+        }
+    }
+    fclose(images);
+    fclose(labels);
+}
+
+static struct vkd_recipe recipe(void)
+{
+    struct vkd_recipe r;
+    vkd_recipe_default(&r);
+    r.data.train = spec;
+    r.data.threads = 1;
+    r.model.width = 4;
+    r.model.size = SIDE;
+    r.batch = 16;
+    r.epochs = 3;
+    r.optimizer.lr = 0.05f;
+    r.seed = 5;
+    return r;
+}
+
+// ---- Running ----
+
+struct watch { uint32_t stop_at, steps, evals, checkpoints, ends; float first_loss; };
+
+static void progress(void *user, const struct vkd_progress *p)
+{
+    struct watch *w = user;
+    if (p->event == VKD_PROGRESS_STEP) {
+        if (!w->steps)
+            w->first_loss = p->loss;
+        w->steps = p->step;
+    }
+    w->evals += p->event == VKD_PROGRESS_EVAL;
+    w->checkpoints += p->event == VKD_PROGRESS_CHECKPOINT;
+    w->ends += p->event == VKD_PROGRESS_END;
+}
+
+static bool stop_now(void *user)
+{
+    struct watch *w = user;
+    return w->stop_at && --w->stop_at == 0;
+}
+
+static vkd_result train(const struct vkd_recipe *r, const char *name, bool resume, struct watch *w, struct vkd_train_result *out)
+{
+    char dir[128];
+    snprintf(dir, sizeof(dir), "%s/%s", root, name);
+    return vkd_train(dev, &(struct vkd_train_params) {
+        .recipe = r, .out_dir = dir, .resume = resume, .command_line = "test", .progress = progress, .stop = stop_now, .user = w,
+    }, out);
+}
+
+START_TEST(learns_and_repeats_bit_for_bit)
+{
+    struct vkd_recipe r = recipe();
+    struct vkd_train_result a, b, c;
+    struct watch w = { 0 }, quiet = { 0 };
+    r.augment.name = "pad-crop";
+    r.augment.pad = 1;
+    r.augment.flip = 0;
+    ck_assert_int_eq(train(&r, "learn-a", false, &w, &a), VKD_OK);
+    ck_assert_uint_eq(a.steps, 30);
+    ck_assert_uint_eq(w.evals, 3);
+    ck_assert_uint_eq(w.ends, 1);
+    ck_assert_float_ge(a.test_accuracy, 0.9f);
+    ck_assert_uint_eq(a.steady_allocations, 0);
+    ck_assert_int_eq(train(&r, "learn-b", false, &quiet, &b), VKD_OK);
+    ck_assert(a.weights_hash == b.weights_hash);
+    r.seed = 6;
+    ck_assert_int_eq(train(&r, "learn-c", false, &quiet, &c), VKD_OK);
+    ck_assert(a.weights_hash != c.weights_hash);
+}
+END_TEST
+
+START_TEST(overfits_one_batch)
+{
+    struct vkd_recipe r = recipe();
+    struct vkd_train_result res;
+    struct watch w = { 0 };
+    char limited[160];
+    snprintf(limited, sizeof(limited), "%s?limit=16", spec);
+    r.data.train = limited;
+    r.data.test = spec;
+    r.epochs = 40;
+    r.eval_every = 0;
+    r.checkpoint_minutes = 0;
+    r.optimizer.weight_decay = 0;
+    ck_assert_int_eq(train(&r, "overfit", false, &w, &res), VKD_OK);
+    ck_assert_float_lt(res.train_loss, 0.05f);
+}
+END_TEST
+
+// One row per way a run can be configured; each must resume to the same weights.
+static const struct { const char *optimizer, *augment; uint32_t accumulate, stop_at; float ema; } resumes[] = {
+    { "sgd", "none", 1, 7, 0 },
+    { "adamw", "resized-crop", 2, 10, 0.9f },       // at the end of an epoch
+    { "lars", "pad-crop", 1, 23, 0 },
+};
+
+START_TEST(resumed_equals_uninterrupted)
+{
+    struct vkd_recipe r = recipe();
+    struct vkd_train_result whole, part;
+    struct watch quiet = { 0 }, w = { .stop_at = resumes[_i].stop_at };
+    char name[32];
+    r.optimizer.name = resumes[_i].optimizer;
+    r.optimizer.lr = _i == 1 ? 0.003f : 0.05f;
+    r.augment.name = resumes[_i].augment;
+    r.accumulate = resumes[_i].accumulate;
+    r.ema = resumes[_i].ema;
+    r.schedule.warmup_epochs = 1;
+    r.label_smoothing = 0.1f;
+    snprintf(name, sizeof(name), "whole-%d", _i);
+    ck_assert_int_eq(train(&r, name, false, &quiet, &whole), VKD_OK);
+    snprintf(name, sizeof(name), "parts-%d", _i);
+    ck_assert_int_eq(train(&r, name, false, &w, &part), VKD_INTERRUPTED);
+    ck_assert_uint_eq(part.steps, resumes[_i].stop_at);
+    ck_assert(part.weights_hash != whole.weights_hash);
+    ck_assert_int_eq(train(&r, name, true, &quiet, &part), VKD_OK);
+    ck_assert_uint_eq(part.steps, whole.steps);
+    ck_assert(part.weights_hash == whole.weights_hash);
+    ck_assert_float_eq(part.test_accuracy, whole.test_accuracy);
+}
+END_TEST
+
+// metrics.jsonl of an interrupted and resumed run has each step once, in order.
+START_TEST(metrics_are_whole)
+{
+    char path[160], line[1024];
+    snprintf(path, sizeof(path), "%s/parts-0/metrics.jsonl", root);
+    FILE *f = fopen(path, "r");
+    ck_assert_ptr_nonnull(f);
+    json_int_t last = 0, ends = 0, events = 0;
+    while (fgets(line, sizeof(line), f)) {
+        json_t *event = json_loads(line, 0, NULL);
+        ck_assert_msg(event && json_is_string(json_object_get(event, "event")), "not an event: %s", line);
+        ck_assert(json_is_integer(json_object_get(event, "step")) && json_is_number(json_object_get(event, "seconds")));
+        json_int_t step = json_integer_value(json_object_get(event, "step"));
+        ck_assert_int_ge(step, last);
+        if (!strcmp(json_string_value(json_object_get(event, "event")), "step"))
+            ck_assert_int_gt(step, last * (last != 0 && events == 0));
+        ends += !strcmp(json_string_value(json_object_get(event, "event")), "end");
+        last = step;
+        events++;
+        json_decref(event);
+    }
+    fclose(f);
+    ck_assert_int_eq(last, 30);
+    ck_assert_int_eq(ends, 1);
+}
+END_TEST
+
+START_TEST(divergence_names_step_and_tensor)
+{
+    struct vkd_recipe r = recipe();
+    struct vkd_train_result res;
+    struct watch w = { 0 };
+    r.optimizer.lr = 1e30f;
+    r.optimizer.momentum = 0;
+    r.schedule.name = "constant";
+    ck_assert_int_eq(train(&r, "diverge", false, &w, &res), VKD_DIVERGED);
+    ck_assert_msg(strstr(gpu_last_error, "step ") && strstr(gpu_last_error, "first in the "), "%s", gpu_last_error);
+}
+END_TEST
+
+// Each row: what is wrong before training starts, and a part of the message.
+static const struct { const char *what, *part; vkd_result result; } refusals[] = {
+    { "accumulate does not divide batch", "multiple of accumulate", VKD_INVALID },
+    { "optimiser name", "did you mean \"adamw\"", VKD_INVALID },
+    { "batch larger than the set", "smaller batch", VKD_INVALID },
+    { "folder of another run", "already holds a run", VKD_INVALID },
+    { "resume without a run", "no run to resume", VKD_INVALID },
+    { "resume with another recipe", "optimizer.lr was 0.05 and is now 0.1", VKD_INVALID },
+    { "model name", "resnet", VKD_INVALID },
+    { "missing data", "nowhere", VKD_IO },
+    { "init file missing", "none.safetensors", VKD_IO },
+    { "too large", "fits", VKD_NO_MEMORY },
+    { "damaged checkpoint", "is damaged", VKD_FORMAT },
+};
+
+START_TEST(wrong_runs_are_refused)
+{
+    struct vkd_recipe r = recipe();
+    struct vkd_train_result res;
+    struct watch w = { 0 };
+    char name[32];
+    bool resume = _i == 4 || _i == 5 || _i == 10;
+    snprintf(name, sizeof(name), _i == 3 || _i == 5 || _i == 10 ? "learn-a" : "refused-%d", _i);
+    switch (_i) {
+    case 0: r.accumulate = 3; break;
+    case 1: r.optimizer.name = "adanw"; break;
+    case 2: r.batch = 1000; break;
+    case 5: r.augment.name = "pad-crop"; r.augment.pad = 1; r.augment.flip = 0; r.optimizer.lr = 0.1f; break;
+    case 6: r.model.arch = "resnet81"; break;
+    case 7: r.data.train = "idx:/nowhere"; break;
+    case 8: r.init = "/nowhere/none.safetensors"; break;
+    case 9: r.model.size = 2048; r.model.width = 64; r.batch = 16; break;
+    case 10: r.augment.name = "pad-crop"; r.augment.pad = 1; r.augment.flip = 0; break;
+    }
+    if (_i == 10) {         // flip one bit in the middle of the newest checkpoint
+        char path[160];
+        snprintf(path, sizeof(path), "%s/learn-a/state/step-00000030.safetensors", root);
+        FILE *f = fopen(path, "r+b");
+        ck_assert_ptr_nonnull(f);
+        fseek(f, 4000, SEEK_SET);
+        int byte = fgetc(f);
+        fseek(f, 4000, SEEK_SET);
+        fputc(byte ^ 1, f);
+        fclose(f);
+    }
+    gpu_last_error[0] = 0;
+    vkd_result result = train(&r, name, resume, &w, &res);
+    ck_assert_msg(result == refusals[_i].result, "%s: %s (%s)", refusals[_i].what, vkd_result_text(result), gpu_last_error);
+    ck_assert_msg(strstr(gpu_last_error, refusals[_i].part), "%s: %s", refusals[_i].what, gpu_last_error);
+    ck_assert_uint_eq(w.steps, 0);
+}
+END_TEST
+
+START_TEST(evaluation_agrees_with_training)
+{
+    struct vkd_recipe r = recipe();
+    struct vkd_train_result res;
+    struct vkd_eval_result ev;
+    struct watch w = { 0 };
+    char dir[128];
+    r.epochs = 1;
+    ck_assert_int_eq(train(&r, "evaluated", false, &w, &res), VKD_OK);
+    snprintf(dir, sizeof(dir), "%s/evaluated", root);
+    for (uint32_t batch = 7; batch <= 64; batch += 57) {
+        ck_assert_int_eq(vkd_eval(dev, &(struct vkd_eval_params) { .path = dir, .batch = batch }, &ev), VKD_OK);
+        ck_assert_uint_eq(ev.count, TEST);
+        ck_assert_uint_eq(ev.classes, CLASSES);
+        ck_assert_float_eq_tol(ev.top1, res.test_accuracy, 1e-6f);
+        ck_assert_float_eq_tol(ev.loss, res.test_loss, 1e-4f);
+        float mean = 0;
+        for (uint32_t c = 0; c < ev.classes; c++)
+            mean += ev.per_class[c] / CLASSES;
+        ck_assert_float_eq_tol(mean, ev.top1, 1e-5f);
+        vkd_eval_result_finish(&ev);
+    }
+}
+END_TEST
+
+static void open_all(void)
+{
+    struct vkd__why why;
+    char path[96];
+    dev = gpu_open();
+    ck_assert_ptr_nonnull(dev);
+    snprintf(root, sizeof(root), "/tmp/vkdiv-train-%d", (int) getpid());
+    snprintf(path, sizeof(path), "%s/data", root);
+    ck_assert_int_eq(vkd__dir_create(path, &why), VKD_OK);
+    snprintf(spec, sizeof(spec), "idx:%s/data", root);
+    write_split("train", TRAIN, 1);
+    write_split("t10k", TEST, 2);
+}
+
+static void close_all(void)
+{
+    char command[128];
+    snprintf(command, sizeof(command), "rm -rf %s", root);
+    ck_assert_int_eq(system(command), 0);
+    gpu_close(&dev);
+}
+
+int main(void)
+{
+    Suite *s = suite_create("train");
+    TCase *t = tcase_create("runs");
+    tcase_set_timeout(t, 600);
+    tcase_add_unchecked_fixture(t, open_all, close_all);
+    tcase_add_test(t, learns_and_repeats_bit_for_bit);
+    tcase_add_test(t, overfits_one_batch);
+    tcase_add_loop_test(t, resumed_equals_uninterrupted, 0, sizeof(resumes) / sizeof(resumes[0]));
+    tcase_add_test(t, metrics_are_whole);
+    tcase_add_test(t, divergence_names_step_and_tensor);
+    tcase_add_loop_test(t, wrong_runs_are_refused, 0, sizeof(refusals) / sizeof(refusals[0]));
+    tcase_add_test(t, evaluation_agrees_with_training);
+    suite_add_tcase(s, t);
+    return gpu_run(s);
+}
