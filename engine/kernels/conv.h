@@ -1,0 +1,32 @@
+// conv.h -- the ways conv2d is computed. Internal to engine/.
+//
+// Slots are x, w, y in forward; dy, w, dx in dgrad; x, dy, dw in wgrad: two that are read, one that is
+// written.
+#ifndef VKD_CONV_H
+#define VKD_CONV_H
+
+#include "gemm.h"
+
+// The geometry with the defaults filled in.
+struct vkd_conv {
+    uint32_t n, h, w, c;        // x, channels unpadded
+    uint32_t oh, ow, k;         // y
+    uint32_t r, s;              // filter
+    uint32_t stride[2], pad[2], dilation[2], groups;
+};
+
+// What a way of computing takes.
+struct vkd_conv_slots { struct vkd_slot a, b, out; };
+
+enum vkd_conv_pass { VKD_CONV_FORWARD, VKD_CONV_DGRAD, VKD_CONV_WGRAD };
+
+// conv_gather.c: any kernel, stride, padding and dilation without groups, as one matrix product
+// whose A is gathered from the image. 1x1 of stride 1 is a plain product.
+void vkd__conv_gather(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v,
+                      enum vkd_conv_pass pass, struct vkd_conv_slots slots);
+
+// conv_grouped.c: any number of groups; a kernel of its own where there is one channel per group.
+void vkd__conv_grouped(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v,
+                       enum vkd_conv_pass pass, struct vkd_conv_slots slots);
+
+#endif

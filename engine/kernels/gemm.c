@@ -1,0 +1,183 @@
+// gemm.c -- chooses a matrix kernel and its splitting by a static rule.
+#include "gemm.h"
+
+#include "pc_gemm.h"
+#include "pc_sum_parts.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    K_PER_PART = 16384,     // at most 4096 rounds of 4 in one invocation
+    K_PER_PART_MIN = 256,   // shorter parts cost more in summing than they gain
+    PARTS_SIZE_MAX = 64 << 20,
+};
+
+void vkd__plan_fail(struct vkd_plan *p, vkd_result r, const char *format, ...)
+{
+    if (p->result < 0)
+        return;
+    p->result = r;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(p->error, sizeof(p->error), format, args);
+    va_end(args);
+}
+
+struct vkd_slot vkd__slot_part(struct vkd_slot s, uint64_t ofs, uint64_t size)
+{
+    s.ofs += ofs;
+    s.size = size;
+    return s;
+}
+
+static uint64_t gcd(uint64_t a, uint64_t b)
+{
+    while (b) {
+        uint64_t r = a % b;
+        a = b;
+        b = r;
+    }
+    return a;
+}
+
+static uint32_t binding_align(const struct vkd_caps *caps)
+{
+    return caps->storage_align > caps->texel_align ? caps->storage_align : caps->texel_align;
+}
+
+uint32_t vkd__rows_per_binding(const struct vkd_caps *caps, uint32_t rows, uint64_t row_size_a, uint64_t row_size_b)
+{
+    uint64_t largest = row_size_a > row_size_b ? row_size_a : row_size_b;
+    uint64_t fit = caps->storage_range_max / largest;
+    if (fit >= rows)
+        return rows;
+    uint64_t align = binding_align(caps), unit = align / gcd(align, gcd(row_size_a, row_size_b));
+    return (uint32_t) (fit / unit * unit);
+}
+
+struct vkd_gemm_tile vkd__gemm_tile(const struct vkd_caps *caps, enum vkd_gemm_form form, uint32_t n,
+                                    uint64_t size_a, uint64_t size_b)
+{
+    static const char *const forms[] = { "nn", "nt", "tn", "tt", "forward", "dgrad", "wgrad" };
+    struct vkd_gemm_tile t = { .m = 64, .n = 64 };
+    if (!caps->cpu && caps->invocations_max >= 256) {
+        snprintf(t.kernel, sizeof(t.kernel), "gemm_shared.%s", forms[form]);
+        return t;
+    }
+    bool texels = size_a / 16 <= caps->texel_count_max && size_b / 16 <= caps->texel_count_max;
+    bool shuffle = caps->cpu && caps->subgroup_shuffle && caps->subgroup_size == 8 && texels;
+    bool narrow = n <= 8;
+    snprintf(t.kernel, sizeof(t.kernel), "gemm_register.%s.%s", forms[form],
+             !shuffle ? "plain" : narrow ? "m8n8" : "m4n16");
+    t.m = shuffle && !narrow ? 32 : 64;
+    t.n = shuffle && !narrow ? 16 : 8;
+    t.subgroup_size = shuffle ? 8 : 0;
+    return t;
+}
+
+uint32_t vkd__reduction_parts(const struct vkd_caps *caps, uint64_t tiles, uint32_t k, uint64_t part_size)
+{
+    uint32_t wanted = vkd__div_up(caps->cpu ? 16 : 512, (uint32_t) (tiles < 65535 ? tiles : 65535));
+    uint32_t useful = k / K_PER_PART_MIN, needed = vkd__div_up(k, K_PER_PART);
+    uint64_t bound = PARTS_SIZE_MAX / part_size;
+    uint32_t parts = wanted < useful ? wanted : useful;
+    if (parts > bound)
+        parts = (uint32_t) bound;
+    if (parts < needed)
+        parts = needed;
+    return parts ? parts : 1;
+}
+
+uint64_t vkd__part_stride(const struct vkd_caps *caps, uint64_t numel)
+{
+    uint64_t unit = binding_align(caps) > 16 ? binding_align(caps) / 4 : 4;
+    return (numel + unit - 1) / unit * unit;
+}
+
+void vkd__sum_parts(const struct vkd_call *c, struct vkd_plan *p, struct vkd_slot from, struct vkd_slot y,
+                    uint64_t numel, uint64_t stride, uint32_t parts)
+{
+    struct vkd_pc_sum_parts pc = { (uint32_t) (numel / 4), (uint32_t) (stride / 4), parts };
+    struct vkd_dispatch *d = vkd__dispatch(p, "sum_parts", &pc, sizeof(pc), 0, 0, 0);
+    if (!d)
+        return;
+    vkd__groups_1d(c, vkd__div_up(pc.count, 64), d->groups);
+    vkd__bind(d, from);
+    vkd__bind(d, y);
+}
+
+// One dispatch: rows [0, m) of C, parts of k summed up elsewhere.
+static void product(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_gemm *g,
+                    const struct vkd_gemm_tile *tile, uint32_t parts, uint32_t split)
+{
+    struct vkd_pc_gemm pc = {
+        .m = g->m, .n = g->n, .k = g->k,
+        .tiles_n = vkd__div_up(g->n, tile->n),
+        .lda = g->lda / 4, .ldb = g->ldb / 4, .ldc = g->ldc / 4,
+        .batch = g->batch,
+        .stride_a = g->stride_a / 4, .stride_b = g->stride_b / 4,
+        .stride_c = (uint32_t) ((uint64_t) g->m * g->ldc / 4),
+        .split = split,
+    };
+    struct vkd_dispatch *d = vkd__dispatch(p, tile->kernel, &pc, sizeof(pc), 0, 0, 0);
+    if (!d)
+        return;
+    vkd__groups_1d(c, (uint64_t) vkd__div_up(g->m, tile->m) * pc.tiles_n, d->groups);
+    d->groups[2] = g->batch * parts;
+    d->subgroup_size = tile->subgroup_size;
+    vkd__bind(d, g->a);
+    vkd__bind(d, g->b);
+    vkd__bind(d, g->c);
+}
+
+// The whole product when every operand fits one binding.
+static void bounded(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_gemm *g, uint32_t scratch)
+{
+    uint64_t rows_a = g->trans_a ? g->k : g->m, rows_b = g->trans_b ? g->n : g->k;
+    uint64_t size_a = ((uint64_t) (g->batch - 1) * g->stride_a + rows_a * g->lda) * 4;
+    uint64_t size_b = ((uint64_t) (g->batch - 1) * g->stride_b + rows_b * g->ldb) * 4;
+    uint64_t numel = (uint64_t) g->batch * g->m * g->ldc;
+    uint64_t limit = c->caps->storage_range_max;
+    if (size_a > limit || size_b > limit || numel * 4 > limit) {
+        vkd__plan_fail(p, VKD_UNSUPPORTED, "a matrix of %llu bytes exceeds the device's storage binding of %llu",
+                       (unsigned long long) (size_a > size_b ? size_a : size_b), (unsigned long long) limit);
+        return;
+    }
+    enum vkd_gemm_form form = g->trans_a ? g->trans_b ? VKD_GEMM_TT : VKD_GEMM_TN
+                                         : g->trans_b ? VKD_GEMM_NT : VKD_GEMM_NN;
+    struct vkd_gemm_tile tile = vkd__gemm_tile(c->caps, form, g->n, size_a, size_b);
+    uint64_t tiles = (uint64_t) g->batch * vkd__div_up(g->m, tile.m) * vkd__div_up(g->n, tile.n);
+    uint32_t parts = vkd__reduction_parts(c->caps, tiles, g->k, numel * 4);
+    uint32_t split = vkd__pad4(vkd__div_up(g->k, parts));
+    parts = vkd__div_up(g->k, split);
+
+    struct vkd_gemm out = *g;
+    if (parts > 1) {
+        vkd__scratch(p, scratch, parts * numel * 4);
+        out.c = vkd__slot_part(VKD_SCRATCH((uint8_t) scratch), 0, parts * numel * 4);
+    }
+    product(c, p, &out, &tile, parts, split);
+    if (parts > 1)
+        vkd__sum_parts(c, p, out.c, g->c, numel, numel, parts);
+}
+
+void vkd__gemm(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_gemm *g, uint32_t scratch)
+{
+    struct vkd_gemm part = *g;
+    if (!part.batch)
+        part.batch = 1;
+    // Rows of A and C in windows that a binding can hold.
+    uint32_t rows = g->trans_a ? g->m : vkd__rows_per_binding(c->caps, g->m, g->lda * 4ull, g->ldc * 4ull);
+    if (part.batch > 1 || rows == 0)
+        rows = g->m;
+    for (uint32_t begin = 0; begin < g->m; begin += rows) {
+        part.m = g->m - begin < rows ? g->m - begin : rows;
+        if (rows < g->m) {
+            part.a = vkd__slot_part(g->a, begin * (uint64_t) g->lda * 4, part.m * (uint64_t) g->lda * 4);
+            part.c = vkd__slot_part(g->c, begin * (uint64_t) g->ldc * 4, part.m * (uint64_t) g->ldc * 4);
+        }
+        bounded(c, p, &part, scratch);
+    }
+}

@@ -1,0 +1,220 @@
+//: axis nn:A_T=0,B_T=0,GATHER=0 nt:A_T=0,B_T=1,GATHER=0 tn:A_T=1,B_T=0,GATHER=0 tt:A_T=1,B_T=1,GATHER=0 forward:A_T=0,B_T=0,GATHER=1 dgrad:A_T=0,B_T=1,GATHER=1 wgrad:A_T=1,B_T=0,GATHER=1
+//: axis m4n16:TM=4,TN=4,TEXEL=1 m8n8:TM=8,TN=2,TEXEL=1 plain:TM=8,TN=2,TEXEL=0
+// gemm_register -- C = A B in register tiles without shared memory, for drivers that run on a CPU.
+//
+// A lane owns TM rows and 4 TN columns; the 8 lanes of a workgroup own the same columns. In the
+// texel variants a workgroup is one subgroup of 8: each lane loads another vec4 of B and passes it
+// on by shuffle, which costs a sixth of a load. See pc_gemm.h for the operands.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#if TEXEL
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_shuffle : require
+#endif
+#include "pc_gemm.h"
+
+layout(local_size_x = 8) in;
+#if GATHER
+layout(push_constant) uniform block { vkd_pc_gather pc; };
+#else
+layout(push_constant) uniform block { vkd_pc_gemm pc; };
+#endif
+#if TEXEL
+layout(binding = 0) uniform samplerBuffer A;
+layout(binding = 1) uniform samplerBuffer B;
+#define LOAD(buf, i) texelFetch(buf, int(i))
+#else
+layout(binding = 0) readonly buffer A_ { vec4 A[]; };
+layout(binding = 1) readonly buffer B_ { vec4 B[]; };
+#define LOAD(buf, i) buf[i]
+#endif
+layout(binding = 2) writeonly buffer C_ { vec4 C[]; };
+
+#define LOAD_IF(ok, buf, i) mix(vec4(0), LOAD(buf, (ok) ? (i) : 0), bvec4(ok))
+
+vec4 acc[TM][TN];
+vec4 a[TM];         // 4 k: of row i along k, or with A_T TM/4 vec4 along the rows per k
+#if TEXEL
+vec4 b[TN / 2];     // 4 k: vec4 f * 8 + lane of the tile's B
+#else
+vec4 b[4 * TN];
+#endif
+
+uint lane = gl_LocalInvocationID.x;
+uint m0, n0;        // first row of the lane, first vec4 column of the tile
+
+// Columns 4 j ... 4 j + 3 of row k of the B tile.
+vec4 b_at(uint k, uint j)
+{
+#if TEXEL && B_T
+    return vec4(subgroupShuffle(b[j / 2][k], j % 2 * 4), subgroupShuffle(b[j / 2][k], j % 2 * 4 + 1),
+                subgroupShuffle(b[j / 2][k], j % 2 * 4 + 2), subgroupShuffle(b[j / 2][k], j % 2 * 4 + 3));
+#elif TEXEL
+    return subgroupShuffle(b[(k * TN + j) / 8], (k * TN + j) % 8);
+#elif B_T
+    return vec4(b[4 * j][k], b[4 * j + 1][k], b[4 * j + 2][k], b[4 * j + 3][k]);
+#else
+    return b[k * TN + j];
+#endif
+}
+
+void multiply()
+{
+    [[unroll]] for (uint k = 0; k < 4; k++) {
+        [[unroll]] for (uint j = 0; j < TN; j++) {
+            vec4 col = b_at(k, j);
+            [[unroll]] for (uint i = 0; i < TM; i++)
+#if A_T
+                acc[i][j] += a[k * (TM / 4) + i / 4][i % 4] * col;
+#else
+                acc[i][j] += a[i][k] * col;
+#endif
+        }
+    }
+}
+
+// Loads 4 rows of B from row k on (B_T: vec4 k/4 of its rows). Rows past the end meet zeros of A.
+void load_b(uint base, uint k, uint k_end)
+{
+    [[unroll]] for (uint f = 0; f < b.length(); f++) {
+#if TEXEL
+        uint e = f * 8 + lane;
+#else
+        uint e = f;
+#endif
+#if B_T
+        b[f] = LOAD(B, base + min(n0 * 4 + e, pc.n - 1) * pc.ldb + k / 4);
+#else
+        b[f] = LOAD(B, base + min(k + e / TN, k_end - 1) * pc.ldb + min(n0 + e % TN, pc.ldb - 1));
+#endif
+    }
+}
+
+#if !GATHER
+
+void reduce()
+{
+    uint batch = gl_WorkGroupID.z % pc.batch, begin = gl_WorkGroupID.z / pc.batch * pc.split;
+    uint end = min(begin + pc.split, pc.k);
+    uint base_a = batch * pc.stride_a, base_b = batch * pc.stride_b;
+    for (uint k = begin; k < end; k += 4) {
+#if A_T
+        [[unroll]] for (uint i = 0; i < TM; i++) {
+            uint row = k + i / (TM / 4), col = min(m0 / 4 + i % (TM / 4), pc.lda - 1);
+            a[i] = LOAD_IF(row < end, A, base_a + row * pc.lda + col);
+        }
+#else
+        [[unroll]] for (uint i = 0; i < TM; i++)
+            a[i] = LOAD(A, base_a + min(m0 + i, pc.m - 1) * pc.lda + k / 4);
+#endif
+        load_b(base_b, k, pc.k);
+        multiply();
+    }
+}
+
+#elif !A_T
+
+void reduce()
+{
+    uint image[TM];
+    int y[TM], x[TM];
+    [[unroll]] for (uint i = 0; i < TM; i++) {
+        uint m = min(m0 + i, pc.m - 1), row = m / pc.rows_w;
+        image[i] = row / pc.rows_h * pc.src_h;
+        y[i] = int(row % pc.rows_h) * pc.mul_y + pc.base_y;
+        x[i] = int(m % pc.rows_w) * pc.mul_x + pc.base_x;
+    }
+    for (uint u = 0; u < pc.taps_y; u++) {
+        for (uint v = 0; v < pc.taps_x; v++) {
+            bool ok[TM];
+            uint src[TM];
+            [[unroll]] for (uint i = 0; i < TM; i++) {
+                uint py = uint(y[i] + int(u) * pc.step_y), px = uint(x[i] + int(v) * pc.step_x);
+                ok[i] = py < pc.src_h && px < pc.src_w;
+                src[i] = ((image[i] + py) * pc.src_w + px) * pc.src_c;
+            }
+            uint base = (pc.tap0 + u * pc.tap_dy + v * pc.tap_dx) * pc.tap_stride;
+            for (uint c = 0; c < pc.src_c; c++) {
+                [[unroll]] for (uint i = 0; i < TM; i++)
+                    a[i] = LOAD_IF(ok[i], A, src[i] + c);
+                load_b(base, c * 4, pc.src_c * 4);
+                multiply();
+            }
+        }
+    }
+}
+
+#else
+
+void reduce()
+{
+    uint c[TM / 4];
+    int y[TM / 4], x[TM / 4];
+    [[unroll]] for (uint g = 0; g < TM / 4; g++) {
+        uint m = min(m0, pc.m - 4) / 4 + g, tap = m / pc.src_c;
+        c[g] = m % pc.src_c;
+        y[g] = pc.base_y + int(tap / pc.taps_x) * pc.step_y;
+        x[g] = pc.base_x + int(tap % pc.taps_x) * pc.step_x;
+    }
+    uint begin = gl_WorkGroupID.z * pc.split, end = min(begin + pc.split, pc.k);
+    uint px = begin % pc.rows_w, py = begin / pc.rows_w % pc.rows_h, image = begin / pc.rows_w / pc.rows_h;
+    for (uint k = begin; k < end; k += 4) {
+        [[unroll]] for (uint q = 0; q < 4; q++) {
+            [[unroll]] for (uint g = 0; g < TM / 4; g++) {
+                uint sy = uint(int(py) * pc.mul_y + y[g]), sx = uint(int(px) * pc.mul_x + x[g]);
+                a[q * (TM / 4) + g] = LOAD_IF(k + q < end && sy < pc.src_h && sx < pc.src_w, A,
+                                              ((image * pc.src_h + sy) * pc.src_w + sx) * pc.src_c + c[g]);
+            }
+            px++;
+            bool wrap_x = px == pc.rows_w;
+            px = wrap_x ? 0 : px;
+            py += uint(wrap_x);
+            bool wrap_y = py == pc.rows_h;
+            py = wrap_y ? 0 : py;
+            image += uint(wrap_y);
+        }
+        load_b(0, k, end);
+        multiply();
+    }
+}
+
+#endif
+
+// Where row m of C begins.
+uint c_row(uint m)
+{
+#if GATHER && !A_T
+    uint row = m / pc.rows_w, image = row / pc.rows_h;
+    uint y = row % pc.rows_h * (pc.out_mul & 0xffff) + (pc.out_base & 0xffff);
+    uint x = m % pc.rows_w * (pc.out_mul >> 16) + (pc.out_base >> 16);
+    return ((image * pc.out_h + y) * pc.out_w + x) * pc.ldc;
+#else
+    return gl_WorkGroupID.z * pc.stride_c + m * pc.ldc;
+#endif
+}
+
+void main()
+{
+    uint tile = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
+    m0 = (tile / pc.tiles_n * 8 + lane) * TM;
+    n0 = tile % pc.tiles_n * TN;
+    [[unroll]] for (uint i = 0; i < TM; i++)
+        [[unroll]] for (uint j = 0; j < TN; j++)
+            acc[i][j] = vec4(0);
+    if (tile / pc.tiles_n * 8 * TM < pc.m)
+        reduce();
+    [[unroll]] for (uint i = 0; i < TM; i++) {
+        uint row = c_row(m0 + i) + n0;
+        [[unroll]] for (uint j = 0; j < TN; j++) {
+            if (m0 + i < pc.m && n0 + j < pc.ldc) {
+#if B_T
+                uvec4 n = (n0 + j) * 4 + uvec4(0, 1, 2, 3);
+                C[row + j] = mix(vec4(0), acc[i][j], lessThan(n, uvec4(pc.n)));
+#else
+                C[row + j] = acc[i][j];
+#endif
+            }
+        }
+    }
+}
