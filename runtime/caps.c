@@ -136,6 +136,7 @@ static void read_properties(struct vkd__instance *inst, VkPhysicalDevice pd, str
     caps->subgroup_shuffle = facts->subgroup_ops & VK_SUBGROUP_FEATURE_SHUFFLE_BIT;
     facts->subgroup_min = size_control.minSubgroupSize;
     facts->subgroup_max = size_control.maxSubgroupSize;
+    facts->subgroups_max = size_control.maxComputeWorkgroupSubgroups;
     if (!(size_control.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT))
         facts->subgroup_control = false;
     facts->allocation_count_max = lim->maxMemoryAllocationCount;
@@ -284,6 +285,11 @@ void vkd__caps_restrict(const struct vkd_import_params *p, struct vkd_caps *caps
         facts->timeline = (v12 && v12->timelineSemaphore) || (timeline && timeline->timelineSemaphore);
     caps->f16_storage = (v11 && v11->storageBuffer16BitAccess) || (storage && storage->storageBuffer16BitAccess);
     caps->f16_arithmetic = (v12 && v12->shaderFloat16) || (f16 && f16->shaderFloat16);
+    bool enabled = false;
+    for (uint32_t i = 0; i < p->extension_count; i++)
+        enabled = enabled || !strcmp(p->extensions[i], VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
+    if (!enabled && caps->api_version < VK_API_VERSION_1_3)
+        control = NULL;
     facts->subgroup_control = facts->subgroup_control && ((v13 && v13->subgroupSizeControl)
                                                           || (control && control->subgroupSizeControl));
     facts->full_subgroups = facts->full_subgroups && ((v13 && v13->computeFullSubgroups)

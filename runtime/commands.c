@@ -313,7 +313,7 @@ vkd_result vkd_commands_times(vkd_commands *cmds, double *seconds, uint32_t coun
         return VKD_OK;
     VkResult vk = dev->vk.GetQueryPoolResults(dev->handle, cmds->queries, 0, count, count * sizeof(*ticks), ticks,
                                               sizeof(*ticks), VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT);
-    VK(dev, vk);
+    VK_AS(dev, vk, GetQueryPoolResults);
     uint32_t bits = dev->caps.timestamp_bits;
     uint64_t mask = bits >= 64 ? UINT64_MAX : ((uint64_t) 1 << bits) - 1;
     for (uint32_t i = 0; i < count; i++)

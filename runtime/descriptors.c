@@ -58,7 +58,7 @@ static vkd_result allocate(vkd_commands *cmds, const vkd_kernel *kernel, VkDescr
             cmds->pool_now++;
             continue;
         }
-        VK(dev, vk);
+        VK_AS(dev, vk, AllocateDescriptorSets);
         dev->stats.descriptor_sets++;
         return VKD_OK;
     }

@@ -50,6 +50,7 @@ vkd_result vkd__fail(vkd_device *dev, vkd_result r, const char *format, ...)
 
 vkd_result vkd__vk_failed(vkd_device *dev, VkResult vk, const char *call, const char *file, int line)
 {
+    // `call` is "dev->vk.Name(...)" or "Name".
     const char *slash = strrchr(file, '/'), *dot = strstr(call, "vk.");
     const char *name = dot ? dot + 3 : call;
     int length = (int) strcspn(name, "(");
@@ -179,7 +180,8 @@ vkd_result vkd_device_create(const struct vkd_device_params *p, vkd_device **out
     dev->log = p->log;
     TRY(vkd__instance_create(&p->log, p->validation, &dev->inst));
     TRY(choose(dev, p->selector));
-    VK(dev, create_handle(dev));
+    VkResult vk = create_handle(dev);
+    VK_AS(dev, vk, CreateDevice);
     TRY(set_up(dev, dev->facts.queue_family, 0, p->cache_dir));
     *out = dev;
     return VKD_OK;

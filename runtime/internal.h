@@ -22,6 +22,15 @@ enum { VKD_BINDING_MAX = 16, VKD_STAMP_MAX = 256, VKD_SLOT_COUNT = 2 };
         }                                                                           \
     } while (0)
 
+// The same for a result that was looked at before: `name` is the function's, without vk.
+#define VK_AS(dev, vk, name)                                                        \
+    do {                                                                            \
+        if ((vk) < 0) {                                                             \
+            result = vkd__vk_failed((dev), (vk), #name, __FILE__, __LINE__);        \
+            goto fail;                                                              \
+        }                                                                           \
+    } while (0)
+
 // Passes an error of our own up: it has been logged where it arose.
 #define TRY(call)                       \
     do {                                \
@@ -69,6 +78,7 @@ struct vkd__facts {
     bool     subgroup_control;      // a required size can be asked for ...
     bool     full_subgroups;        // ... and full subgroups too
     uint32_t subgroup_min, subgroup_max;
+    uint32_t subgroups_max;         // of a required size, per workgroup
     VkSubgroupFeatureFlags subgroup_ops;        // in compute shaders
     uint32_t allocation_count_max;
     uint64_t buffer_size_max;

@@ -133,10 +133,12 @@ static vkd_result create_pipeline(vkd_device *dev, vkd_kernel *k, const uint32_t
         .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
         .requiredSubgroupSize = k->params.subgroup_size,
     };
+    const uint32_t *local = k->module.local_size;
     uint32_t want = k->params.subgroup_size;
     bool pinned = want && !(want & (want - 1)) && dev->facts.subgroup_control && want >= dev->facts.subgroup_min
-               && want <= dev->facts.subgroup_max;
-    bool full = pinned && dev->facts.full_subgroups && k->module.local_size[0] % want == 0;
+               && want <= dev->facts.subgroup_max
+               && local[0] * local[1] * local[2] <= (uint64_t) want * dev->facts.subgroups_max;
+    bool full = pinned && dev->facts.full_subgroups && local[0] % want == 0;
     VkShaderModuleCreateInfo code = {
         .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
         .codeSize = size,
@@ -158,7 +160,7 @@ static vkd_result create_pipeline(vkd_device *dev, vkd_kernel *k, const uint32_t
     };
     VkResult vk = dev->vk.CreateComputePipelines(dev->handle, dev->cache, 1, &info, NULL, &k->pipeline);
     if (vk < 0) {
-        result = vkd__vk_failed(dev, vk, "vk.CreateComputePipelines(", __FILE__, __LINE__);
+        result = vkd__vk_failed(dev, vk, "CreateComputePipelines", __FILE__, __LINE__);
         if (result == VKD_UNSUPPORTED)
             result = vkd__fail(dev, result, "kernel %s: the driver of %.64s refused it: %s (%d)", k->name,
                                dev->caps.name, vkd__vk_text(vk), (int) vk);

@@ -218,7 +218,7 @@ vkd_result vkd__memory_take(vkd_device *dev, const VkMemoryRequirements *req, en
     if (vk >= 0)
         return VKD_OK;
     if (vk == VK_ERROR_DEVICE_LOST)
-        VK(dev, vk);
+        VK_AS(dev, vk, AllocateMemory);
     uint32_t heap = dev->facts.memory.memoryTypes[types[0]].heapIndex;
     uint64_t left = vkd__caps_heap_free(dev->inst, dev->physical, &dev->facts, heap, dev->memory.heap_held[heap]);
     result = vkd__fail(dev, VKD_NO_MEMORY, "%.64s: out of memory: asked for %.1f MiB, vkdiv holds %.1f MiB, %.1f MiB of "

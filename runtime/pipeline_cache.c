@@ -90,7 +90,7 @@ vkd_result vkd__pipeline_cache_open(vkd_device *dev, const char *dir)
     }
     free(file);
     if (vk < 0)
-        return vkd__vk_failed(dev, vk, "vk.CreatePipelineCache(", __FILE__, __LINE__);
+        return vkd__vk_failed(dev, vk, "CreatePipelineCache", __FILE__, __LINE__);
     return VKD_OK;
 }
 

@@ -105,10 +105,7 @@ vkd_result vkd_submit(vkd_device *dev, vkd_commands *const *lists, uint32_t coun
     VkResult vk = dev->vk.QueueSubmit(q->handle, 1, &info, VK_NULL_HANDLE);
     if (q->unlock)
         q->unlock(q->user);
-    if (vk < 0) {
-        result = vkd__vk_failed(dev, vk, "vk.QueueSubmit(", __FILE__, __LINE__);
-        goto fail;
-    }
+    VK_AS(dev, vk, QueueSubmit);
     q->submitted = next;
     dev->stats.submissions++;
     for (uint32_t i = 0; i < count; i++)
@@ -138,7 +135,7 @@ vkd_result vkd_wait(vkd_device *dev, uint64_t ticket, uint64_t timeout_ns, bool 
             .pValues = &ticket,
         };
         vk = dev->vk.WaitSemaphores(dev->handle, &info, timeout_ns);
-        VK(dev, vk);
+        VK_AS(dev, vk, WaitSemaphores);
         if (vk == VK_SUCCESS && ticket > q->done)
             q->done = ticket;
         vkd__queue_collect(dev);

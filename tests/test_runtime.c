@@ -3,12 +3,20 @@
 
 #include <string.h>
 
-#include <vkdiv/compute.h>
+#include "runtime/internal.h"
 
 static vkd_device *dev;
 
-static void open_device(void)  { dev = gpu_open(); ck_assert_ptr_nonnull(dev); }
-static void close_device(void) { gpu_close(&dev); }
+static void open_device(void)
+{
+    dev = gpu_open();
+    ck_assert_ptr_nonnull(dev);
+}
+
+static void close_device(void)
+{
+    gpu_close(&dev);
+}
 
 static vkd_buffer *make_buffer(uint64_t size, enum vkd_memory memory)
 {
@@ -17,11 +25,12 @@ static vkd_buffer *make_buffer(uint64_t size, enum vkd_memory memory)
     return buf;
 }
 
-static vkd_kernel *make_kernel(const char *name)
+static vkd_commands *make_list(void)
 {
-    vkd_kernel *k = NULL;
-    ck_assert_int_eq(vkd_kernel_get(dev, &(struct vkd_kernel_params) { .name = name }, &k), VKD_OK);
-    return k;
+    vkd_commands *cmds = NULL;
+    ck_assert_int_eq(vkd_commands_create(dev, &cmds), VKD_OK);
+    ck_assert_int_eq(vkd_commands_begin(cmds), VKD_OK);
+    return cmds;
 }
 
 static void run(vkd_commands *cmds)
@@ -34,9 +43,104 @@ static void run(vkd_commands *cmds)
 static void fill_index(vkd_commands *cmds, vkd_buffer *buf, uint64_t ofs, uint32_t count)
 {
     uint32_t groups[3] = { (count + 63) / 64, 1, 1 };
-    vkd_commands_dispatch(cmds, make_kernel("fill_index"), &(struct vkd_range) { buf, ofs, 4ull * count }, 1,
-                          &count, sizeof(count), groups);
+    vkd_kernel *k = NULL;
+    ck_assert_int_eq(vkd_kernel_get(dev, &(struct vkd_kernel_params) { .name = "fill_index" }, &k), VKD_OK);
+    vkd_commands_dispatch(cmds, k, &(struct vkd_range) { buf, ofs, 4ull * count }, 1, &count, sizeof(count), groups);
 }
+
+static vkd_kernel *bindings_kernel(void)
+{
+    struct vkd_kernel_params p = { .name = "bindings", .spec = { 64, 16 }, .spec_count = 2 };
+    vkd_kernel *k = NULL;
+    ck_assert_int_eq(vkd_kernel_get(dev, &p, &k), VKD_OK);
+    return k;
+}
+
+struct bindings_push { uint32_t count; float scale; };
+
+// z = scale * z + x + y, w = i on `count` vec4
+static void bindings(vkd_commands *cmds, vkd_buffer *x, vkd_buffer *y, vkd_buffer *z, vkd_buffer *w,
+                     uint32_t count, float scale)
+{
+    struct vkd_range ranges[4] = { { .buffer = x }, { .buffer = y }, { .buffer = z }, { .buffer = w } };
+    struct bindings_push push = { count, scale };
+    uint32_t groups[3] = { (count + 63) / 64, 1, 1 };
+    vkd_commands_dispatch(cmds, bindings_kernel(), ranges, 4, &push, sizeof(push), groups);
+}
+
+// ---- Devices ----------------------------------------------------------------------------------
+
+START_TEST(lists_and_selects)
+{
+    const struct vkd_log log = { .fn = gpu_log };
+    struct vkd_device_row *rows = NULL;
+    uint32_t count = 0;
+    int selected = -2;
+    char selector[64];
+    ck_assert_int_eq(vkd_device_list(&log, NULL, &rows, &count, &selected), VKD_OK);
+    ck_assert_uint_ge(count, 1);
+    ck_assert_int_ge(selected, 0);
+    ck_assert_int_lt(selected, (int) count);
+    const struct vkd_caps caps = rows[selected].caps;
+    for (uint32_t i = 0; i < count; i++) {
+        ck_assert_uint_eq(rows[i].index, i);
+        ck_assert(rows[i].why[0] && rows[i].caps.name[0]);
+    }
+    free(rows);
+    ck_assert_uint_ge(caps.api_version, VKD_VK_MIN);
+    ck_assert_uint_ge(caps.memory_size, 1 << 20);
+    ck_assert_uint_ge(caps.storage_range_max, 128 << 20);
+    ck_assert_uint_ge(caps.invocations_max, 128);
+
+    const uint8_t *u = caps.uuid;
+    snprintf(selector, sizeof(selector), "%02X%02x%02x%02x-%02x%02x%02x%02x%02x%02x%02x%02x%02x%02x%02x%02x", u[0], u[1],
+             u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+    int by_uuid = -2, by_index = -2, by_name = -2, none = -2;
+    ck_assert_int_eq(vkd_device_list(&log, selector, &rows, &count, &by_uuid), VKD_OK);
+    free(rows);
+    snprintf(selector, sizeof(selector), "%d", selected);
+    ck_assert_int_eq(vkd_device_list(&log, selector, &rows, &count, &by_index), VKD_OK);
+    free(rows);
+    snprintf(selector, sizeof(selector), "%.20s", caps.name);
+    ck_assert_int_eq(vkd_device_list(&log, selector, &rows, &count, &by_name), VKD_OK);
+    free(rows);
+    ck_assert_int_eq(vkd_device_list(&log, "no such device", &rows, &count, &none), VKD_OK);
+    free(rows);
+    ck_assert(by_uuid == selected && by_index == selected && by_name == selected && none == -1);
+}
+END_TEST
+
+START_TEST(refuses_a_wrong_selector)
+{
+    static const char *const wrong[] = { "no such device", "999", "ffffffffffff" };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct vkd_device_params p = gpu_params();
+        vkd_device *none = NULL;
+        p.selector = wrong[i];
+        unsigned before = gpu_errors;
+        ck_assert_int_eq(vkd_device_create(&p, &none), VKD_INVALID);
+        ck_assert_ptr_null(none);
+        ck_assert_uint_ge(gpu_errors - before, 2);      // the complaint, then the devices there are
+    }
+    struct vkd_device_row rows[2] = { { .caps = { .name = "Big GPU 1" } }, { .caps = { .name = "big gpu 2" } } };
+    const struct vkd_log quiet = { 0 };
+    int index = -1;
+    ck_assert_int_eq(vkd__device_select(&quiet, "BIG", rows, 2, &index), VKD_INVALID);
+    ck_assert_int_eq(vkd__device_select(&quiet, "GPU 2", rows, 2, &index), VKD_OK);
+    ck_assert_int_eq(index, 1);
+    ck_assert_int_eq(vkd__device_select(&quiet, NULL, rows, 2, &index), VKD_UNSUPPORTED);
+    rows[0].usable = rows[1].usable = true;
+    rows[0].caps.type = VK_PHYSICAL_DEVICE_TYPE_CPU;
+    rows[1].caps.type = VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
+    ck_assert_int_eq(vkd__device_select(&quiet, NULL, rows, 2, &index), VKD_OK);
+    ck_assert_int_eq(index, 1);
+    rows[0].caps.type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+    ck_assert_int_eq(vkd__device_select(&quiet, "", rows, 2, &index), VKD_OK);
+    ck_assert_int_eq(index, 0);
+}
+END_TEST
+
+// ---- Buffers and lists ------------------------------------------------------------------------
 
 START_TEST(writes_and_reads_back)
 {
@@ -47,7 +151,7 @@ START_TEST(writes_and_reads_back)
         for (uint64_t i = 0; i < size / 4; i++)
             data[i] = (uint32_t) (i * 2654435761u + s);
         for (int kind = VKD_MEMORY_DEVICE; kind <= VKD_MEMORY_READBACK; kind++) {
-            vkd_buffer *buf = make_buffer(size + 8, kind);
+            vkd_buffer *buf = make_buffer(size + 8, (enum vkd_memory) kind);
             memset(back, 0, size);
             ck_assert_int_eq(vkd_buffer_write(dev, buf, 8, data, size), VKD_OK);
             ck_assert_int_eq(vkd_buffer_read(dev, buf, 8, back, size), VKD_OK);
@@ -68,11 +172,10 @@ START_TEST(dispatches)
     enum { N = 1000 };
     uint32_t back[N + 24];
     vkd_buffer *buf = make_buffer(sizeof(back), VKD_MEMORY_DEVICE);
-    vkd_commands *cmds = NULL;
-    ck_assert_int_eq(vkd_commands_create(dev, &cmds), VKD_OK);
-    ck_assert_int_eq(vkd_commands_begin(cmds), VKD_OK);
-    vkd_commands_fill(cmds, (struct vkd_range) { buf, 0, 0 }, 7);
+    vkd_commands *cmds = make_list();
+    vkd_commands_fill(cmds, (struct vkd_range) { .buffer = buf }, 7);
     fill_index(cmds, buf, 0, N);
+    fill_index(cmds, buf, 0, 0);        // no workgroup: size 0 means to the end, nothing runs
     ck_assert_int_eq(vkd_commands_end(cmds), VKD_OK);
     run(cmds);
     ck_assert_int_eq(vkd_buffer_read(dev, buf, 0, back, sizeof(back)), VKD_OK);
@@ -83,14 +186,346 @@ START_TEST(dispatches)
 }
 END_TEST
 
+START_TEST(binds_every_kind)
+{
+    enum { N = 500 };
+    float x[4 * N], y[4 * N], z[4 * N];
+    uint32_t w[N];
+    for (int i = 0; i < 4 * N; i++) {
+        x[i] = (float) i;
+        y[i] = (float) (i % 7);
+        z[i] = (float) (i % 5);
+    }
+    vkd_buffer *bx = make_buffer(sizeof(x), VKD_MEMORY_UPLOAD), *by = make_buffer(sizeof(y), VKD_MEMORY_DEVICE);
+    vkd_buffer *bz = make_buffer(sizeof(z), VKD_MEMORY_DEVICE), *bw = make_buffer(sizeof(w), VKD_MEMORY_READBACK);
+    memcpy(vkd_buffer_data(bx), x, sizeof(x));
+    ck_assert_int_eq(vkd_buffer_write(dev, by, 0, y, sizeof(y)), VKD_OK);
+    ck_assert_int_eq(vkd_buffer_write(dev, bz, 0, z, sizeof(z)), VKD_OK);
+    vkd_commands *cmds = make_list();
+    bindings(cmds, bx, by, bz, bw, N, 2);
+    bindings(cmds, bx, by, bz, bw, N, 3);       // reads what the first wrote
+    ck_assert_int_eq(vkd_commands_end(cmds), VKD_OK);
+    run(cmds);
+    memcpy(w, vkd_buffer_data(bw), sizeof(w));
+    float back[4 * N];
+    ck_assert_int_eq(vkd_buffer_read(dev, bz, 0, back, sizeof(back)), VKD_OK);
+    for (int i = 0; i < 4 * N; i++)
+        ck_assert_float_eq(back[i], 3 * (2 * z[i] + x[i] + y[i]) + x[i] + y[i]);
+    for (uint32_t i = 0; i < N; i++)
+        ck_assert_uint_eq(w[i], i);
+    vkd_commands_destroy(dev, &cmds);
+    vkd_buffer_destroy(dev, &bx);
+    vkd_buffer_destroy(dev, &by);
+    vkd_buffer_destroy(dev, &bz);
+    vkd_buffer_destroy(dev, &bw);
+}
+END_TEST
+
+// A list that is submitted 40 times without waiting, in groups of two lists, is applied 80 times in order.
+START_TEST(resubmits_while_running)
+{
+    enum { N = 4096, TIMES = 40 };
+    static float one[4 * N], back[4 * N];
+    for (int i = 0; i < 4 * N; i++)
+        one[i] = 1;
+    vkd_buffer *bx = make_buffer(sizeof(one), VKD_MEMORY_DEVICE), *bz = make_buffer(sizeof(one), VKD_MEMORY_DEVICE);
+    vkd_buffer *by = make_buffer(sizeof(one), VKD_MEMORY_DEVICE), *bw = make_buffer(4 * N, VKD_MEMORY_DEVICE);
+    ck_assert_int_eq(vkd_buffer_write(dev, bx, 0, one, sizeof(one)), VKD_OK);
+    vkd_commands *clear = make_list(), *first = make_list(), *second = make_list();
+    vkd_commands_fill(clear, (struct vkd_range) { .buffer = by }, 0);
+    vkd_commands_fill(clear, (struct vkd_range) { .buffer = bz }, 0);
+    bindings(first, bx, by, bz, bw, N, 0.5f);
+    bindings(second, bx, by, bz, bw, N, 1);
+    ck_assert_int_eq(vkd_commands_end(clear), VKD_OK);
+    ck_assert_int_eq(vkd_commands_end(first), VKD_OK);
+    ck_assert_int_eq(vkd_commands_end(second), VKD_OK);
+    run(clear);
+    struct vkd_device_stats before = vkd_device_stats(dev);
+    vkd_commands *both[2] = { first, second };
+    uint64_t ticket = 0;
+    float want = 0;
+    for (int i = 0; i < TIMES; i++) {
+        ck_assert_int_eq(vkd_submit(dev, both, 2, &ticket), VKD_OK);
+        want = (0.5f * want + 1) + 1;
+    }
+    bool done = false;
+    ck_assert_int_eq(vkd_wait(dev, ticket, UINT64_MAX, &done), VKD_OK);
+    ck_assert(done);
+    struct vkd_device_stats after = vkd_device_stats(dev);
+    ck_assert_uint_eq(after.submissions - before.submissions, TIMES);
+    before.submissions = after.submissions;
+    ck_assert(!memcmp(&before, &after, sizeof(before)));        // a replay makes nothing
+    ck_assert_int_eq(vkd_buffer_read(dev, bz, 0, back, sizeof(back)), VKD_OK);
+    for (int i = 0; i < 4 * N; i++)
+        ck_assert_float_eq(back[i], want);
+    vkd_commands_destroy(dev, &clear);
+    vkd_commands_destroy(dev, &first);
+    vkd_commands_destroy(dev, &second);
+    vkd_buffer_destroy(dev, &bx);
+    vkd_buffer_destroy(dev, &by);
+    vkd_buffer_destroy(dev, &bz);
+    vkd_buffer_destroy(dev, &bw);
+}
+END_TEST
+
+// Everything is destroyed right after its submission: it must live until that is done.
+START_TEST(destroys_what_is_in_use)
+{
+    vkd_buffer *out = make_buffer(1 << 20, VKD_MEMORY_READBACK);
+    uint64_t ticket = 0;
+    for (int i = 0; i < 20; i++) {
+        vkd_buffer *tmp = make_buffer(1 << 20, VKD_MEMORY_DEVICE);
+        vkd_commands *cmds = make_list();
+        fill_index(cmds, tmp, 0, 1 << 18);
+        vkd_commands_copy(cmds, (struct vkd_range) { .buffer = out }, (struct vkd_range) { .buffer = tmp });
+        ck_assert_int_eq(vkd_commands_end(cmds), VKD_OK);
+        ck_assert_int_eq(vkd_submit(dev, &cmds, 1, &ticket), VKD_OK);
+        vkd_commands_destroy(dev, &cmds);
+        vkd_buffer_destroy(dev, &tmp);
+    }
+    ck_assert_int_eq(vkd_wait(dev, ticket, UINT64_MAX, NULL), VKD_OK);
+    ck_assert_uint_eq(dev->queue.garbage_count, 0);
+    const uint32_t *words = vkd_buffer_data(out);
+    for (uint32_t i = 0; i < 1 << 18; i++)
+        ck_assert_uint_eq(words[i], i);
+    vkd_buffer_destroy(dev, &out);
+}
+END_TEST
+
+// ---- Barriers ---------------------------------------------------------------------------------
+
+static PFN_vkCmdPipelineBarrier real_barrier;
+static int barriers;
+
+static VKAPI_ATTR void VKAPI_CALL count_barrier(VkCommandBuffer cb, VkPipelineStageFlags src, VkPipelineStageFlags dst,
+                                                VkDependencyFlags flags, uint32_t n, const VkMemoryBarrier *m,
+                                                uint32_t bn, const VkBufferMemoryBarrier *b,
+                                                uint32_t in, const VkImageMemoryBarrier *im)
+{
+    barriers++;
+    real_barrier(cb, src, dst, flags, n, m, bn, b, in, im);
+}
+
+START_TEST(waits_only_where_it_must)
+{
+    vkd_buffer *a = make_buffer(4096, VKD_MEMORY_DEVICE), *b = make_buffer(4096, VKD_MEMORY_DEVICE);
+    struct vkd_range a1 = { a, 0, 1024 }, a2 = { a, 1024, 1024 }, b1 = { b, 0, 1024 }, b2 = { b, 1024, 1024 };
+    vkd_commands *cmds = make_list();
+    real_barrier = dev->vk.CmdPipelineBarrier;
+    dev->vk.CmdPipelineBarrier = count_barrier;
+    barriers = 0;
+    vkd_commands_fill(cmds, a1, 1);
+    vkd_commands_fill(cmds, a2, 2);
+    vkd_commands_fill(cmds, b2, 3);
+    ck_assert_int_eq(barriers, 0);                  // disjoint
+    vkd_commands_copy(cmds, b1, a1);
+    ck_assert_int_eq(barriers, 1);                  // read after write
+    vkd_commands_copy(cmds, b2, a1);
+    ck_assert_int_eq(barriers, 1);                  // two reads; b2's write was before the barrier
+    vkd_commands_fill(cmds, a2, 4);
+    ck_assert_int_eq(barriers, 1);
+    fill_index(cmds, a, 0, 256);
+    ck_assert_int_eq(barriers, 2);                  // write after read
+    fill_index(cmds, a, 0, 128);
+    ck_assert_int_eq(barriers, 3);                  // write after write
+    fill_index(cmds, a, 1024, 256);
+    ck_assert_int_eq(barriers, 3);
+    dev->vk.CmdPipelineBarrier = real_barrier;
+    ck_assert_int_eq(vkd_commands_end(cmds), VKD_OK);
+    run(cmds);
+    uint32_t back[1024];
+    ck_assert_int_eq(vkd_buffer_read(dev, a, 0, back, 2048), VKD_OK);
+    ck_assert_int_eq(vkd_buffer_read(dev, b, 0, back + 512, 2048), VKD_OK);
+    for (uint32_t i = 0; i < 1024; i++)
+        ck_assert_uint_eq(back[i], i < 512 ? i % 256 : 1);
+    vkd_commands_destroy(dev, &cmds);
+    vkd_buffer_destroy(dev, &a);
+    vkd_buffer_destroy(dev, &b);
+}
+END_TEST
+
+START_TEST(measures_time)
+{
+    vkd_buffer *a = make_buffer(4 << 20, VKD_MEMORY_DEVICE);
+    vkd_commands *cmds = make_list();
+    double t[3] = { -1, -1, -1 };
+    vkd_commands_stamp(cmds, 0);
+    fill_index(cmds, a, 0, 1 << 20);
+    vkd_commands_stamp(cmds, 1);
+    fill_index(cmds, a, 0, 64);
+    vkd_commands_stamp(cmds, 2);
+    ck_assert_int_eq(vkd_commands_end(cmds), VKD_OK);
+    ck_assert_int_eq(vkd_commands_times(cmds, t, 3), VKD_INVALID);      // not submitted yet
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(vkd_submit(dev, &cmds, 1, NULL), VKD_OK);
+        ck_assert_int_eq(vkd_commands_times(cmds, t, 3), VKD_OK);
+        ck_assert(t[0] == 0 && t[1] >= 0 && t[2] >= t[1] && t[2] < 60);
+        ck_assert(vkd_device_caps(dev)->timestamp_ns == 0 || t[2] > 0);
+    }
+    ck_assert_int_eq(vkd_commands_times(cmds, t, 4), VKD_INVALID);
+    vkd_commands_destroy(dev, &cmds);
+    vkd_buffer_destroy(dev, &a);
+}
+END_TEST
+
+// ---- Broken rules -----------------------------------------------------------------------------
+
+static void expect(vkd_commands *cmds, vkd_result result, const char *text)
+{
+    ck_assert_int_eq(vkd_commands_end(cmds), result);
+    ck_assert_msg(strstr(vkd_device_last_error(dev), text) != NULL, "'%s' lacks '%s'", vkd_device_last_error(dev), text);
+    ck_assert_int_eq(vkd_submit(dev, &cmds, 1, NULL), VKD_INVALID);
+    ck_assert_int_eq(vkd_commands_begin(cmds), VKD_OK);
+}
+
+START_TEST(reports_broken_rules)
+{
+    const struct vkd_caps *caps = vkd_device_caps(dev);
+    struct vkd_kernel_params p = { .name = "no_such_kernel" };
+    vkd_kernel *k = NULL, *again = NULL;
+    uint32_t count = 4, one[3] = { 1, 1, 1 }, many[3] = { 1, caps->group_count_max[1], 1 };
+    ck_assert_int_eq(vkd_kernel_get(dev, &p, &k), VKD_INVALID);
+    ck_assert_ptr_nonnull(strstr(vkd_device_last_error(dev), "no_such_kernel"));
+    p.name = "fill_index";
+    ck_assert_int_eq(vkd_kernel_get(dev, &p, &k), VKD_OK);
+    ck_assert_int_eq(vkd_kernel_get(dev, &p, &again), VKD_OK);
+    ck_assert_ptr_eq(k, again);
+
+    vkd_buffer *buf = make_buffer(4096, VKD_MEMORY_DEVICE), *none = NULL;
+    vkd_commands *cmds = make_list();
+    struct vkd_range all = { .buffer = buf }, outside = { buf, 256, 4096 }, past = { buf, 4096, 0 }, odd = { buf, 4, 16 };
+    vkd_commands_dispatch(cmds, k, &all, 1, &count, 8, one);
+    vkd_commands_dispatch(cmds, k, &all, 1, &count, 4, one);        // does nothing: the first error sticks
+    expect(cmds, VKD_INVALID, "fill_index: 8 bytes of push constants");
+    vkd_commands_dispatch(cmds, k, NULL, 0, &count, 4, one);
+    expect(cmds, VKD_INVALID, "fill_index: 0 ranges");
+    vkd_commands_dispatch(cmds, k, &outside, 1, &count, 4, one);
+    expect(cmds, VKD_INVALID, "fill_index: range 0");
+    vkd_commands_dispatch(cmds, k, &past, 1, &count, 4, one);
+    expect(cmds, VKD_INVALID, "outside its buffer");
+    vkd_commands_dispatch(cmds, k, &(struct vkd_range) { 0 }, 1, &count, 4, one);
+    expect(cmds, VKD_INVALID, "no buffer");
+    if (caps->storage_align > 4) {
+        vkd_commands_dispatch(cmds, k, &odd, 1, &count, 4, one);
+        expect(cmds, VKD_INVALID, "storage_align");
+    }
+    if (many[1] < UINT32_MAX) {
+        many[1]++;
+        vkd_commands_dispatch(cmds, k, &all, 1, &count, 4, many);
+        expect(cmds, VKD_INVALID, "workgroups");
+    }
+    vkd_commands_copy(cmds, (struct vkd_range) { buf, 0, 64 }, (struct vkd_range) { buf, 32, 64 });
+    expect(cmds, VKD_INVALID, "overlap");
+    vkd_commands_copy(cmds, (struct vkd_range) { buf, 0, 64 }, (struct vkd_range) { buf, 64, 32 });
+    expect(cmds, VKD_INVALID, "equal");
+    vkd_commands_fill(cmds, (struct vkd_range) { buf, 2, 4 }, 0);
+    expect(cmds, VKD_INVALID, "multiples of 4");
+    vkd_commands_stamp(cmds, 256);
+    expect(cmds, VKD_INVALID, "slot 256");
+    ck_assert_int_eq(vkd_commands_end(cmds), VKD_OK);
+    ck_assert_int_eq(vkd_commands_end(cmds), VKD_INVALID);
+
+    ck_assert_int_eq(vkd_buffer_create(dev, 0, VKD_MEMORY_DEVICE, &none), VKD_INVALID);
+    ck_assert_int_eq(vkd_buffer_write(dev, buf, 4092, one, 8), VKD_INVALID);
+    ck_assert_int_eq(vkd_buffer_read(dev, buf, 2, one, 4), VKD_INVALID);
+    ck_assert_int_eq(vkd_wait(dev, UINT64_MAX, 0, NULL), VKD_INVALID);
+    vkd_commands_destroy(dev, &cmds);
+    vkd_commands_destroy(dev, &cmds);
+    vkd_buffer_destroy(dev, &buf);
+    vkd_buffer_destroy(dev, &buf);
+    ck_assert_ptr_null(none);
+}
+END_TEST
+
+// A storage range or texel view beyond the device's limits is an error of its own kind.
+START_TEST(reports_limits)
+{
+    const struct vkd_caps *caps = vkd_device_caps(dev);
+    uint64_t texels = 16ull * caps->texel_count_max + 16, storage = caps->storage_range_max + 16;
+    struct bindings_push push = { 1, 1 };
+    uint32_t one[3] = { 1, 1, 1 };
+    vkd_buffer *small = make_buffer(4096, VKD_MEMORY_DEVICE), *large = NULL;
+    struct vkd_range ranges[4] = { { small, 0, 16 }, { small, 1024, 24 }, { small, 2048, 16 }, { small, 3072, 16 } };
+    vkd_commands *cmds = make_list();
+    vkd_commands_dispatch(cmds, bindings_kernel(), ranges, 4, &push, sizeof(push), one);
+    expect(cmds, VKD_INVALID, "whole texels");
+    ranges[1] = (struct vkd_range) { small, 1032, 16 };
+    vkd_commands_dispatch(cmds, bindings_kernel(), ranges, 4, &push, sizeof(push), one);
+    expect(cmds, VKD_UNSUPPORTED, "texel_align");
+    if (texels <= 256 << 20) {
+        large = make_buffer(texels, VKD_MEMORY_DEVICE);
+        ranges[1] = (struct vkd_range) { .buffer = large };
+        vkd_commands_dispatch(cmds, bindings_kernel(), ranges, 4, &push, sizeof(push), one);
+        expect(cmds, VKD_UNSUPPORTED, "texel_count_max");
+        vkd_buffer_destroy(dev, &large);
+    }
+    if (storage <= 256 << 20) {
+        large = make_buffer(storage, VKD_MEMORY_DEVICE);
+        ranges[0] = (struct vkd_range) { .buffer = large };
+        ranges[1] = (struct vkd_range) { small, 1024, 16 };
+        vkd_commands_dispatch(cmds, bindings_kernel(), ranges, 4, &push, sizeof(push), one);
+        expect(cmds, VKD_UNSUPPORTED, "storage_range_max");
+        vkd_buffer_destroy(dev, &large);
+    }
+    ck_assert_int_eq(vkd_commands_end(cmds), VKD_OK);
+    vkd_commands_destroy(dev, &cmds);
+    vkd_buffer_destroy(dev, &small);
+
+    struct vkd_kernel_params p = { .name = "bindings", .spec = { caps->invocations_max * 2 }, .spec_count = 1 };
+    vkd_kernel *k = NULL;
+    ck_assert_int_eq(vkd_kernel_get(dev, &p, &k), VKD_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(vkd_device_last_error(dev), "kernel bindings has workgroups"));
+    p = (struct vkd_kernel_params) { .name = "bindings", .spec = { 64, caps->shared_size_max }, .spec_count = 2 };
+    ck_assert_int_eq(vkd_kernel_get(dev, &p, &k), VKD_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(vkd_device_last_error(dev), "shared memory"));
+}
+END_TEST
+
+// A pinned subgroup size makes a kernel of its own, and one that cannot be had is ignored.
+START_TEST(pins_the_subgroup_size)
+{
+    struct vkd_kernel_params p = { .name = "fill_index", .subgroup_size = vkd_device_caps(dev)->subgroup_size };
+    vkd_kernel *pinned = NULL, *odd = NULL;
+    ck_assert_int_eq(vkd_kernel_get(dev, &p, &pinned), VKD_OK);
+    p.subgroup_size = 3;
+    ck_assert_int_eq(vkd_kernel_get(dev, &p, &odd), VKD_OK);
+    ck_assert_ptr_ne(pinned, odd);
+}
+END_TEST
+
+START_TEST(publishes_features)
+{
+    uint32_t count = 0, required = 0;
+    const struct vkd_feature *f = vkd_required_features(&count);
+    for (uint32_t i = 0; i < count; i++) {
+        ck_assert(f[i].name && f[i].home && f[i].why);
+        required += f[i].required;
+    }
+    ck_assert_uint_ge(required, 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("runtime");
-    TCase *t = tcase_create("buffers and dispatch");
+    TCase *d = tcase_create("devices"), *t = tcase_create("compute");
+    tcase_set_timeout(d, 0);
+    tcase_add_test(d, lists_and_selects);
+    tcase_add_test(d, refuses_a_wrong_selector);
+    tcase_add_test(d, publishes_features);
+    suite_add_tcase(s, d);
     tcase_add_unchecked_fixture(t, open_device, close_device);
     tcase_set_timeout(t, 0);
     tcase_add_test(t, writes_and_reads_back);
     tcase_add_test(t, dispatches);
+    tcase_add_test(t, binds_every_kind);
+    tcase_add_test(t, resubmits_while_running);
+    tcase_add_test(t, destroys_what_is_in_use);
+    tcase_add_test(t, waits_only_where_it_must);
+    tcase_add_test(t, measures_time);
+    tcase_add_test(t, reports_broken_rules);
+    tcase_add_test(t, reports_limits);
+    tcase_add_test(t, pins_the_subgroup_size);
     suite_add_tcase(s, t);
     return gpu_run(s);
 }
