@@ -22,9 +22,9 @@ void main()
         return;
     vkd_optim_chunk c = this_chunk();
     float lr = now.lr * c.lr_factor, decay = now.weight_decay * c.decay_factor;
-    float step_size = lr / now.bias1, inv_bias2 = 1.0 / now.bias2;
+    float factor = metrics.grad_factor, step_size = lr / now.bias1, inv_bias2 = 1.0 / now.bias2;
     VKD_FOR_QUADS(i, c) {
-        vec4 w = p[i], d = metrics.grad_factor * g[i];
+        vec4 w = p[i], d = factor * g[i];
 #if DECOUPLED
         w -= lr * decay * w;
 #else

@@ -24,9 +24,10 @@ layout(std430, binding = 6) restrict buffer V { vec4 v[]; };
 layout(std430, binding = 7) writeonly restrict buffer Partials { vec2 partials[]; };
 #endif
 
-vec4 direction(vec4 w, vec4 mean, vec4 square, float decay)
+// `bias` holds the reciprocals of the bias corrections.
+vec4 direction(vec4 w, vec4 mean, vec4 square, vec2 bias, float decay)
 {
-    return mean / now.bias1 / (sqrt(square / now.bias2) + pc.eps) + decay * w;
+    return bias.x * mean / (sqrt(bias.y * square) + pc.eps) + decay * w;
 }
 
 void main()
@@ -35,6 +36,7 @@ void main()
         return;
     vkd_optim_chunk c = this_chunk();
     float decay = now.weight_decay * c.decay_factor;
+    vec2 bias = vec2(1.0 / now.bias1, 1.0 / now.bias2);
 #if APPLY
     float step_size = now.lr * c.lr_factor;
     vec2 n = norms[c.tensor];
@@ -42,17 +44,18 @@ void main()
         step_size *= n.y / n.x;
     VKD_FOR_QUADS(i, c) {
         vec4 w = p[i];
-        p[i] = w - step_size * direction(w, m[i], v[i], decay);
+        p[i] = w - step_size * direction(w, m[i], v[i], bias, decay);
     }
 #else
+    float factor = metrics.grad_factor;
     vec2 sum = vec2(0.0);
     VKD_FOR_QUADS(i, c) {
-        vec4 w = p[i], d = metrics.grad_factor * g[i];
+        vec4 w = p[i], d = factor * g[i];
         vec4 mean = pc.beta1 * m[i] + pc.rest1 * d;
         vec4 square = pc.beta2 * v[i] + pc.rest2 * d * d;
         m[i] = mean;
         v[i] = square;
-        vec4 u = direction(w, mean, square, decay);
+        vec4 u = direction(w, mean, square, bias, decay);
         sum += vec2(dot(u, u), dot(w, w));
     }
     sum = reduce_workgroup(sum);

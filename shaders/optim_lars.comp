@@ -16,9 +16,10 @@ void main()
     if (metrics.nonfinite != 0u)
         return;
     vkd_optim_chunk c = this_chunk();
-    float lr = now.lr * c.lr_factor, decay = now.weight_decay * c.decay_factor, q = 1.0;
+    float lr = now.lr * c.lr_factor, decay = now.weight_decay * c.decay_factor;
+    float factor = metrics.grad_factor, momentum = now.momentum, q = 1.0;
     if (c.adapt != 0u) {
-        float g_norm = metrics.grad_factor * norms[c.tensor].x, p_norm = norms[c.tensor].y;
+        float g_norm = factor * norms[c.tensor].x, p_norm = norms[c.tensor].y;
         if (g_norm > 0.0 && p_norm > 0.0) {
             q = pc.eta * p_norm / (g_norm + decay * p_norm + pc.eps);
             if (pc.clip_lr != 0u)
@@ -29,9 +30,9 @@ void main()
     }
     VKD_FOR_QUADS(i, c) {
         vec4 w = p[i];
-        vec4 d = q * (metrics.grad_factor * g[i] + decay * w);
-        vec4 v = now.momentum * m[i] + d;
+        vec4 d = q * (factor * g[i] + decay * w);
+        vec4 v = momentum * m[i] + d;
         m[i] = v;
-        p[i] = w - lr * (pc.nesterov != 0u ? d + now.momentum * v : v);
+        p[i] = w - lr * (pc.nesterov != 0u ? d + momentum * v : v);
     }
 }

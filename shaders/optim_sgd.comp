@@ -16,11 +16,12 @@ void main()
         return;
     vkd_optim_chunk c = this_chunk();
     float lr = now.lr * c.lr_factor, decay = now.weight_decay * c.decay_factor;
+    float factor = metrics.grad_factor, momentum = now.momentum;
     VKD_FOR_QUADS(i, c) {
         vec4 w = p[i];
-        vec4 d = metrics.grad_factor * g[i] + decay * w;
-        vec4 v = now.momentum * m[i] + d;
+        vec4 d = factor * g[i] + decay * w;
+        vec4 v = momentum * m[i] + d;
         m[i] = v;
-        p[i] = w - lr * (pc.nesterov != 0u ? d + now.momentum * v : v);
+        p[i] = w - lr * (pc.nesterov != 0u ? d + momentum * v : v);
     }
 }

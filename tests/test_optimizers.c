@@ -572,13 +572,9 @@ int main(void)
     tcase_add_test(c, bad_configs);
     tcase_add_test(c, parameters_of_a_graph);
     suite_add_tcase(s, c);
-    SRunner *runner = srunner_create(s);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int status = gpu_run(s);
     json_decref(golden);
     unsigned messages = (unsigned) vkd_device_stats(dev).validation_messages;
     vkd_device_destroy(&dev);
-    return failed || messages || gpu_errors ? EXIT_FAILURE : EXIT_SUCCESS;
+    return status || messages || gpu_errors ? EXIT_FAILURE : EXIT_SUCCESS;
 }
