@@ -394,7 +394,8 @@ static bool check_gradient(struct check *k, uint32_t i)
         used += !is_zero(k, i, e);
     }
     double rms = sqrt(square / used), range = in->lo == 0 && in->hi == 0 ? 1 : (in->hi - in->lo) / 2;
-    double h = (k->row->keep_off > 0 ? 1e-7 : 1e-6) * range, noise;
+    // Wide ranges: between what the input's rounding and what the function's curvature (on a scale of 1) ask for.
+    double h = (k->row->keep_off > 0 ? 1e-7 : 1e-6) * (range < 1 ? range : sqrt(range)), noise;
 
     double want = slope(k, i, UINT64_MAX, -h, h, &noise), tol = grad_tolerance(k, desc.dtype) * sqrt(norm) + noise;
     k->report.quotients++;
