@@ -11,6 +11,7 @@ const struct op_row vkd_rows_label_rank[] = {
     { .op = "label_rank", .in = { F32(7, 1, 1, 1000), U32(7, 1000) }, .nan = true },
     { .op = "label_rank", .in = { F32(3, 1, 1, 100000), U32(3, 100000) } },
     { .op = "label_rank", .in = { F32(70001, 1, 1, 5), U32_SOME(70001, 5, 0.1f) } },
+    { .op = "label_rank", .in = { F32(65600, 1, 1, 66), U32(65600, 66) } },
     { .op = "label_rank", .in = { F32(4, 1, 1, 5), U32(5, 5) }, .rejects = "labels must be" },
 };
 OP_ROWS_COUNT(label_rank)
