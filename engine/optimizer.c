@@ -71,7 +71,8 @@ static vkd_result check_config(const struct vkd_log *log, const struct vkd_optim
         bool ok;
     } checks[] = {
         { "momentum", "in [0, 1)", c->momentum, moments || (c->momentum >= 0 && c->momentum < 1) },
-        { "weight_decay", "finite and not negative", c->weight_decay, c->weight_decay >= 0 && isfinite(c->weight_decay) },
+        { "weight_decay", "finite and not negative", c->weight_decay,
+          c->weight_decay >= 0 && isfinite(c->weight_decay) },
         { "beta1", "in [0, 1)", c->beta1, !moments || (c->beta1 >= 0 && c->beta1 < 1) },
         { "beta2", "in [0, 1)", c->beta2, !moments || (c->beta2 >= 0 && c->beta2 < 1) },
         { "eps", "above 1e-30 (padding would divide by zero)", c->eps,
@@ -90,8 +91,9 @@ static vkd_result check_config(const struct vkd_log *log, const struct vkd_optim
     for (uint32_t i = 0; i < c->group_count; i++) {
         const struct vkd_optimizer_group *g = &c->groups[i];
         if (!g->prefix || !(g->lr >= 0 && isfinite(g->lr) && g->decay >= 0 && isfinite(g->decay))) {
-            vkd_log_write(log, VKD_LOG_ERROR, "optimizer %s: group \"%s\" must have finite factors of 0 or more, found "
-                          "lr %g, decay %g", c->name, g->prefix ? g->prefix : "(null)", (double) g->lr, (double) g->decay);
+            vkd_log_write(log, VKD_LOG_ERROR, "optimizer %s: group \"%s\" must have finite factors of 0 or more, "
+                          "found lr %g, decay %g", c->name, g->prefix ? g->prefix : "(null)", (double) g->lr,
+                          (double) g->decay);
             return VKD_INVALID;
         }
     }
@@ -134,8 +136,9 @@ static vkd_result count_chunks(const struct vkd__optimizer_target *t, const stru
     }
     // The gradient norm's last stage is one workgroup: so many chunks are 5000 additions per invocation.
     if (elements > 1u << 30 || t->param_count > t->caps->group_count_max[0]) {
-        vkd_log_write(log, VKD_LOG_ERROR, "optimizer %s: expected 2^30 trainable elements in %u tensors at most, found "
-                      "%llu in %u", c->name, t->caps->group_count_max[0], (unsigned long long) elements, t->param_count);
+        vkd_log_write(log, VKD_LOG_ERROR, "optimizer %s: expected 2^30 trainable elements in %u tensors at most, "
+                      "found %llu in %u", c->name, t->caps->group_count_max[0], (unsigned long long) elements,
+                      t->param_count);
         return VKD_UNSUPPORTED;
     }
     *chunk_count = (uint32_t) chunks;
@@ -282,7 +285,8 @@ static vkd_result make_kernels(struct vkd_optimizer *opt)
     for (uint32_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++) {
         if (!kernels[i].name)
             continue;
-        vkd_result r = vkd_kernel_get(opt->dev, &(struct vkd_kernel_params) { .name = kernels[i].name }, kernels[i].out);
+        struct vkd_kernel_params params = { .name = kernels[i].name };
+        vkd_result r = vkd_kernel_get(opt->dev, &params, kernels[i].out);
         if (r < 0)
             return r;
     }
