@@ -1,0 +1,83 @@
+// bench.c -- times one call of an op, each gradient by itself.
+#include "bench.h"
+#include "op_run.h"
+
+#include <stdlib.h>
+
+// Uniform in [-1, 1), padding too: time does not depend on it.
+static void fill(float *x, uint64_t size)
+{
+    uint32_t state = 1;
+    for (uint64_t i = 0; x && i < size / 4; i++) {
+        state = state * 1664525u + 1013904223u;
+        x[i] = (float) (state >> 8) / 8388608.0f - 1.0f;
+    }
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *) a, y = *(const double *) b;
+    return (x > y) - (x < y);
+}
+
+static vkd_result median(struct vkd__op_run *run, enum vkd__op_pass pass, uint32_t runs, double *seconds)
+{
+    vkd_result r = vkd__op_run_pass(run, pass);
+    double *times = calloc(runs ? runs : 1, sizeof(*times));
+    if (r >= 0 && !times)
+        r = VKD_NO_MEMORY;
+    for (uint32_t i = 0; r >= 0 && i < runs; i++)
+        r = vkd__op_run_time(run, pass, 1, &times[i]);
+    if (r >= 0) {
+        qsort(times, runs, sizeof(*times), by_value);
+        *seconds = times[runs / 2];
+    }
+    free(times);
+    return r;
+}
+
+static vkd_result time_pass(vkd_device *dev, const struct vkd_call *c, enum vkd__op_pass pass, uint32_t runs,
+                            double *seconds)
+{
+    struct vkd__op_run *run = NULL;
+    vkd_result r = vkd__op_run_create(dev, &(struct vkd__op_run_params) {
+        .call = c, .backward = pass == VKD__OP_BACKWARD,
+    }, &run);
+    if (r < 0)
+        return r;
+    uint64_t size;
+    for (uint32_t i = 0; i < c->in_count; i++) {
+        float *x = vkd__op_run_data(run, VKD_SLOT_IN, i, &size);
+        fill(x, size);
+    }
+    float *dy = vkd__op_run_data(run, VKD_SLOT_DOUT, 0, &size);
+    fill(dy, size);
+    r = median(run, pass, runs, seconds);
+    vkd__op_run_destroy(&run);
+    return r;
+}
+
+vkd_result vkd__bench_call(vkd_device *dev, const char *op, const struct vkd_attr *attr, const struct vkd_shape *in,
+                           uint32_t in_count, uint32_t runs, struct vkd__bench_times *out)
+{
+    struct vkd_call c = { .op = vkd__op_find(op), .in_count = in_count };
+    if (attr)
+        c.attr = *attr;
+    for (uint32_t i = 0; i < in_count; i++)
+        c.in[i].shape = in[i];
+    if (!c.op || !c.op->shape(&c)) {
+        vkd_log_write(vkd_device_log(dev), VKD_LOG_ERROR, "bench: %s: %s", op, c.op ? c.error : "no such operation");
+        return VKD_INVALID;
+    }
+    c.caps = vkd_device_caps(dev);
+    struct vkd__bench_times t = { 0 };
+    vkd_result r = time_pass(dev, &c, VKD__OP_FORWARD, runs, &t.forward);
+    for (uint32_t i = 0; r >= 0 && i < in_count; i++) {
+        c.want = 1u << i;
+        if (c.op->grad_in & c.want)
+            r = time_pass(dev, &c, VKD__OP_BACKWARD, runs, &t.grad[i]);
+    }
+    if (r >= 0)
+        *out = t;
+    return r;
+}
