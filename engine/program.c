@@ -21,6 +21,7 @@ struct vkd_program {
     vkd_buffer *step_block;
     vkd_commands **segments;
     uint32_t segment_count, segment_capacity;
+    bool training;
 };
 
 // ---- Operands to ranges ----
@@ -190,6 +191,7 @@ vkd_result vkd_program_create(vkd_device *dev, vkd_graph *g, vkd_params *params,
     p->dev = dev;
     p->graph = g;
     p->params = params;
+    p->training = pp->training;
     vkd_result r = vkd__compile(vkd_device_caps(dev), vkd_device_log(dev), g, pp, &p->compiled);
     if (r == VKD_OK && !(p->param_index = calloc(g->tensor_count + 1, sizeof(*p->param_index))))
         r = VKD_NO_MEMORY;
@@ -322,14 +324,16 @@ static vkd_result check_outputs(struct vkd_program *p, const struct vkd_step_cal
     return VKD_OK;
 }
 
-// What a run starts from: inputs and parameters.
+// What a run starts from: inputs and parameters. Training does not read states, and a bad step has
+// already spoilt them.
 static vkd_result check_inputs(struct vkd_program *p, char *text, size_t size)
 {
     for (uint32_t i = 0; i < p->graph->tensor_count && !text[0]; i++) {
         const struct vkd_tensor *t = p->graph->tensors[i];
         struct vkd_range range;
         bool finite;
-        if ((t->kind != VKD_TENSOR_INPUT && t->kind != VKD_TENSOR_PARAM) || t->desc.dtype != VKD_F32)
+        if ((t->kind != VKD_TENSOR_INPUT && t->kind != VKD_TENSOR_PARAM) || t->desc.dtype != VKD_F32 ||
+            (p->training && t->param.state))
             continue;
         vkd_result r = vkd_program_range(p, t->name, &range);
         if (r == VKD_OK)

@@ -18,10 +18,10 @@ static struct vkd_shape shape(uint32_t n, uint32_t h, uint32_t w, uint32_t c)
     return (struct vkd_shape) {{ n, h, w, c }};
 }
 
-static vkd_tensor *matrix(vkd_graph *g, const char *name, uint32_t rows, uint32_t logical, uint32_t columns)
+static vkd_tensor *matrix(vkd_graph *g, const char *name, uint32_t rows, uint32_t columns)
 {
     return vkd_param(g, &(struct vkd_param_params) {
-        .name = name, .shape = shape(1, 1, rows, columns), .logical_in = logical, .init = VKD_INIT_LINEAR });
+        .name = name, .shape = shape(1, 1, rows, columns), .init = VKD_INIT_LINEAR });
 }
 
 // Creates parameters and program, runs it once on x[i] = sin(i + 1) in the unpadded lanes.
@@ -98,7 +98,7 @@ START_TEST(fan_out_adds_gradients)
     struct session s = { 0 };
     ck_assert_int_eq(vkd_graph_create(vkd_device_log(dev), &s.g), VKD_OK);
     vkd_tensor *x = vkd_input(s.g, "x", VKD_F32, shape(N, 1, 1, C));
-    vkd_tensor *w = matrix(s.g, "w", 8, C, K);
+    vkd_tensor *w = matrix(s.g, "w", C, K);
     vkd_tensor *y = vkd_matmul(s.g, x, w, NULL), *again = vkd_matmul(s.g, x, w, NULL);
     vkd_tensor *z = vkd_add(s.g, vkd_mul(s.g, vkd_silu(s.g, y), y), vkd_add(s.g, y, again));
     vkd_graph_loss(s.g, vkd_mark(s.g, vkd_mean(s.g, vkd_mul(s.g, z, z), 15), "loss"));
@@ -112,17 +112,17 @@ END_TEST
 START_TEST(detach_stops_gradients)
 {
     struct session s = { 0 };
-    float w_grad[8 * 8], v_grad[8 * 8];
+    float w_grad[C * 8], v_grad[C * 8];
     ck_assert_int_eq(vkd_graph_create(vkd_device_log(dev), &s.g), VKD_OK);
     vkd_tensor *x = vkd_input(s.g, "x", VKD_F32, shape(N, 1, 1, C));
-    vkd_tensor *a = vkd_detach(s.g, vkd_matmul(s.g, x, matrix(s.g, "w", 8, C, K), NULL));
-    vkd_tensor *b = vkd_matmul(s.g, x, matrix(s.g, "v", 8, C, K), NULL);
+    vkd_tensor *a = vkd_detach(s.g, vkd_matmul(s.g, x, matrix(s.g, "w", C, K), NULL));
+    vkd_tensor *b = vkd_matmul(s.g, x, matrix(s.g, "v", C, K), NULL);
     vkd_graph_loss(s.g, vkd_mark(s.g, vkd_mean(s.g, vkd_mul(s.g, a, b), 15), "loss"));
     start(&s);
     ck_assert_int_eq(vkd_params_read_grad(s.params, (uint32_t) vkd_params_find(s.params, "w"), w_grad), VKD_OK);
     ck_assert_int_eq(vkd_params_read_grad(s.params, (uint32_t) vkd_params_find(s.params, "v"), v_grad), VKD_OK);
     float sum = 0;
-    for (int i = 0; i < 64; i++) {
+    for (int i = 0; i < C * 8; i++) {
         ck_assert_float_eq(w_grad[i], 0);
         sum += fabsf(v_grad[i]);
     }
@@ -135,16 +135,16 @@ START_TEST(first_bad_tensor_is_named)
 {
     struct session s = { 0 };
     char text[256];
-    float w[8 * 8];
+    float w[C * 8];
     ck_assert_int_eq(vkd_graph_create(vkd_device_log(dev), &s.g), VKD_OK);
     vkd_tensor *x = vkd_input(s.g, "x", VKD_F32, shape(N, 1, 1, C));
-    vkd_tensor *y = vkd_matmul(s.g, x, matrix(s.g, "w", 8, C, K), NULL);
+    vkd_tensor *y = vkd_matmul(s.g, x, matrix(s.g, "w", C, K), NULL);
     vkd_graph_loss(s.g, vkd_mark(s.g, vkd_mean(s.g, vkd_mul(s.g, y, y), 15), "loss"));
     start(&s);
     ck_assert_int_eq(vkd_program_find_nonfinite(s.program, text, sizeof(text)), VKD_OK);
     ck_assert_str_eq(text, "");
     ck_assert_int_eq(vkd_params_read(s.params, 0, w), VKD_OK);
-    for (int i = 0; i < 64; i++)
+    for (int i = 0; i < C * 8; i++)
         w[i] *= 1e30f;                  // finite, but the square overflows
     ck_assert_int_eq(vkd_params_write(s.params, 0, w), VKD_OK);
     ck_assert_int_eq(vkd_program_find_nonfinite(s.program, text, sizeof(text)), VKD_OK);
@@ -164,7 +164,7 @@ START_TEST(start_values_depend_on_seed_and_name_alone)
         vkd_graph *g;
         vkd_params *p;
         ck_assert_int_eq(vkd_graph_create(vkd_device_log(dev), &g), VKD_OK);
-        matrix(g, "w", 8, C, K);
+        matrix(g, "w", C, K);
         ck_assert_int_eq(vkd_params_create(dev, g, false, &p), VKD_OK);
         ck_assert_int_eq(vkd_params_init(p, i == 2 ? 8 : 7), VKD_OK);
         ck_assert_int_eq(vkd_params_hash(p, &hash[i]), VKD_OK);

@@ -50,7 +50,7 @@ struct vkd__run {
     vkd__metrics_log *metrics;
     json_t *json;                       // run.json
 
-    uint64_t allocations_mark;          // device objects made by step 2
+    uint64_t allocations_mark;          // device objects made when the steady state began
     struct vkd_train_result result;
 };
 

@@ -20,6 +20,11 @@ static vkd_result open_sets(struct vkd__run *run)
     if (r < 0)
         return r;
     const struct vkd_dataset_info *a = vkd_dataset_info(run->train_set), *b = vkd_dataset_info(run->test_set);
+    if (a->count < re->batch) {
+        vkd_log_write(&run->log, VKD_LOG_ERROR, "the training set has %u images, fewer than one batch of %u: use a smaller "
+                      "batch", a->count, re->batch);
+        return VKD_INVALID;
+    }
     if (a->classes != b->classes || a->channels != b->channels) {
         vkd_log_write(&run->log, VKD_LOG_ERROR, "the training set has %u classes and %u channels, the test set %u and %u: "
                       "they must agree", a->classes, a->channels, b->classes, b->channels);
@@ -135,9 +140,13 @@ static vkd_result open_model(struct vkd__run *run)
 {
     const struct vkd_recipe *re = run->recipe;
     uint32_t batch = run->micro_batch;
-    vkd_result r = build_graph(run, &run->log, true, batch, &run->train_graph);
+    vkd_graph *one = NULL;              // what is wrong with the model at any batch is said first
+    vkd_result r = build_graph(run, &run->log, true, 1, &one);
+    vkd_graph_destroy(&one);
     if (r == VKD_OK)
         r = check_memory(run);
+    if (r == VKD_OK)
+        r = build_graph(run, &run->log, true, batch, &run->train_graph);
     if (r == VKD_OK)
         r = build_graph(run, &run->log, false, batch, &run->test_graph);
     if (r == VKD_OK)
@@ -179,11 +188,6 @@ static vkd_result open_schedule(struct vkd__run *run)
 {
     const struct vkd_recipe *re = run->recipe;
     run->steps_per_epoch = vkd_loader_batches(run->train_loader) / re->accumulate;
-    if (!run->steps_per_epoch) {
-        vkd_log_write(&run->log, VKD_LOG_ERROR, "the training set has %u images, fewer than one batch of %u: use a smaller "
-                      "batch", vkd_dataset_info(run->train_set)->count, re->batch);
-        return VKD_INVALID;
-    }
     uint64_t total = (uint64_t) re->epochs * run->steps_per_epoch;
     if (total > INT32_MAX) {
         vkd_log_write(&run->log, VKD_LOG_ERROR, "epochs: %u epochs of %u steps are more than 2^31 steps", re->epochs,

@@ -239,6 +239,8 @@ static vkd_result train_epoch(struct vkd__run *run, bool *stopped)
 {
     vkd_result r = VKD_OK;
     uint32_t epoch = run->step / run->steps_per_epoch;
+    if (run->done > run->first_step + 2)
+        run->allocations_mark = objects_made(run);
     // Batches that do not fill a step are left out, so an epoch may end before the loader's does.
     if (run->step % run->steps_per_epoch == 0 && run->recipe->accumulate > 1)
         r = vkd_loader_seek(run->train_loader, epoch, 0);
@@ -252,9 +254,14 @@ static vkd_result train_epoch(struct vkd__run *run, bool *stopped)
             r = drain(run);
             if (r == VKD_OK)
                 r = checkpoint(run);
+            run->allocations_mark = objects_made(run);
         }
     } while (r == VKD_OK && !*stopped && !epoch_ends(run));
-    return r == VKD_OK ? drain(run) : r;
+    if (r == VKD_OK)
+        r = drain(run);
+    if (run->allocations_mark)
+        run->result.steady_allocations += objects_made(run) - run->allocations_mark;
+    return r;
 }
 
 static vkd_result finish(struct vkd__run *run, bool stopped)
@@ -271,7 +278,6 @@ static vkd_result finish(struct vkd__run *run, bool stopped)
     res->seconds = seconds_of(run);
     res->images_per_second = spent > 0 ? (double) run->images / spent : 0;
     res->wait_share = spent > 0 ? run->waited / spent : 0;
-    res->steady_allocations = run->allocations_mark ? objects_made(run) - run->allocations_mark : 0;
     snprintf(hash, sizeof(hash), "%016" PRIx64, res->weights_hash);
     json_object_set_new(run->json, "results", json_pack("{s:b, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:s}",
         "complete", !stopped, "steps", (int) res->steps, "train_loss", (double) res->train_loss,

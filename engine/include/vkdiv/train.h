@@ -36,7 +36,7 @@ struct vkd_train_result {
     float train_loss, test_loss, test_accuracy, best_accuracy;
     double seconds, images_per_second, wait_share;
     uint64_t weights_hash;
-    uint64_t steady_allocations;            // device allocations, pipelines and sets made after step 2: 0
+    uint64_t steady_allocations;            // device objects made by training steps after the second: 0
 };
 
 // Trains. Files are those of the run directory (run.json, metrics.jsonl, last.safetensors,
