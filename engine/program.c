@@ -1,28 +1,11 @@
 // program.c -- a compiled graph on a device: one arena, recorded segments, replay.
-#include "compile.h"
-#include "params_impl.h"
+#include "program_impl.h"
 #include "../shaders/step_block.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { SEGMENT_DISPATCHES = 96 };   // a submission can be split between segments
-
-struct vkd_program {
-    vkd_device *dev;
-    vkd_graph *graph;
-    vkd_params *params;
-    struct vkd_compiled compiled;
-    int32_t *param_index;           // by tensor id: index in params, or -1
-    vkd_buffer **blocks;            // of the arena
-    uint32_t block_count;
-    vkd_buffer *step_block;
-    vkd_commands **segments;
-    uint32_t segment_count, segment_capacity;
-    bool training;
-};
 
 // ---- Operands to ranges ----
 
@@ -33,7 +16,7 @@ static struct vkd_range value_range(const struct vkd_program *p, uint32_t value,
     return (struct vkd_range) { p->blocks[block], v->ofs - block * p->compiled.block_size, size };
 }
 
-static struct vkd_range place_range(const struct vkd_program *p, struct vkd_place place, struct vkd_desc desc)
+struct vkd_range vkd__place_range(const struct vkd_program *p, struct vkd_place place, struct vkd_desc desc)
 {
     uint64_t size = vkd__desc_size(desc);
     if (place.kind == VKD_PLACE_ARENA)
@@ -49,10 +32,10 @@ static struct vkd_range slot_range(const struct vkd_program *p, const struct vkd
 {
     struct vkd_range r = { NULL, 0, 0 };
     switch ((enum vkd_slot_kind) s.kind) {
-    case VKD_SLOT_IN:      r = place_range(p, sc->in[s.index], sc->call.in[s.index]); break;
-    case VKD_SLOT_OUT:     r = place_range(p, sc->out[s.index], sc->call.out[s.index]); break;
-    case VKD_SLOT_DOUT:    r = place_range(p, sc->dout, sc->call.out[0]); break;
-    case VKD_SLOT_DIN:     r = place_range(p, sc->din[s.index], sc->call.in[s.index]); break;
+    case VKD_SLOT_IN:      r = vkd__place_range(p, sc->in[s.index], sc->call.in[s.index]); break;
+    case VKD_SLOT_OUT:     r = vkd__place_range(p, sc->out[s.index], sc->call.out[s.index]); break;
+    case VKD_SLOT_DOUT:    r = vkd__place_range(p, sc->dout, sc->call.out[0]); break;
+    case VKD_SLOT_DIN:     r = vkd__place_range(p, sc->din[s.index], sc->call.in[s.index]); break;
     case VKD_SLOT_SCRATCH: r = value_range(p, sc->scratch[s.index], plan->scratch_size[s.index]); break;
     case VKD_SLOT_STEP:    r = (struct vkd_range) { p->step_block, 0, sizeof(struct vkd_step_block) }; break;
     }
@@ -65,8 +48,8 @@ static struct vkd_range slot_range(const struct vkd_program *p, const struct vkd
 
 // ---- Recording ----
 
-static vkd_result record_call(const struct vkd_program *p, const struct vkd_step_call *sc, vkd_commands *cmds,
-                              uint32_t *dispatches)
+vkd_result vkd__record_call(const struct vkd_program *p, const struct vkd_step_call *sc, vkd_commands *cmds,
+                            uint32_t *dispatches)
 {
     const struct vkd_log *log = vkd_device_log(p->dev);
     struct vkd_plan plan;
@@ -124,7 +107,7 @@ static vkd_result record_all(struct vkd_program *p)
             dispatches = 0;
         }
         if (r == VKD_OK)
-            r = record_call(p, &p->compiled.calls[k], p->segments[p->segment_count - 1], &dispatches);
+            r = vkd__record_call(p, &p->compiled.calls[k], p->segments[p->segment_count - 1], &dispatches);
         if (r < 0)
             return r;
     }
@@ -261,7 +244,7 @@ vkd_result vkd_program_range(vkd_program *p, const char *name, struct vkd_range 
                       "called \"%s\"", name);
         return VKD_INVALID;
     }
-    *out = place_range(p, place, t->desc);
+    *out = vkd__place_range(p, place, t->desc);
     return VKD_OK;
 }
 
@@ -281,94 +264,4 @@ vkd_result vkd_program_run(vkd_program *p, const struct vkd_step_block *step, ui
     const struct vkd_step_block zero = { .image_count = 0xffffffffu };
     vkd_result r = vkd_buffer_write(p->dev, p->step_block, 0, step ? step : &zero, sizeof(zero));
     return r == VKD_OK ? vkd_submit(p->dev, p->segments, p->segment_count, ticket) : r;
-}
-
-// ---- Diagnosis ----
-
-// Reads a float tensor back and looks for a NaN or an infinity.
-static vkd_result range_finite(struct vkd_program *p, struct vkd_range range, bool *finite)
-{
-    float *data = malloc(range.size);
-    if (!data)
-        return VKD_NO_MEMORY;
-    vkd_result r = vkd_buffer_read(p->dev, range.buffer, range.ofs, data, range.size);
-    *finite = true;
-    for (uint64_t i = 0; r == VKD_OK && i < range.size / 4; i++)
-        *finite &= (bool) isfinite(data[i]);
-    free(data);
-    return r;
-}
-
-// Looks at what call `sc` has just written; names the first tensor that is not finite.
-static vkd_result check_outputs(struct vkd_program *p, const struct vkd_step_call *sc, char *text, size_t size)
-{
-    char name[160];
-    vkd__call_name(sc, name, sizeof(name));
-    uint32_t count = sc->backward ? sc->call.in_count : sc->call.out_count;
-    for (uint32_t i = 0; i < count; i++) {
-        struct vkd_place place = sc->backward ? sc->din[i] : sc->out[i];
-        struct vkd_desc desc = sc->backward ? sc->call.in[i] : sc->call.out[i];
-        if (place.kind == VKD_PLACE_NONE || desc.dtype != VKD_F32)
-            continue;
-        bool finite;
-        vkd_result r = range_finite(p, place_range(p, place, desc), &finite);
-        if (r < 0)
-            return r;
-        if (!finite && place.kind == VKD_PLACE_GRAD)
-            snprintf(text, size, "gradient of %s", p->graph->tensors[place.index]->name);
-        else if (!finite)
-            snprintf(text, size, "%s %s", sc->backward ? "input gradient in" : "output of", name);
-        if (!finite)
-            return VKD_OK;
-    }
-    return VKD_OK;
-}
-
-// What a run starts from: inputs and parameters. Training does not read states, and a bad step has
-// already spoilt them.
-static vkd_result check_inputs(struct vkd_program *p, char *text, size_t size)
-{
-    for (uint32_t i = 0; i < p->graph->tensor_count && !text[0]; i++) {
-        const struct vkd_tensor *t = p->graph->tensors[i];
-        struct vkd_range range;
-        bool finite;
-        if ((t->kind != VKD_TENSOR_INPUT && t->kind != VKD_TENSOR_PARAM) || t->desc.dtype != VKD_F32 ||
-            (p->training && t->param.state))
-            continue;
-        vkd_result r = vkd_program_range(p, t->name, &range);
-        if (r == VKD_OK)
-            r = range_finite(p, range, &finite);
-        if (r < 0)
-            return r;
-        if (!finite)
-            snprintf(text, size, "%s %s", t->kind == VKD_TENSOR_INPUT ? "input" : "parameter", t->name);
-    }
-    return VKD_OK;
-}
-
-vkd_result vkd_program_find_nonfinite(vkd_program *p, char *text, size_t size)
-{
-    vkd_commands *cmds = NULL;
-    vkd_result r = vkd_commands_create(p->dev, &cmds);
-    text[0] = 0;
-    if (r == VKD_OK)
-        r = check_inputs(p, text, size);
-    for (uint32_t k = 0; r == VKD_OK && !text[0] && k < p->compiled.call_count; k++) {
-        const struct vkd_step_call *sc = &p->compiled.calls[k];
-        uint32_t dispatches = 0;
-        uint64_t ticket;
-        r = vkd_commands_begin(cmds);
-        if (r == VKD_OK)
-            r = record_call(p, sc, cmds, &dispatches);
-        if (r == VKD_OK)
-            r = vkd_commands_end(cmds);
-        if (r == VKD_OK)
-            r = vkd_submit(p->dev, &cmds, 1, &ticket);
-        if (r == VKD_OK)
-            r = vkd_wait(p->dev, ticket, UINT64_MAX, NULL);
-        if (r == VKD_OK)
-            r = check_outputs(p, sc, text, size);
-    }
-    vkd_commands_destroy(p->dev, &cmds);
-    return r;
 }

@@ -97,5 +97,12 @@ VKD_CHECKED vkd_result vkd_program_run(vkd_program *p, const struct vkd_step_blo
 // after a training diverged; slow.
 VKD_CHECKED vkd_result vkd_program_find_nonfinite(vkd_program *p, char *text, size_t size);
 
+// Runs the program call by call, each `repeats` times after one run to warm up, and tells the median
+// seconds of each by the GPU's clock (all 0 where it has none). `name` is what find_nonfinite would
+// call it, `shape` that of its first output or wanted gradient; both live for the call alone.
+VKD_CHECKED vkd_result vkd_program_profile(vkd_program *p, uint32_t repeats,
+                                           void (*tell)(void *user, const char *name, struct vkd_shape shape, double seconds),
+                                           void *user);
+
 VKD_END
 #endif

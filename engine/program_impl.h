@@ -1,0 +1,29 @@
+// program_impl.h -- what a program is made of. Internal to engine/.
+#ifndef VKD_PROGRAM_IMPL_H
+#define VKD_PROGRAM_IMPL_H
+
+#include "compile.h"
+#include "params_impl.h"
+
+struct vkd_program {
+    vkd_device *dev;
+    vkd_graph *graph;
+    vkd_params *params;
+    struct vkd_compiled compiled;
+    int32_t *param_index;           // by tensor id: index in params, or -1
+    vkd_buffer **blocks;            // of the arena
+    uint32_t block_count;
+    vkd_buffer *step_block;
+    vkd_commands **segments;
+    uint32_t segment_count, segment_capacity;
+    bool training;
+};
+
+// Where an operand lies; buffer NULL for VKD_PLACE_NONE.
+struct vkd_range vkd__place_range(const struct vkd_program *p, struct vkd_place place, struct vkd_desc desc);
+
+// Appends the dispatches of one call and adds their number to *dispatches.
+VKD_CHECKED vkd_result vkd__record_call(const struct vkd_program *p, const struct vkd_step_call *sc, vkd_commands *cmds,
+                                        uint32_t *dispatches);
+
+#endif

@@ -1,0 +1,146 @@
+// program_look.c -- looking into a program: the first tensor that is not finite, the time of each call.
+#include "program_impl.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+// Reads a float tensor back and looks for a NaN or an infinity.
+static vkd_result range_finite(struct vkd_program *p, struct vkd_range range, bool *finite)
+{
+    float *data = malloc(range.size);
+    if (!data)
+        return VKD_NO_MEMORY;
+    vkd_result r = vkd_buffer_read(p->dev, range.buffer, range.ofs, data, range.size);
+    *finite = true;
+    for (uint64_t i = 0; r == VKD_OK && i < range.size / 4; i++)
+        *finite &= (bool) isfinite(data[i]);
+    free(data);
+    return r;
+}
+
+// Looks at what call `sc` has just written; names the first tensor that is not finite.
+static vkd_result check_outputs(struct vkd_program *p, const struct vkd_step_call *sc, char *text, size_t size)
+{
+    char name[160];
+    vkd__call_name(sc, name, sizeof(name));
+    uint32_t count = sc->backward ? sc->call.in_count : sc->call.out_count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct vkd_place place = sc->backward ? sc->din[i] : sc->out[i];
+        struct vkd_desc desc = sc->backward ? sc->call.in[i] : sc->call.out[i];
+        if (place.kind == VKD_PLACE_NONE || desc.dtype != VKD_F32)
+            continue;
+        bool finite;
+        vkd_result r = range_finite(p, vkd__place_range(p, place, desc), &finite);
+        if (r < 0)
+            return r;
+        if (!finite && place.kind == VKD_PLACE_GRAD)
+            snprintf(text, size, "gradient of %s", p->graph->tensors[place.index]->name);
+        else if (!finite)
+            snprintf(text, size, "%s %s", sc->backward ? "input gradient in" : "output of", name);
+        if (!finite)
+            return VKD_OK;
+    }
+    return VKD_OK;
+}
+
+// What a run starts from: inputs and parameters. Training does not read states, and a bad step has
+// already spoilt them.
+static vkd_result check_inputs(struct vkd_program *p, char *text, size_t size)
+{
+    for (uint32_t i = 0; i < p->graph->tensor_count && !text[0]; i++) {
+        const struct vkd_tensor *t = p->graph->tensors[i];
+        struct vkd_range range;
+        bool finite;
+        if ((t->kind != VKD_TENSOR_INPUT && t->kind != VKD_TENSOR_PARAM) || t->desc.dtype != VKD_F32 ||
+            (p->training && t->param.state))
+            continue;
+        vkd_result r = vkd_program_range(p, t->name, &range);
+        if (r == VKD_OK)
+            r = range_finite(p, range, &finite);
+        if (r < 0)
+            return r;
+        if (!finite)
+            snprintf(text, size, "%s %s", t->kind == VKD_TENSOR_INPUT ? "input" : "parameter", t->name);
+    }
+    return VKD_OK;
+}
+
+// Records call `k` alone, with stamps around it, and runs it.
+static vkd_result run_alone(struct vkd_program *p, uint32_t k, vkd_commands *cmds)
+{
+    uint32_t dispatches = 0;
+    uint64_t ticket;
+    vkd_result r = vkd_commands_begin(cmds);
+    if (r < 0)
+        return r;
+    vkd_commands_stamp(cmds, 0);
+    r = vkd__record_call(p, &p->compiled.calls[k], cmds, &dispatches);
+    vkd_commands_stamp(cmds, 1);
+    vkd_result end = vkd_commands_end(cmds);
+    if (r < 0 || end < 0)
+        return r < 0 ? r : end;
+    r = vkd_submit(p->dev, &cmds, 1, &ticket);
+    return r == VKD_OK ? vkd_wait(p->dev, ticket, UINT64_MAX, NULL) : r;
+}
+
+vkd_result vkd_program_find_nonfinite(vkd_program *p, char *text, size_t size)
+{
+    vkd_commands *cmds = NULL;
+    vkd_result r = vkd_commands_create(p->dev, &cmds);
+    text[0] = 0;
+    if (r == VKD_OK)
+        r = check_inputs(p, text, size);
+    for (uint32_t k = 0; r == VKD_OK && !text[0] && k < p->compiled.call_count; k++) {
+        r = run_alone(p, k, cmds);
+        if (r == VKD_OK)
+            r = check_outputs(p, &p->compiled.calls[k], text, size);
+    }
+    vkd_commands_destroy(p->dev, &cmds);
+    return r;
+}
+
+// ---- Profile ----
+
+enum { REPEATS_MAX = 64 };
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *) a, y = *(const double *) b;
+    return (x > y) - (x < y);
+}
+
+static struct vkd_shape shape_of(const struct vkd_step_call *sc)
+{
+    for (uint32_t i = 0; sc->backward && i < sc->call.in_count; i++)
+        if (sc->call.want >> i & 1)
+            return sc->call.in[i].shape;
+    return sc->call.out[0].shape;
+}
+
+vkd_result vkd_program_profile(vkd_program *p, uint32_t repeats,
+                               void (*tell)(void *user, const char *name, struct vkd_shape shape, double seconds), void *user)
+{
+    vkd_commands *cmds = NULL;
+    double times[REPEATS_MAX], pair[2];
+    vkd_result r = vkd_commands_create(p->dev, &cmds);
+    repeats = repeats < 1 ? 1 : repeats > REPEATS_MAX ? REPEATS_MAX : repeats;
+    for (uint32_t k = 0; r == VKD_OK && k < p->compiled.call_count; k++) {
+        const struct vkd_step_call *sc = &p->compiled.calls[k];
+        char name[160];
+        r = run_alone(p, k, cmds);
+        for (uint32_t i = 0; r == VKD_OK && i < repeats; i++) {
+            r = run_alone(p, k, cmds);
+            if (r == VKD_OK)
+                r = vkd_commands_times(cmds, pair, 2);
+            times[i] = pair[1];
+        }
+        if (r < 0)
+            break;
+        qsort(times, repeats, sizeof(*times), by_value);
+        vkd__call_name(sc, name, sizeof(name));
+        tell(user, name, shape_of(sc), times[repeats / 2]);
+    }
+    vkd_commands_destroy(p->dev, &cmds);
+    return r;
+}
