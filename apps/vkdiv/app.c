@@ -250,12 +250,13 @@ static void find_cache_dir(char *dir, size_t size)
 vkd_device *app_open_device(const struct app_options *o, enum exit_status *status)
 {
     const char *selector = o->device != NULL ? o->device : getenv("VKDIV_DEVICE");
+    const char *validation = getenv("VKDIV_VALIDATION");
     char cache[1024];
     find_cache_dir(cache, sizeof cache);
     struct vkd_device_params p = {
         .selector = selector != NULL && selector[0] != 0 ? selector : NULL,
         .log = app_log(o),
-        .validation = o->validation,
+        .validation = o->validation || (validation != NULL && strcmp(validation, "1") == 0),
         .cache_dir = cache[0] != 0 ? cache : NULL,
     };
     vkd_device *dev = NULL;

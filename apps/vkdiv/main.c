@@ -14,7 +14,6 @@ static const struct app_command commands[] = {
     { "data",    "what a data set holds; find broken images",                     cmd_data },
     { "devices", "list the Vulkan devices",                                       cmd_devices },
     { "doctor",  "check loader, drivers and devices, and say what is missing",    cmd_doctor },
-    { "bench",   "measure kernels and models, and their share of the roofline",   cmd_bench },
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
@@ -41,7 +40,7 @@ static const struct app_command *find(const char *name)
     }
     names[COMMAND_COUNT] = "help";
     const char *near = vkd__suggest(name, names, COMMAND_COUNT + 1);
-    app_error("no command '%s'%s%s%s; `vkdiv --help` lists them", name, near ? "; did you mean '" : "",
+    app_error("no command '%s'%s%s%s (`vkdiv --help` lists them)", name, near ? "; did you mean '" : "",
               near ? near : "", near ? "'?" : "");
     return NULL;
 }

@@ -1,0 +1,65 @@
+#!/bin/sh
+# check_house.sh SOURCE BUILD -- the rules of the house that a compiler does not check.
+set -u
+cd "$1" || exit 1
+build=$2
+found=$(mktemp)
+trap 'rm -f "$found"' EXIT
+
+# refuse WHY, with the offending lines on standard input.
+refuse() {
+  lines=$(cat)
+  [ -z "$lines" ] || printf '%s:\n%s\n' "$1" "$lines" | tee -a "$found"
+}
+
+code() { find "$@" -name '*.c' -o -name '*.h' -o -name '*.comp' -o -name '*.glsl' | sort; }
+# Lines of code that match an extended regular expression, comments aside.
+matches() { pattern=$1; shift; code "$@" | xargs awk -v p="$pattern" '{ s = $0; sub(/\/\/.*/, "", s); gsub(/"[^"]*"/, "\"\"", s); if (s ~ p) print FILENAME ":" FNR ": " $0 }'; }
+includes() { code "$1" | xargs grep -nE '^ *# *include' /dev/null; }
+headers_of() { find "$1/include/vkdiv" -name '*.h' -exec basename {} \; | paste -sd '|' | sed 's/\./\\./g'; }
+
+# ---- One direction: apps -> engine -> runtime -> shaders ----
+includes shaders | grep -E '"[^"]*(runtime|engine|apps|tests)/|<vkdiv/' | grep -v '<vkdiv/base\.h>' | refuse "shaders include what lies above them"
+includes runtime | grep -E "\"[^\"]*(engine|apps|tests)/|<vkdiv/($(headers_of engine))>" | refuse "runtime includes what lies above it"
+includes engine | grep -E '"[^"]*(apps|tests)/|<volk' | refuse "engine includes what lies above it, or Vulkan's loader"
+includes apps | grep -E '"[^"]*tests/|<volk' | refuse "apps include tests or Vulkan's loader"
+matches '(^|[^A-Za-z0-9_])vk[A-Z][A-Za-z0-9]*[ ]*\\(' engine | refuse "engine calls Vulkan"
+
+# ---- A library does not end the process, print, or read the environment ----
+matches '(^|[^A-Za-z0-9_])(exit|abort|printf|puts|putchar|getenv|fork|system)[ ]*\\(' runtime engine | refuse "a call that a library must not make"
+matches '(stdout|stderr)' runtime engine | refuse "a library prints"
+
+# ---- Files ----
+code runtime engine shaders apps tests | xargs grep -nE 'TODO|FIXME' /dev/null | refuse "unfinished"
+code runtime engine shaders apps tests | xargs awk '
+  FNR == 1 { if (file != "" && lines > longest) { longest = lines; where = file } file = FILENAME
+             if ($0 !~ /^\/\//) print FILENAME ":1: expected a comment that says what the file is" }
+  { lines = FNR }
+  length($0) > 140 { print FILENAME ":" FNR ": a line of " length($0) " characters" }
+  FNR > 800 && FNR == 801 { print FILENAME ": more than 800 lines" }
+  /^{/ { start = FNR }
+  /^}/ { n = FNR - start; if (start && n > most) { most = n; fn = FILENAME ":" start }
+         if (start && n > 120) print FILENAME ":" start ": a function of " n " lines"; start = 0 }
+  END { if (lines > longest) { longest = lines; where = file }
+        print "longest file: " where ", " longest " lines; longest function: " fn ", " most " lines" > "/dev/stderr" }
+' | refuse "too long, or without a first line"
+
+# ---- Public headers compile alone ----
+for h in runtime/include/vkdiv/*.h engine/include/vkdiv/*.h; do
+  line="#include <vkdiv/$(basename "$h")>"
+  printf '%s\n' "$line" | cc -std=c11 -Wall -Wextra -Werror -Iruntime/include -Iengine/include -fsyntax-only -x c - 2>&1 | refuse "$h as C11"
+  printf '%s\n' "$line" | c++ -std=c++17 -Wall -Wextra -Werror -Iruntime/include -Iengine/include -fsyntax-only -x c++ - 2>&1 | refuse "$h as C++17"
+done
+
+# ---- Shaders ----
+count=0
+if command -v spirv-val >/dev/null 2>&1; then
+  for s in "$build"/spirv/*.spv; do
+    spirv-val --target-env vulkan1.2 "$s" 2>&1 | refuse "$s"
+    count=$((count + 1))
+  done
+  printf '%s SPIR-V modules are valid\n' "$count"
+else
+  printf 'skip: spirv-val is missing (package spirv-tools)\n'
+fi
+[ ! -s "$found" ]
