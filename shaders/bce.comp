@@ -3,14 +3,14 @@
 #extension GL_GOOGLE_include_directive : require
 #define SUM
 #include "loss.glsl"
+#include "nan.glsl"
 layout(binding = 0) readonly restrict buffer X { vec4 x[]; };
 layout(binding = 1) readonly restrict buffer T { vec4 target[]; };
 
 vec4 element(uint i)
 {
     vec4 v = x[i];
-    // Comparisons instead of max: a NaN stays a NaN.
-    vec4 down = mix(-abs(v), vec4(-103), greaterThan(abs(v), vec4(103)));
-    vec4 loss = mix(v, vec4(0), lessThan(v, vec4(0))) - v * target[i] + log(1 + exp(down));
+    // A comparison instead of max: a NaN stays a NaN.
+    vec4 loss = mix(v, vec4(0), lessThan(v, vec4(0))) - v * target[i] + log(1 + exp_down(-abs(v)));
     return mix(vec4(0), loss, is_channel(i));
 }

@@ -2,6 +2,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "loss.glsl"
+#include "nan.glsl"
 layout(binding = 0) readonly restrict buffer DLoss { float dloss; };
 layout(binding = 1) readonly restrict buffer X { vec4 x[]; };
 layout(binding = 2) readonly restrict buffer T { vec4 target[]; };
@@ -14,8 +15,8 @@ void main()
         uint i = element_index(k);
         if (i >= pc.count)
             return;
-        vec4 v = x[i];
-        vec4 sigmoid = 1 / (1 + exp(-mix(v, sign(v) * 87, greaterThan(abs(v), vec4(87)))));
+        vec4 v = x[i], e = exp_down(-abs(v));
+        vec4 sigmoid = mix(e, vec4(1), greaterThan(v, vec4(0))) / (1 + e);
         dx[i] = mix(vec4(0), (sigmoid - target[i]) * scale, is_channel(i));
     }
 }

@@ -2,6 +2,7 @@
 // thread per vec4.
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "nan.glsl"
 #include "pc_rows.h"
 layout(local_size_x = 64) in;
 layout(push_constant) uniform block { vkd_pc_rows pc; };
@@ -20,8 +21,7 @@ void main()
     uint row = i / pc.c4, label = labels[row];
     uvec4 channel = 4 * (i % pc.c4) + uvec4(0, 1, 2, 3);
     vec4 norm = saved[row];
-    vec4 log_p = x[i] - norm.x - norm.y;
-    vec4 p = exp(mix(log_p, vec4(-103), lessThan(log_p, vec4(-103))));      // a NaN stays a NaN
+    vec4 p = exp_down(x[i] - norm.x - norm.y);
     p -= mix(vec4(0), vec4(1 - pc.smoothing), equal(channel, uvec4(label)));
     p -= pc.smoothing / float(pc.c);
     // A select, not a product: what stands in an image that is not there may be anything.

@@ -8,9 +8,6 @@ layout(binding = 0) readonly restrict buffer X { vec4 x[]; };               // (
 layout(binding = 1) readonly restrict buffer Labels { uint labels[]; };     // (rows)
 layout(binding = 2) writeonly restrict buffer Rank { uint rank_out[]; };    // (rows)
 
-// By its bits: compilers may assume that isnan is false.
-bvec4 is_nan(vec4 v) { return greaterThan(floatBitsToUint(v) & 0x7fffffffu, uvec4(0x7f800000u)); }
-
 void main()
 {
     uint row = row_index(), first = row * pc.c4;

@@ -3,13 +3,11 @@
 // The first of equal values wins, and a NaN wins over all, the last of several, as in PyTorch.
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "nan.glsl"
 #include "pool.glsl"
 layout(binding = 0) readonly restrict buffer X { vec4 x[]; };               // (n, h, w, c4)
 layout(binding = 1) writeonly restrict buffer Y { vec4 y[]; };              // (n, oh, ow, c4)
 layout(binding = 2) writeonly restrict buffer Where { uvec4 where_out[]; }; // (n, oh, ow, c4)
-
-// By its bits: compilers may assume that isnan is false.
-bvec4 is_nan(vec4 v) { return greaterThan(floatBitsToUint(v) & 0x7fffffffu, uvec4(0x7f800000u)); }
 
 void main()
 {

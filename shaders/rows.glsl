@@ -1,5 +1,6 @@
 // rows.glsl -- one row of a (rows, C) tensor per thread (LANES 1) or per workgroup (LANES 64). Lane l
 // takes the vec4s l, l + LANES, ... of its row; sums and maxima over the lanes come in a fixed order.
+#include "nan.glsl"
 #include "pc_rows.h"
 
 layout(local_size_x = 64) in;
@@ -63,7 +64,3 @@ float max4(vec4 v) { return max(max(v.x, v.y), max(v.z, v.w)); }
 // The elements of vec4 j that are channels; the others become `other`.
 bvec4 in_row(uint j) { return lessThan(4 * j + uvec4(0, 1, 2, 3), uvec4(pc.c)); }
 vec4 only_row(vec4 v, uint j, float other) { return mix(vec4(other), v, in_row(j)); }
-
-// exp of what is at most 0, bounded below, where the result is 0 anyway and some drivers' exp is
-// wrong. By comparison and not max: a NaN stays a NaN.
-vec4 exp_down(vec4 v) { return exp(mix(v, vec4(-103), lessThan(v, vec4(-103)))); }

@@ -18,7 +18,7 @@ const struct op_row vkd_rows_batch_norm[] = {
     { .op = "batch_norm", .in = { F32(4, 6, 6, 8), CHANNELS(8), F32(4, 6, 6, 8) }, .training = true },
     { .op = "batch_norm", .in = { F32(5, 1, 1, 1030), CHANNELS(1030) }, .training = true },
     { .op = "batch_norm", .in = { F32_IN(8, 9, 9, 6, 998, 1002), CHANNELS(6) }, .training = true,
-      .tol = { .nmse = 1e-8, .max = 2e-4, .grad = 1e-4, .why = WHY_MEAN } },
+      .tol = { .nmse = 1e-8, .max = 2e-4, .grad = 5e-4, .why = WHY_MEAN } },
     // More rows than one loop of some drivers can count, several chunks per lane.
     { .op = "batch_norm", .in = { F32(9, 256, 256, 1), CHANNELS(1) }, .training = true, .samples = 4 },
     { .op = "batch_norm", .in = { F32(1, 300, 301, 12), CHANNELS(12) }, .training = true, .samples = 4 },
