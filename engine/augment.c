@@ -46,6 +46,7 @@ static struct vkd_pc_augment push(const struct vkd__augment_params *p, uint32_t 
 static vkd_result check(const struct vkd__augment_params *p, const struct vkd_log *log)
 {
     const char *why = NULL;
+    bool crop = p->mode == VKD__AUGMENT_RESIZED_CROP;
     if (p->channels != 1 && p->channels != 3)
         why = "channels must be 1 or 3";
     else if (p->size < 1 || p->size > SIDE_MAX)
@@ -56,9 +57,9 @@ static vkd_result check(const struct vkd__augment_params *p, const struct vkd_lo
         why = "pad must be at most 2048";
     else if (!(p->flip >= 0 && p->flip <= 1))
         why = "flip must be 0 to 1";
-    else if (p->mode == VKD__AUGMENT_RESIZED_CROP && !(p->scale[0] > 0 && p->scale[0] <= p->scale[1] && p->scale[1] <= 1))
+    else if (crop && !(p->scale[0] > 0 && p->scale[0] <= p->scale[1] && p->scale[1] <= 1))
         why = "scale must be an increasing pair within 0 to 1";
-    else if (p->mode == VKD__AUGMENT_RESIZED_CROP && !(p->ratio[0] >= 0.0625f && p->ratio[0] <= p->ratio[1] && p->ratio[1] <= 16))
+    else if (crop && !(p->ratio[0] >= 0.0625f && p->ratio[0] <= p->ratio[1] && p->ratio[1] <= 16))
         why = "ratio must be an increasing pair within 1/16 to 16";
     for (uint32_t i = 0; !why && i < p->channels; i++)
         if (!(p->std[i] > 0))
@@ -108,7 +109,8 @@ static struct filter filter_at(uint32_t o, uint32_t from, uint32_t to)
 
 static double weight(const struct filter *f, uint32_t i) { return fmax(0, 1 - fabs(i + 0.5 - f->centre) / f->support); }
 
-static void resized(const struct vkd_view *v, const uint32_t *pixels, uint32_t width, uint32_t row, uint32_t col, double c[3])
+static void resized(const struct vkd_view *v, const uint32_t *pixels, uint32_t width, uint32_t row, uint32_t col,
+                    double c[3])
 {
     struct filter rows = filter_at(row, v->h, v->rh), cols = filter_at(col, v->w, v->rw);
     double total = 0;

@@ -3,7 +3,10 @@
 
 enum { WINDOW_MAX = 4096 };     // elements: bounds the loops of one thread
 
-static uint32_t stride(const struct vkd_call *c, int d) { return c->attr.stride[d] ? c->attr.stride[d] : c->attr.kernel[d]; }
+static uint32_t stride(const struct vkd_call *c, int d)
+{
+    return c->attr.stride[d] ? c->attr.stride[d] : c->attr.kernel[d];
+}
 
 bool vkd__pool_shape(struct vkd_call *c)
 {

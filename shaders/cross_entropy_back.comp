@@ -25,5 +25,6 @@ void main()
     p -= mix(vec4(0), vec4(1 - pc.smoothing), equal(channel, uvec4(label)));
     p -= pc.smoothing / float(pc.c);
     // A select, not a product: what stands in an image that is not there may be anything.
-    dx[i] = mix(vec4(0), p * (dloss * weight), bvec4(uvec4(lessThan(channel, uvec4(pc.c))) * uint(label != 0xffffffffu)));
+    uint end = label == 0xffffffffu ? 0 : pc.c;
+    dx[i] = mix(vec4(0), p * (dloss * weight), lessThan(channel, uvec4(end)));
 }

@@ -21,8 +21,9 @@ static float run(const char *op, uint32_t rows, uint32_t channels, float first, 
     c.in[1] = labels ? (struct vkd_desc) { { { 1, 1, 1, rows } }, VKD_U32 } : c.in[0];
     c.caps = vkd_device_caps(dev);
     ck_assert_msg(c.op->shape(&c), "%s", c.error);
+    struct vkd__op_run_params p = { .call = &c, .backward = true };
     struct vkd__op_run *run = NULL;
-    ck_assert_int_eq(vkd__op_run_create(dev, &(struct vkd__op_run_params) { .call = &c, .backward = true }, &run), VKD_OK);
+    ck_assert_int_eq(vkd__op_run_create(dev, &p, &run), VKD_OK);
     float *x = vkd__op_run_data(run, VKD_SLOT_IN, 0, NULL), *dloss = vkd__op_run_data(run, VKD_SLOT_DOUT, 0, NULL);
     uint32_t stride = vkd__pad4(channels);
     for (uint32_t i = 0; i < rows * stride; i++) {

@@ -12,7 +12,8 @@ static bool shape(struct vkd_call *c)
     if (c->in[0].dtype != VKD_F32)
         return vkd__reject(c, "x must be f32");
     if ((uint64_t) s.d[1] * s.d[2] > (uint64_t) CHUNK * CHUNKS_MAX)
-        return vkd__reject(c, "an image must have at most %d pixels, found %u x %u", CHUNK * CHUNKS_MAX, s.d[1], s.d[2]);
+        return vkd__reject(c, "an image must have at most %d pixels, found %u x %u", CHUNK * CHUNKS_MAX, s.d[1],
+                           s.d[2]);
     c->out[0] = (struct vkd_desc) { { { s.d[0], 1, 1, s.d[3] } }, VKD_F32 };
     c->out_count = 1;
     return true;

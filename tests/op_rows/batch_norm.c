@@ -37,6 +37,7 @@ const struct op_row vkd_rows_batch_norm[] = {
     { .op = "batch_norm", .in = { F32(1, 1, 1, 4), CHANNELS(4) }, .training = true, .rejects = "more than one value" },
     { .op = "batch_norm", .in = { F32(2, 3, 3, 4), CHANNELS(5) }, .rejects = "gamma must be" },
     { .op = "batch_norm", .in = { F32(2, 3, 3, 4), CHANNELS(4), F32(2, 3, 4, 4) }, .rejects = "residual must be" },
-    { .op = "batch_norm", .in = { F32(2, 3, 3, 4), CHANNELS(4) }, .attr = { .activation = 3 }, .rejects = "activation" },
+    { .op = "batch_norm", .in = { F32(2, 3, 3, 4), CHANNELS(4) }, .attr = { .activation = 3 },
+      .rejects = "activation" },
 };
 OP_ROWS_COUNT(batch_norm)
