@@ -6,8 +6,10 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static vkd_device *dev;
@@ -266,6 +268,41 @@ START_TEST(wrong_runs_are_refused)
 }
 END_TEST
 
+// A file size limit stands in for a full disk: writes beyond it fail in the same way. The checkpoint
+// from before survives, and the run goes on from it to the same weights.
+START_TEST(full_disk_loses_nothing)
+{
+    struct vkd_recipe r = recipe();
+    struct vkd_train_result whole, res;
+    struct watch quiet = { 0 }, w = { .stop_at = 10 };
+    struct rlimit unlimited, small;
+    ck_assert_int_eq(train(&r, "full-whole", false, &quiet, &whole), VKD_OK);
+    ck_assert_int_eq(train(&r, "full", false, &w, &res), VKD_INTERRUPTED);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    small = unlimited;
+    small.rlim_cur = 100000;            // metrics.jsonl fits, weights do not
+    void (*before)(int) = signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    vkd_result failed = train(&r, "full", true, &quiet, &res);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    signal(SIGXFSZ, before);
+    ck_assert_int_eq(failed, VKD_IO);
+    ck_assert_msg(strstr(gpu_last_error, "full/") && strstr(gpu_last_error, "File too large"), "%s", gpu_last_error);
+    ck_assert_int_eq(train(&r, "full", true, &quiet, &res), VKD_OK);
+    ck_assert(res.weights_hash == whole.weights_hash);
+}
+END_TEST
+
+START_TEST(unwritable_folder_is_said)
+{
+    struct vkd_recipe r = recipe();
+    struct vkd_train_result res;
+    struct watch w = { 0 };
+    ck_assert_int_eq(train(&r, "data/train-labels-idx1-ubyte/run", false, &w, &res), VKD_IO);
+    ck_assert_msg(strstr(gpu_last_error, "train-labels-idx1-ubyte"), "%s", gpu_last_error);
+}
+END_TEST
+
 START_TEST(evaluation_agrees_with_training)
 {
     struct vkd_recipe r = recipe();
@@ -327,6 +364,8 @@ int main(void)
     tcase_add_test(t, metrics_are_whole);
     tcase_add_test(t, divergence_names_step_and_tensor);
     tcase_add_loop_test(t, wrong_runs_are_refused, 0, sizeof(refusals) / sizeof(refusals[0]));
+    tcase_add_test(t, full_disk_loses_nothing);
+    tcase_add_test(t, unwritable_folder_is_said);
     tcase_add_test(t, evaluation_agrees_with_training);
     suite_add_tcase(s, t);
     return gpu_run(s);
