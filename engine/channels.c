@@ -2,8 +2,9 @@
 #include "channels.h"
 #include "pc_slice.h"
 
-void vkd__channels(const struct vkd_call *c, struct vkd_plan *p, struct vkd_slot src, struct vkd_shape src_shape, uint32_t from,
-                   struct vkd_slot dst, struct vkd_shape dst_shape, uint32_t lo, uint32_t count, bool all)
+void vkd__channels(const struct vkd_call *c, struct vkd_plan *p, struct vkd_slot src, struct vkd_shape src_shape,
+                   uint32_t from, struct vkd_slot dst, struct vkd_shape dst_shape, uint32_t lo, uint32_t count,
+                   bool all)
 {
     struct vkd_pc_slice pc = {
         .rows = vkd__rows(src_shape),

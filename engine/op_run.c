@@ -50,7 +50,8 @@ static int slot_span(enum vkd_slot_kind kind, uint32_t index)
 
 static const char *span_name(int span, char text[48])
 {
-    static const char *const kinds[] = { "input", "output", "gradient of the output", "gradient of input", "scratch", "step block" };
+    static const char *const kinds[] = { "input", "output", "gradient of output", "gradient of input", "scratch",
+                                         "step block" };
     static const int firsts[] = { FIRST_IN, FIRST_OUT, DOUT, FIRST_DIN, FIRST_SCRATCH, STEP };
     int kind = 0;
     while (kind < 5 && span >= firsts[kind + 1])
@@ -81,13 +82,13 @@ static bool may_bind(const struct vkd_call *c, enum vkd__op_pass pass, struct vk
 
 static vkd_result check_dispatch(const struct vkd__op_run *run, enum vkd__op_pass pass, const struct vkd_dispatch *d)
 {
-    const struct vkd_caps *caps = vkd_device_caps(run->dev);
+    const struct vkd_caps *caps = run->call.caps;
     const struct vkd_log *log = vkd_device_log(run->dev);
     for (uint32_t i = 0; i < d->bind_count; i++) {
         struct vkd_slot s = d->bind[i];
         if (!may_bind(&run->call, pass, s)) {
-            vkd_log_write(log, VKD_LOG_ERROR, "%s: binding %u of %s is a tensor (kind %u, index %u) that its %s pass may "
-                          "not use; declare it in the op", run->call.op->name, i, d->kernel, s.kind, s.index,
+            vkd_log_write(log, VKD_LOG_ERROR, "%s: binding %u of %s is a tensor (kind %u, index %u) that its %s pass "
+                          "may not use; declare it in the op", run->call.op->name, i, d->kernel, s.kind, s.index,
                           pass ? "backward" : "forward");
             return VKD_INVALID;
         }
@@ -192,7 +193,9 @@ static vkd_result record(struct vkd__op_run *run, enum vkd__op_pass pass)
         const struct vkd_dispatch *d = &p->dispatches[i];
         if ((r = check_dispatch(run, pass, d)) < 0)
             return r;
-        struct vkd_kernel_params kp = { .name = d->kernel, .spec_count = d->spec_count, .subgroup_size = d->subgroup_size };
+        struct vkd_kernel_params kp = {
+            .name = d->kernel, .spec_count = d->spec_count, .subgroup_size = d->subgroup_size,
+        };
         memcpy(kp.spec, d->spec, sizeof(kp.spec));
         vkd_kernel *kernel;
         if ((r = vkd_kernel_get(run->dev, &kp, &kernel)) < 0)
@@ -315,8 +318,8 @@ static vkd_result check_untouched(const struct vkd__op_run *run, enum vkd__op_pa
             if (run->spans[s].size && run->spans[s].ofs <= 4 * i && run->spans[s].ofs > run->spans[near].ofs)
                 near = s;
         char name[48];
-        vkd_log_write(vkd_device_log(run->dev), VKD_LOG_ERROR, "%s: the %s pass wrote to byte %" PRId64 " from the start of "
-                      "%s, which has %" PRIu64 " bytes", run->call.op->name, pass ? "backward" : "forward",
+        vkd_log_write(vkd_device_log(run->dev), VKD_LOG_ERROR, "%s: the %s pass wrote to byte %" PRId64 " from the "
+                      "start of %s, which has %" PRIu64 " bytes", run->call.op->name, pass ? "backward" : "forward",
                       (int64_t) (4 * i - run->spans[near].ofs), span_name(near, name), run->spans[near].size);
         r = VKD_INVALID;
     }

@@ -27,7 +27,8 @@ struct vkd__op_run;
 //   VKD_INVALID      a plan breaks a rule; the log names it
 //   VKD_UNSUPPORTED  a kernel needs what the device lacks
 //   VKD_NO_MEMORY
-VKD_CHECKED vkd_result vkd__op_run_create(vkd_device *dev, const struct vkd__op_run_params *p, struct vkd__op_run **out);
+VKD_CHECKED vkd_result vkd__op_run_create(vkd_device *dev, const struct vkd__op_run_params *p,
+                                          struct vkd__op_run **out);
 void vkd__op_run_destroy(struct vkd__op_run **run);
 
 // The bytes of a tensor in the host's image, and their number (NULL is fine). NULL if the call has no such tensor.
@@ -39,6 +40,7 @@ void *vkd__op_run_data(struct vkd__op_run *run, enum vkd_slot_kind kind, uint32_
 VKD_CHECKED vkd_result vkd__op_run_pass(struct vkd__op_run *run, enum vkd__op_pass pass);
 
 // Runs a pass `count` times on what the buffer holds; *seconds is the time of one.
-VKD_CHECKED vkd_result vkd__op_run_time(struct vkd__op_run *run, enum vkd__op_pass pass, uint32_t count, double *seconds);
+VKD_CHECKED vkd_result vkd__op_run_time(struct vkd__op_run *run, enum vkd__op_pass pass, uint32_t count,
+                                        double *seconds);
 
 #endif

@@ -18,7 +18,8 @@ void main()
     uvec2 seed = uvec2(step_block.seed[0], step_block.seed[1]);
     for (uint k = 0; k < 4; k++) {
         uint i = min(linear_item(k), pc.count - 1);
-        uvec4 word = vkd_philox(uvec4(VKD_STREAM_DROPOUT | pc.stream << 8, pc.first + i, step_block.step, step_block.micro), seed);
+        uvec4 word = vkd_philox(uvec4(VKD_STREAM_DROPOUT | pc.stream << 8, pc.first + i, step_block.step,
+                                      step_block.micro), seed);
         vec4 u = vec4(vkd_uniform(word.x), vkd_uniform(word.y), vkd_uniform(word.z), vkd_uniform(word.w));
         v[k] = x[i] * mix(vec4(up), vec4(0), lessThan(u, vec4(pc.alpha)));
     }

@@ -5,8 +5,9 @@
 #extension GL_GOOGLE_include_directive : require
 #include "map.glsl"
 
-// P(x). For z = |x| / sqrt 2 < 1 an odd polynomial, above erfc(z) = exp(-z^2) (a1 t + ... + a5 t^5), t = 1 / (1 + 0.53 z),
-// the form of Hastings (Approximations for Digital Computers, 1955). Minimax fits; 7e-8 from P in f32.
+// P(x). For z = |x| / sqrt 2 < 1 an odd polynomial, above erfc(z) = exp(-z^2) (a1 t + ... + a5 t^5) with
+// t = 1 / (1 + 0.53 z), the form of Hastings (Approximations for Digital Computers, 1955). Minimax fits; at most 7e-8
+// from P in f32.
 vec4 normal_cdf(vec4 x, vec4 e)     // e = exp(-x^2 / 2)
 {
     vec4 z = abs(x) * 0.70710678, s = min(z * z, vec4(1));

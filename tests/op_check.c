@@ -155,13 +155,19 @@ static bool make_call(struct check *k)
     if (row->rejects) {
         if (accepted)
             return fail(k, "shape() accepts a call it should reject with \"%s\"", row->rejects);
-        return strstr(c->error, row->rejects) || fail(k, "shape() says \"%s\" instead of \"%s\"", c->error, row->rejects);
+        if (strstr(c->error, row->rejects))
+            return true;
+        return fail(k, "shape() says \"%s\" instead of \"%s\"", c->error, row->rejects);
     }
     if (!accepted)
         return fail(k, "shape() rejects the row: %s", c->error);
     k->caps = *vkd_device_caps(k->dev);
     if (row->force_gpu_family)
         k->caps.cpu = false;
+    if (row->range_max)
+        k->caps.storage_range_max = row->range_max;
+    if (row->group_max)
+        k->caps.group_count_max[0] = row->group_max;
     c->caps = &k->caps;
     c->step = &step_block;
     uint32_t have = c->op->grad_in & ((1u << c->in_count) - 1);
@@ -221,11 +227,13 @@ static void reference(struct check *k)
 // ---- Forward ----
 
 // Compares a tensor of the device with `ref`; `what` names it.
-static bool compare(struct check *k, const char *what, uint32_t index, const void *data, struct vkd_desc desc, const double *ref)
+static bool compare(struct check *k, const char *what, uint32_t index, const void *data, struct vkd_desc desc,
+                    const double *ref)
 {
     const struct op_row_tol *tol = &k->row->tol;
     bool half = desc.dtype == VKD_F16;
-    double nmse = tol->nmse > 0 ? tol->nmse : half ? 1e-6 : 1e-12, max = tol->max > 0 ? tol->max : half ? 2e-3 : 1e-5;
+    double nmse = tol->nmse > 0 ? tol->nmse : half ? 1e-6 : 1e-12;
+    double max = tol->max > 0 ? tol->max : half ? 2e-3 : 1e-5;
     uint64_t count = vkd__numel(desc.shape), used = 0;
     double sum = 0, err = 0, worst = 0;
     uint64_t worst_at = 0;
@@ -244,7 +252,8 @@ static bool compare(struct check *k, const char *what, uint32_t index, const voi
         if (!isfinite(got) || !isfinite(ref[e]))
             return fail(k, "%s %u: element %llu is %g, expected %g", what, index, (unsigned long long) e, got, ref[e]);
         if (desc.dtype == VKD_U32 && d > 0)
-            return fail(k, "%s %u: element %llu is %.0f, expected %.0f", what, index, (unsigned long long) e, got, ref[e]);
+            return fail(k, "%s %u: element %llu is %.0f, expected %.0f", what, index,
+                        (unsigned long long) e, got, ref[e]);
         err += d * d;
         if (d > 0 && d / (fabs(ref[e]) + rms) > worst) {
             worst = d / (fabs(ref[e]) + rms);
@@ -262,7 +271,7 @@ static bool compare(struct check *k, const char *what, uint32_t index, const voi
 static bool run_pass(struct check *k, struct vkd__op_run *run, enum vkd__op_pass pass)
 {
     if (vkd__op_run_pass(run, pass) < 0)
-        return fail(k, "%s pass: %s", pass ? "backward" : "forward", "see the log");
+        return fail(k, "%s pass: see the log", pass ? "backward" : "forward");
     return true;
 }
 
@@ -370,8 +379,8 @@ static bool check_element(struct check *k, uint32_t i, uint64_t e, double got, d
     double want = slope(k, i, e, -h, h, &noise);
     k->report.quotients++;
     if (fabs(got - want) > tol * (fabs(want) + rms) + noise)
-        return fail(k, "gradient of input %u: element %llu is %.9g, the difference quotient %.9g: error %.2e > %.2e", i,
-                    (unsigned long long) e, got, want, fabs(got - want) / (fabs(want) + rms), tol);
+        return fail(k, "gradient of input %u: element %llu is %.9g, the difference quotient %.9g: error %.2e > %.2e",
+                    i, (unsigned long long) e, got, want, fabs(got - want) / (fabs(want) + rms), tol);
     return true;
 }
 
@@ -400,8 +409,8 @@ static bool check_gradient(struct check *k, uint32_t i)
     double want = slope(k, i, UINT64_MAX, -h, h, &noise), tol = grad_tolerance(k, desc.dtype) * sqrt(norm) + noise;
     k->report.quotients++;
     if (fabs(along - want) > tol)
-        return fail(k, "gradient of input %u: along a random direction %.9g, the difference quotient %.9g: error %.2e > %.2e",
-                    i, along, want, fabs(along - want), tol);
+        return fail(k, "gradient of input %u: along a random direction %.9g, the difference quotient %.9g: "
+                    "error %.2e > %.2e", i, along, want, fabs(along - want), tol);
 
     uint64_t samples = k->row->samples ? k->row->samples : 24;
     for (uint64_t n = 0; n < samples && n < 4 * count; n++) {
@@ -421,7 +430,8 @@ static bool check_backward(struct check *k)
         if ((k->call.want >> i & 1) && !check_gradient(k, i))
             return false;
     if (k->report.kinks > k->report.quotients)
-        return fail(k, "%u of %u difference quotients lie near a kink", k->report.kinks, k->report.kinks + k->report.quotients);
+        return fail(k, "%u of %u difference quotients lie near a kink", k->report.kinks,
+                    k->report.kinks + k->report.quotients);
     return same_bytes(k, k->run, VKD__OP_BACKWARD, "in a second run");
 }
 
@@ -454,8 +464,11 @@ static bool check_all(struct check *k)
     if (r < 0)
         return fail(k, "%s: see the log", vkd_result_text(r));
     const struct vkd_op *op = k->call.op;
-    return check_forward(k) && (!k->call.want || check_backward(k)) && (!op->in_place || check_in_place(k, true, false)) &&
-           (!op->in_place_grad || !(k->call.want & 1) || check_in_place(k, false, true));
+    if (!check_forward(k) || (k->call.want && !check_backward(k)))
+        return false;
+    if (op->in_place && !check_in_place(k, true, false))
+        return false;
+    return !op->in_place_grad || !(k->call.want & 1) || check_in_place(k, false, true);
 }
 
 struct op_report op_check(vkd_device *dev, const struct op_row *row)

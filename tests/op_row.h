@@ -44,6 +44,7 @@ struct op_row {
     struct vkd_attr attr;
     bool training;
     bool force_gpu_family;  // plans see caps with cpu = false
+    uint32_t range_max, group_max;      // plans see these limits of a binding's bytes and of workgroups in x; 0: real
     bool nan;               // some inputs are NaN: where the reference is NaN the device must be; forward only
     uint32_t want;          // gradients asked for; 0: all that the op has
     uint32_t opaque_out;    // bit i: out[i] is understood by backward alone and not compared
@@ -54,6 +55,7 @@ struct op_row {
     const char *rejects;    // shape() must reject the call with a text that contains this
 };
 
-#define OP_ROWS_COUNT(name) const uint32_t vkd_rows_##name##_count = sizeof(vkd_rows_##name) / sizeof(vkd_rows_##name[0]);
+#define OP_ROWS_COUNT(name) \
+    const uint32_t vkd_rows_##name##_count = sizeof(vkd_rows_##name) / sizeof(vkd_rows_##name[0]);
 
 #endif

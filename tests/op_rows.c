@@ -24,6 +24,7 @@ void op_row_describe(const struct op_row *row, char *text, size_t size)
     int n = snprintf(text, size, "%s", row->op);
     for (uint32_t i = 0; i < VKD_MAX_IN && row->in[i].shape.d[3] && n > 0 && (size_t) n < size; i++) {
         const uint32_t *d = row->in[i].shape.d;
-        n += snprintf(text + n, size - (size_t) n, " (%u, %u, %u, %u) %s", d[0], d[1], d[2], d[3], dtypes[row->in[i].dtype]);
+        n += snprintf(text + n, size - (size_t) n, " (%u, %u, %u, %u) %s", d[0], d[1], d[2], d[3],
+                      dtypes[row->in[i].dtype]);
     }
 }

@@ -19,7 +19,12 @@ static void fill_inputs(void)
     for (u32 i = 0; i < COUNT; i++) {
         for (u32 j = 0; j < 6; j++) {
             state = state * 1664525u + 1013904223u;
-            inputs[i][j] = i == 0 ? 0 : i == 1 ? ~0u : i < 2 + 192 ? (j == (i - 2) / 32 ? 1u << (i - 2) % 32 : 0) : state;
+            if (i < 2)
+                inputs[i][j] = i ? ~0u : 0;
+            else if (i < 2 + 192)
+                inputs[i][j] = j == (i - 2) / 32 ? 1u << (i - 2) % 32 : 0;
+            else
+                inputs[i][j] = state;
         }
         memcpy(expected[i], inputs[i], sizeof(expected[i]));
         vkd_philox(expected[i], &inputs[i][4]);
@@ -34,7 +39,8 @@ START_TEST(c_text_agrees_with_random123)
         philox4x32_key_t key = { { in[4], in[5] } };
         philox4x32_ctr_t out = philox4x32(ctr, key);
         for (int j = 0; j < 4; j++)
-            ck_assert_msg(out.v[j] == expected[i][j], "counter %u, word %d: %08x, Random123 has %08x", i, j, expected[i][j], out.v[j]);
+            ck_assert_msg(out.v[j] == expected[i][j], "counter %u, word %d: %08x, Random123 has %08x", i, j,
+                          expected[i][j], out.v[j]);
     }
 }
 END_TEST

@@ -8,7 +8,8 @@ static bool shape(struct vkd_call *c)
     if (c->in[0].dtype != VKD_F32 || c->in[1].dtype != VKD_F32)
         return vkd__reject(c, "inputs must be f32; cast them first");
     if (vkd__rows(b) != 1 || b.d[3] != x.d[3])
-        return vkd__reject(c, "b must be (1, 1, 1, %u), found (%u, %u, %u, %u)", x.d[3], b.d[0], b.d[1], b.d[2], b.d[3]);
+        return vkd__reject(c, "b must be (1, 1, 1, %u), found (%u, %u, %u, %u)", x.d[3],
+                           b.d[0], b.d[1], b.d[2], b.d[3]);
     return vkd__shape_same(c);
 }
 

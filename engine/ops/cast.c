@@ -13,7 +13,8 @@ static bool shape(struct vkd_call *c)
     return true;
 }
 
-static void convert(const struct vkd_call *c, struct vkd_plan *p, struct vkd_slot src, struct vkd_slot dst, enum vkd_dtype to)
+static void convert(const struct vkd_call *c, struct vkd_plan *p, struct vkd_slot src, struct vkd_slot dst,
+                    enum vkd_dtype to)
 {
     vkd__elementwise(c, p, to == VKD_F16 ? "cast.to_f16" : "cast.to_f32", NULL, (struct vkd_slot[]) { src, dst }, 2);
 }

@@ -15,12 +15,14 @@ static bool shape(struct vkd_call *c)
 
 static void forward(const struct vkd_call *c, struct vkd_plan *p)
 {
-    vkd__channels(c, p, VKD_IN(0), c->in[0].shape, c->attr.begin, VKD_OUT(0), c->out[0].shape, 0, c->out[0].shape.d[3], true);
+    struct vkd_shape x = c->in[0].shape, y = c->out[0].shape;
+    vkd__channels(c, p, VKD_IN(0), x, c->attr.begin, VKD_OUT(0), y, 0, y.d[3], true);
 }
 
 static void backward(const struct vkd_call *c, struct vkd_plan *p)
 {
-    vkd__channels(c, p, VKD_DOUT, c->out[0].shape, 0, VKD_DIN(0), c->in[0].shape, c->attr.begin, c->out[0].shape.d[3], true);
+    struct vkd_shape x = c->in[0].shape, y = c->out[0].shape;
+    vkd__channels(c, p, VKD_DOUT, y, 0, VKD_DIN(0), x, c->attr.begin, y.d[3], true);
 }
 
 static void ref(const struct vkd_call *c, double *const in[], double *const out[])

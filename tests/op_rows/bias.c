@@ -11,5 +11,7 @@ const struct op_row vkd_rows_bias[] = {
     { .op = "bias", .in = { F32(1, 1031, 1, 10), F32(1, 1, 1, 10) }, .samples = 8 },
     { .op = "bias", .in = { F32(2, 3, 3, 6), F32(1, 1, 1, 6) }, .nan = true },
     { .op = "bias", .in = { F32(1, 2, 3, 4), F32(1, 1, 1, 5) }, .rejects = "b must be (1, 1, 1, 4)" },
+    { .op = "bias", .in = { F32(1, 255, 257, 10), F32(1, 1, 1, 10) }, .samples = 4, .want = 1, .range_max = 131072,
+      .group_max = 7 },
 };
 OP_ROWS_COUNT(bias)

@@ -12,5 +12,7 @@ const struct op_row vkd_rows_cast[] = {
     { .op = "cast", .in = { F32(1, 1, 1, 4) }, .rejects = "f32 already" },
     { .op = "cast", .in = { U32(4, 2) }, .rejects = "only f32 and f16" },
     { .op = "cast", .in = { F32(2, 3, 3, 6) }, .attr = { .dtype = VKD_F16 }, .nan = true },
+    { .op = "cast", .in = { F32(1, 255, 257, 4) }, .attr = { .dtype = VKD_F16 }, .samples = 4, .range_max = 131072,
+      .group_max = 7 },
 };
 OP_ROWS_COUNT(cast)

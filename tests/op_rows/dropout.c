@@ -11,5 +11,7 @@ const struct op_row vkd_rows_dropout[] = {
       .samples = 4 },
     { .op = "dropout", .in = { F32(2, 3, 3, 6) }, .attr = { .p = 0.5f }, .training = true, .nan = true },
     { .op = "dropout", .in = { F32(1, 1, 1, 4) }, .attr = { .p = 1 }, .training = true, .rejects = "below 1" },
+    { .op = "dropout", .in = { F32(1, 255, 257, 4) }, .attr = { .p = 0.5f }, .training = true, .samples = 4,
+      .range_max = 131072, .group_max = 7 },
 };
 OP_ROWS_COUNT(dropout)

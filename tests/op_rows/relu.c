@@ -9,5 +9,7 @@ const struct op_row vkd_rows_relu[] = {
     { .op = "relu", .in = { F32_IN(1, 513, 511, 4, -1, 1) }, .keep_off = 1e-3f, .samples = 4 },
     { .op = "relu", .in = { F32_IN(2, 3, 3, 6, -1, 1) }, .nan = true },
     { .op = "relu", .in = { U32(5, 3) }, .rejects = "must be f32" },
+    { .op = "relu", .in = { F32(1, 255, 257, 4) }, .keep_off = 1e-3f, .samples = 4, .range_max = 131072,
+      .group_max = 7 },
 };
 OP_ROWS_COUNT(relu)

@@ -15,5 +15,6 @@ const struct op_row vkd_rows_slice[] = {
     { .op = "slice", .in = { F32(2, 2, 2, 9) }, .attr = { .begin = 1, .end = 8 }, .nan = true },
     { .op = "slice", .in = { F32(1, 1, 1, 4) }, .attr = { .begin = 2, .end = 5 }, .rejects = "begin < end <= 4" },
     { .op = "slice", .in = { F32(1, 1, 1, 4) }, .attr = { .begin = 2, .end = 2 }, .rejects = "begin < end" },
+    { .op = "slice", .in = { F32(1, 55, 57, 13) }, .attr = { .begin = 2, .end = 11 }, .samples = 4, .group_max = 7 },
 };
 OP_ROWS_COUNT(slice)

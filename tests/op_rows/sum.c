@@ -30,5 +30,6 @@ const struct op_row vkd_rows_sum[] = {
     { .op = "sum", .in = { F32(1, 3, 4, 6) }, .attr = { .axes = 6 }, .nan = true },
     { .op = "sum", .in = { F32(1, 1, 1, 4) }, .rejects = "axes" },
     { .op = "sum", .in = { F32(1, 1, 1, 4) }, .attr = { .axes = 16 }, .rejects = "axes" },
+    { .op = "sum", .in = { F32(20, 21, 22, 13) }, .attr = { .axes = 4 }, .samples = 4, .group_max = 7 },
 };
 OP_ROWS_COUNT(sum)
