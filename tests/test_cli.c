@@ -1,0 +1,309 @@
+// test_cli.c -- the program as a user meets it: exit statuses, messages, JSON, the files of a short run.
+#include "runtime/os.h"
+
+#include <check.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PROGRAM VKD_BINARY_DIR "/bin/vkdiv"
+#define DIR VKD_BINARY_DIR "/test_cli"
+
+static char out[65536], err[65536];
+
+static void slurp(const char *path, char *text, size_t size)
+{
+    FILE *f = fopen(path, "rb");
+    ck_assert(f != NULL);
+    text[fread(text, 1, size - 1, f)] = 0;
+    fclose(f);
+}
+
+// Runs "ENVIRONMENT vkdiv ARGUMENTS"; returns its exit status, leaves its output in out and err.
+static int run_with(const char *environment, const char *arguments)
+{
+    char command[4096];
+    snprintf(command, sizeof command, "cd " DIR " && env %s " PROGRAM " %s >out.txt 2>err.txt </dev/null", environment,
+             arguments);
+    int status = system(command);
+    slurp(DIR "/out.txt", out, sizeof out);
+    slurp(DIR "/err.txt", err, sizeof err);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 256;
+}
+
+static int run(const char *arguments)
+{
+    return run_with("", arguments);
+}
+
+static json_t *parsed(void)
+{
+    json_error_t e;
+    json_t *doc = json_loads(out, 0, &e);
+    ck_assert_msg(doc != NULL, "line %d: %s in\n%s", e.line, e.text, out);
+    ck_assert_int_eq(json_integer_value(json_object_get(doc, "schema")), 1);
+    return doc;
+}
+
+static void has(const char *text, const char *part)
+{
+    ck_assert_msg(strstr(text, part) != NULL, "no \"%s\" in\n%s", part, text);
+}
+
+static void has_keys(const json_t *object, const char *keys)
+{
+    char key[64];
+    for (; *keys; keys += strcspn(keys, " "), keys += *keys == ' ') {
+        snprintf(key, sizeof key, "%.*s", (int)strcspn(keys, " "), keys);
+        ck_assert_msg(json_object_get(object, key) != NULL, "no key %s in\n%s", key, out);
+    }
+}
+
+static void write_file(const char *path, const void *data, size_t size)
+{
+    struct vkd__why why;
+    ck_assert_msg(vkd__file_replace(path, data, size, &why) == VKD_OK, "%s", why.text);
+}
+
+// An idx set of `count` images a split whose class is the quarter of the image that is bright.
+static void write_set(const char *dir, const char *split, uint32_t count, uint8_t label_max)
+{
+    char path[512];
+    uint8_t *images = calloc(16 + count * 64, 1), labels[8 + 256] = { 0, 0, 8, 1, 0, 0, 0, (uint8_t)count };
+    const uint8_t head[16] = { 0, 0, 8, 3, 0, 0, 0, (uint8_t)count, 0, 0, 0, 8, 0, 0, 0, 8 };
+    memcpy(images, head, sizeof head);
+    for (uint32_t i = 0; i < count; i++) {
+        labels[8 + i] = (uint8_t)(i % (label_max + 1u));
+        for (uint32_t p = 0; p < 64; p++)
+            images[16 + i * 64 + p] = (uint8_t)(((p / 32) * 2 + p % 8 / 4 == i % 4 ? 200 : 20) + i * 7 % 16);
+    }
+    snprintf(path, sizeof path, "%s/%s-images-idx3-ubyte", dir, split);
+    write_file(path, images, 16 + count * 64);
+    snprintf(path, sizeof path, "%s/%s-labels-idx1-ubyte", dir, split);
+    write_file(path, labels, 8 + count);
+    free(images);
+}
+
+static void setup(void)
+{
+    static const char recipe[] =
+        "data: {train: 'idx:set', mean: [0.3, 0.3, 0.3]}\nmodel: {arch: resnet18, width: 4, size: 8}\n"
+        "optimizer: {name: sgd, lr: 0.05}\nbatch: 16\nepochs: 2\n";
+    struct vkd__why why;
+    ck_assert_int_eq(system("rm -rf " DIR), 0);
+    ck_assert(vkd__dir_create(DIR "/set", &why) == VKD_OK);
+    write_set(DIR "/set", "train", 64, 3);
+    write_set(DIR "/set", "t10k", 32, 3);
+    write_file(DIR "/small.yaml", recipe, sizeof recipe - 1);
+}
+
+// ---- Usage -------------------------------------------------------------------------------------
+
+static const struct {
+    const char *arguments;
+    int status;
+    const char *on_stdout, *on_stderr;
+} usage[] = {
+    { "--help", 0, "Usage: vkdiv", "" },
+    { "help", 0, "Usage: vkdiv", "" },
+    { "--version", 0, "vkdiv " VKD_VERSION, "" },
+    { "help train", 0, "Usage: vkdiv train", "" },
+    { "train --help", 0, "--resume", "" },
+    { "eval --help", 0, "--split", "" },
+    { "export --help", 0, "--format", "" },
+    { "data --help", 0, "idx:DIR", "" },
+    { "devices --help", 0, "--json", "" },
+    { "doctor --help", 0, "--device", "" },
+    { "", 2, "", "Usage: vkdiv" },
+    { "trian", 2, "", "did you mean 'train'?" },
+    { "help devcies", 2, "", "did you mean 'devices'?" },
+    { "--jsno", 2, "", "unknown option '--jsno'" },
+    { "devices --jsno", 2, "", "did you mean '--json'?" },
+    { "train small.yaml --resmue", 2, "", "did you mean '--resume'?" },
+    { "train small.yaml --sede=3", 2, "", "did you mean '--seed'?" },
+    { "train", 2, "", "expected a RECIPE" },
+    { "train a b", 2, "", "expected one RECIPE" },
+    { "train fashion-resent", 2, "", "did you mean 'fashion-resnet'?" },
+    { "train small.yaml --set optimizer.lrr=1", 2, "", "did you mean 'optimizer.lr'?" },
+    { "train small.yaml --set optimizer.lr=fast", 2, "", "expected a number, found 'fast'" },
+    { "train small.yaml --seed -1", 2, "", "seed: expected" },
+    { "train small.yaml --data idx:nowhere --out r", 2, "", "nowhere" },
+    { "train small.yaml --data ixd:set --out r2", 2, "", "idx" },
+    { "train small.yaml --out /proc/no/run", 2, "", "/proc/no" },
+    { "train small.yaml --resume", 2, "", "no run of small" },
+    { "train small.yaml --device nosuchgpu", 2, "", "nosuchgpu" },
+    { "train small.yaml --set model.arch=resnet81 --out r3", 2, "", "resnet18" },
+    { "eval nowhere", 2, "", "nowhere: no such run or file" },
+    { "eval", 2, "", "expected RUN_OR_CKPT" },
+    { "eval small.yaml --batch 0", 2, "", "--batch: expected" },
+    { "eval small.yaml --data idx:set", 2, "", "small.yaml" },
+    { "export small.yaml -o x.safetensors", 2, "", "small.yaml" },
+    { "export small.yaml", 2, "", "-o FILE" },
+    { "export small.yaml -o x --format safetensor", 2, "", "did you mean 'safetensors'?" },
+    { "data info idx:nowhere", 2, "", "nowhere" },
+    { "data inof idx:set", 2, "", "did you mean 'info'?" },
+    { "data info", 2, "", "expected info or check" },
+    { "data info 'idx:set?limt=3'", 2, "", "limit" },
+    { "data info 'idx:set?classes=7-19'", 2, "", "classes" },
+    { "devices extra", 2, "", "unexpected argument 'extra'" },
+};
+
+START_TEST(usage_rows)
+{
+    int status = run(usage[_i].arguments);
+    ck_assert_msg(status == usage[_i].status, "vkdiv %s: status %d, expected %d\n%s%s", usage[_i].arguments, status,
+                  usage[_i].status, out, err);
+    has(out, usage[_i].on_stdout);
+    has(err, usage[_i].on_stderr);
+    ck_assert_msg(strchr(out, '\033') == NULL && strchr(err, '\033') == NULL, "colours without a terminal");
+    if (status == 2)
+        ck_assert_msg(out[0] == 0, "an error leaves standard output alone:\n%s", out);
+}
+END_TEST
+
+START_TEST(unknown_key_has_a_line)
+{
+    static const char text[] = "data: {train: 'idx:set'}\noptimizer:\n  lr: 0.1\n  momentun: 0.9\n";
+    write_file(DIR "/wrong.yaml", text, sizeof text - 1);
+    ck_assert_int_eq(run("train wrong.yaml"), 2);
+    has(err, "wrong.yaml:4:3: unknown key 'optimizer.momentun'; did you mean 'optimizer.momentum'?");
+}
+END_TEST
+
+// ---- Devices -----------------------------------------------------------------------------------
+
+START_TEST(devices_json)
+{
+    ck_assert_int_eq(run("devices --json"), 0);
+    json_t *doc = parsed(), *row = json_array_get(json_object_get(doc, "devices"), 0);
+    has_keys(row, "index name type driver api memory fp16 coopmat subgroup uuid usable why");
+    json_decref(doc);
+    ck_assert_int_eq(run("doctor --json"), 0);
+    doc = parsed();
+    has_keys(doc, "devices selected drivers hints");
+    json_decref(doc);
+}
+END_TEST
+
+START_TEST(no_driver)
+{
+    const char *none = "VK_DRIVER_FILES=/nonexistent.json VK_ICD_FILENAMES=/nonexistent.json";
+    ck_assert_int_eq(run_with(none, "doctor"), 3);
+    has(out, "/nonexistent.json does not exist");
+    has(out, "mesa-vulkan-drivers");
+    ck_assert_int_eq(run_with(none, "doctor --json"), 3);
+    json_decref(parsed());
+    ck_assert_int_eq(run_with(none, "devices --json"), 3);
+    json_decref(parsed());
+    ck_assert_int_eq(run_with(none, "train small.yaml --out nodevice"), 3);
+    has(err, "vkdiv doctor");
+}
+END_TEST
+
+// ---- Data --------------------------------------------------------------------------------------
+
+START_TEST(data_json)
+{
+    ck_assert_int_eq(run("data info idx:set --json"), 0);
+    json_t *doc = parsed(), *split = json_array_get(json_object_get(doc, "splits"), 0);
+    ck_assert_int_eq(json_integer_value(json_object_get(split, "count")), 64);
+    json_decref(doc);
+    ck_assert_int_eq(run("data check idx:set --json"), 0);
+    doc = parsed();
+    ck_assert_int_eq(json_integer_value(json_object_get(doc, "count")), 96);
+    ck_assert_uint_eq(json_array_size(json_object_get(doc, "broken")), 0);
+    json_decref(doc);
+}
+END_TEST
+
+START_TEST(broken_data)
+{
+    struct vkd__why why;
+    ck_assert(vkd__dir_create(DIR "/pictures/cat", &why) == VKD_OK && vkd__dir_create(DIR "/pictures/dog", &why) == VKD_OK);
+    write_file(DIR "/pictures/cat/a.png", "not a png", 9);
+    write_file(DIR "/pictures/dog/b.ppm", "P6 1 1 255 abc", 14);
+    int status = run("data check folder:pictures");
+    ck_assert_msg(status == 2, "status %d\n%s%s", status, out, err);
+    has(out, "a.png");
+    status = run("train small.yaml --data 'folder:pictures?split=all' --set data.bad_limit=0 --set batch=2 --out bad");
+    ck_assert_msg(status == 2, "status %d\n%s%s", status, out, err);
+    has(err, "a.png");
+}
+END_TEST
+
+// ---- A run -------------------------------------------------------------------------------------
+
+START_TEST(train_eval_export)
+{
+    int status = run("train small.yaml --out run --seed 3");
+    ck_assert_msg(status == 0, "status %d\n%s%s", status, out, err);
+    has(out, "Test accuracy");
+    has(out, "vkdiv eval run");
+    static const char *const files[] = { "run.json", "metrics.jsonl", "last.safetensors", "best.safetensors" };
+    for (int i = 0; i < 4; i++) {
+        char path[256];
+        snprintf(path, sizeof path, DIR "/run/%s", files[i]);
+        ck_assert_msg(vkd__path_kind(path, NULL, NULL) == VKD__PATH_FILE, "no %s", path);
+    }
+    ck_assert_int_eq(run("eval run --json"), 0);
+    json_t *doc = parsed();
+    has_keys(doc, "data split count loss top1 top5 per_class");
+    ck_assert_int_eq(json_integer_value(json_object_get(doc, "count")), 32);
+    json_decref(doc);
+    ck_assert_int_eq(run("eval run/best.safetensors --data idx:set --split train"), 0);
+    has(out, "64 images");
+
+    ck_assert_int_eq(run("export run --format safetensors --names torchvision -o model.safetensors"), 0);
+    has(out, "resnet18");
+    ck_assert_int_eq(system("cmp -s " DIR "/model.safetensors " DIR "/run/best.safetensors"), 0);
+    ck_assert_int_eq(system("head -c 5000 " DIR "/model.safetensors > " DIR "/cut.safetensors"), 0);
+    ck_assert_int_eq(run("export cut.safetensors -o never.safetensors"), 2);
+    ck_assert(vkd__path_kind(DIR "/never.safetensors", NULL, NULL) == VKD__PATH_NONE);
+    ck_assert_int_eq(run("eval cut.safetensors --data idx:set"), 2);
+
+    // The folder of another run is not written over.
+    ck_assert_int_eq(run("train small.yaml --out run --seed 4"), 2);
+    has(err, "run");
+}
+END_TEST
+
+START_TEST(interrupt_and_resume)
+{
+    ck_assert_int_eq(system("cd " DIR " && (" PROGRAM " train small.yaml --set epochs=100000 --out stopped >out.txt 2>err.txt"
+                            " </dev/null & p=$!; n=0; while [ $n -lt 100 ] && ! grep -qs step stopped/metrics.jsonl; do"
+                            " n=$((n + 1)); sleep 0.2; done; kill -INT $p; wait $p; echo $? >status.txt)"), 0);
+    slurp(DIR "/status.txt", out, sizeof out);
+    slurp(DIR "/err.txt", err, sizeof err);
+    ck_assert_msg(atoi(out) == 130, "status %s\n%s", out, err);
+    slurp(DIR "/out.txt", out, sizeof out);
+    has(out, "--resume");
+    int status = run("train small.yaml --out stopped --resume");
+    ck_assert_msg(status == 2, "another recipe was resumed: %d\n%s", status, err);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *t = tcase_create("cli");
+    tcase_set_timeout(t, 0);
+    tcase_add_unchecked_fixture(t, setup, NULL);
+    tcase_add_loop_test(t, usage_rows, 0, sizeof usage / sizeof usage[0]);
+    tcase_add_test(t, unknown_key_has_a_line);
+    tcase_add_test(t, devices_json);
+    tcase_add_test(t, no_driver);
+    tcase_add_test(t, data_json);
+    tcase_add_test(t, broken_data);
+    tcase_add_test(t, train_eval_export);
+    tcase_add_test(t, interrupt_and_resume);
+    Suite *s = suite_create("cli");
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_set_fork_status(r, CK_NOFORK);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
