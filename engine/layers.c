@@ -200,8 +200,7 @@ vkd_tensor *vkd_layer_linear_init(vkd_graph *g, vkd_tensor *x, const char *name,
         return NULL;
     uint32_t c = vkd_tensor_shape(x).d[3];
     vkd_tensor *w = layer_param(g, name, "weight", (struct vkd_param_params) {
-        .shape = { { 1, 1, vkd__pad4(c), k } },
-        .logical_in = c,
+        .shape = { { 1, 1, c, k } },
         .init = init,
         .fan_in = c,
         .fan_out = k,

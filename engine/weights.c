@@ -64,7 +64,7 @@ void vkd__param_from_file(const struct vkd_param_info *p, const float *file, flo
 // ---- Saving -----------------------------------------------------------------------------------
 
 // Metadata are one JSON text under the key "vkdiv": numbers in JSON do not depend on the locale.
-// malloc'd; NULL when a number is not finite or memory ran out.
+// malloc'd; NULL when a number is not finite or text not UTF-8.
 static char *info_text(const struct vkd_weights_info *info)
 {
     const float *m = info->mean, *s = info->std;
@@ -85,16 +85,6 @@ static size_t norm_length(const struct vkd_param_info *p)
     static const char suffix[] = ".running_mean";
     size_t length = strlen(p->name), tail = sizeof(suffix) - 1;
     return p->state && length > tail && !strcmp(p->name + length - tail, suffix) ? length - tail : 0;
-}
-
-static vkd_result read_param(vkd_device *dev, vkd_params *params, uint32_t index, const struct vkd_range *trainable,
-                             float *memory)
-{
-    const struct vkd_param_info *p = vkd_params_at(params, index);
-    if (!trainable || p->state)
-        return vkd_params_read(params, index, memory);
-    return vkd_buffer_read(dev, trainable->buffer, trainable->ofs + p->ofs * sizeof(float), memory,
-                           p->numel * sizeof(float));
 }
 
 // What a save holds: one entry per parameter and one counter per batch norm.
@@ -145,8 +135,8 @@ static void add_counters(struct save *s, const vkd_params *params, const int64_t
     }
 }
 
-vkd_result vkd_weights_save(vkd_device *dev, vkd_params *params, const struct vkd_range *trainable,
-                            const struct vkd_weights_info *info, const char *path)
+vkd_result vkd_weights_save(vkd_device *dev, vkd_params *params, const struct vkd_weights_info *info,
+                            const char *path)
 {
     struct save s = { 0 };
     char *text = NULL;
@@ -159,7 +149,7 @@ vkd_result vkd_weights_save(vkd_device *dev, vkd_params *params, const struct vk
     for (uint32_t i = 0; i < vkd_params_count(params); i++) {
         const struct vkd_param_info *p = vkd_params_at(params, i);
         struct vkd__st_tensor *t = &s.tensors[s.count++];
-        r = read_param(dev, params, i, trainable, s.memory);
+        r = vkd_params_read(params, i, s.memory);
         if (r < 0)
             goto fail;
         vkd__param_to_file(p, s.memory, values);
@@ -167,9 +157,12 @@ vkd_result vkd_weights_save(vkd_device *dev, vkd_params *params, const struct vk
         t->rank = vkd__param_file_shape(p, t->shape);
         values += p->numel;
     }
-    r = VKD_NO_MEMORY;
-    if (!(text = info_text(info)))
+    if (!(text = info_text(info))) {
+        vkd_log_write(vkd_device_log(dev), VKD_LOG_ERROR, "%.300s: the model's description holds a number that is not "
+                      "finite, or text that is not UTF-8", path);
+        r = VKD_INVALID;
         goto fail;
+    }
     const struct vkd__st_pair pairs[] = { { "format", "pt" }, { "vkdiv", text } };
     r = vkd__st_write(path, vkd_device_log(dev), s.tensors, s.count, pairs, 2);
 

@@ -85,7 +85,7 @@ static vkd_result convert(vkd_device *dev, const char *in, const char *out, stru
     if (r == VKD_OK)
         r = vkd_weights_load(dev, params, in, false);
     if (r == VKD_OK)
-        r = vkd_weights_save(dev, params, NULL, info, out);
+        r = vkd_weights_save(dev, params, info, out);
     vkd_params_destroy(&params);
     vkd_graph_destroy(&g);
     return r;

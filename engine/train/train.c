@@ -157,7 +157,7 @@ static vkd_result save_weights(struct vkd__run *run, const char *name)
     vkd_params *which = run->average ? run->average : run->params;
     run->model.steps = run->done;
     snprintf(path, sizeof(path), "%s/%s", run->p->out_dir, name);
-    return vkd_weights_save(run->dev, which, NULL, &run->model, path);
+    return vkd_weights_save(run->dev, which, &run->model, path);
 }
 
 static vkd_result refresh_average(struct vkd__run *run)

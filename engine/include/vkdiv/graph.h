@@ -17,8 +17,8 @@ enum vkd_dtype { VKD_F32, VKD_F16, VKD_U32 };
 
 // Shapes are (N, H, W, C), unused leading dimensions 1. In memory the last dimension is padded to
 // a multiple of 4 and the padding holds zeros, always. A convolution's weight is (R, S, C, K), a
-// matrix (1, 1, rows, columns), a vector (1, 1, 1, C). A weight's C is the padded channel count of
-// its input.
+// matrix (1, 1, rows, columns), a vector (1, 1, 1, C). The C of a convolution's weight is the padded
+// channel count of its input, or with groups its unpadded share of them.
 struct vkd_shape { uint32_t d[4]; };
 
 // The attributes of every operation, by the field's usual names; each operation says which it

@@ -22,15 +22,15 @@ struct vkd_weights_info {
     uint64_t steps;             // optimiser steps done
 };
 
-// Replaces `path` atomically by all of `params`. `trainable`, when not NULL, is laid out as
-// vkd_params_trainable and is saved in its place (averaged weights).
+// Replaces `path` atomically by all of `params`.
 //
+//   VKD_INVALID     *info holds a number that is not finite, or text that is not UTF-8
 //   VKD_IO          the file cannot be written (the log says why); what was there is still there
 //   VKD_NO_MEMORY, VKD_DEVICE_LOST
 //
 // Thread-safety: that of the device.
-VKD_CHECKED vkd_result vkd_weights_save(vkd_device *dev, vkd_params *params, const struct vkd_range *trainable,
-                                        const struct vkd_weights_info *info, const char *path);
+VKD_CHECKED vkd_result vkd_weights_save(vkd_device *dev, vkd_params *params, const struct vkd_weights_info *info,
+                                        const char *path);
 
 // Fills `params` from `path`. Every parameter must be there in its shape, and nothing else: the
 // log lists what is missing, unexpected or of another shape. `partial` takes what fits, at least
