@@ -167,17 +167,16 @@ static VkResult take_from_type(vkd_device *dev, uint32_t type, uint64_t size, ui
     struct vkd__block *b = NULL;
     uint64_t heap = dev->facts.memory.memoryHeaps[dev->facts.memory.memoryTypes[type].heapIndex].size;
     uint64_t usual = heap >= 16 * BLOCK_SIZE ? BLOCK_SIZE : align_up(heap / 16, MIB);
-    VkResult vk;
-    if (size > usual / 2) {
-        vk = block_create(dev, type, size, true, &b);
-        if (vk < 0)
-            return vk;
+    VkResult vk = VK_SUCCESS;
+    bool own = size > usual / 2;
+    if (own && (vk = block_create(dev, type, size, true, &b)) >= 0)
         return block_take(b, size, align, out) ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
-    }
     for (uint32_t i = 0; i < m->count; i++) {
         if (m->blocks[i]->type == type && !m->blocks[i]->own && block_take(m->blocks[i], size, align, out))
             return VK_SUCCESS;
     }
+    if (own)
+        return vk;
     // Near the limit a smaller block may still be had.
     for (uint64_t want = usual; ; want /= 2) {
         vk = block_create(dev, type, want > size ? want : size, false, &b);

@@ -81,8 +81,7 @@ vkd_result vkd__pipeline_cache_open(vkd_device *dev, const char *dir)
         .initialDataSize = file ? size - sizeof(struct header) : 0,
         .pInitialData = file ? file + sizeof(struct header) : NULL,
     };
-    if (file)
-        dev->cache_hash = XXH64(info.pInitialData, info.initialDataSize, 0);
+    dev->cache_hash = file ? XXH64(info.pInitialData, info.initialDataSize, 0) : 0;
     VkResult vk = dev->vk.CreatePipelineCache(dev->handle, &info, NULL, &dev->cache);
     if (vk < 0 && file) {
         info.initialDataSize = 0;
@@ -95,7 +94,7 @@ vkd_result vkd__pipeline_cache_open(vkd_device *dev, const char *dir)
 }
 
 // Losing the cache costs time, not results: failures are a warning.
-static void save(vkd_device *dev)
+void vkd__pipeline_cache_save(vkd_device *dev)
 {
     size_t size = 0;
     uint8_t *file = NULL;
@@ -119,8 +118,9 @@ static void save(vkd_device *dev)
 void vkd__pipeline_cache_close(vkd_device *dev)
 {
     if (dev->cache && dev->cache_path && !dev->lost)
-        save(dev);
+        vkd__pipeline_cache_save(dev);
     dev->vk.DestroyPipelineCache(dev->handle, dev->cache, NULL);
+    dev->cache = VK_NULL_HANDLE;
     free(dev->cache_path);
     dev->cache_path = NULL;
 }

@@ -256,8 +256,10 @@ START_TEST(resubmits_while_running)
     before.submissions = after.submissions;
     ck_assert(!memcmp(&before, &after, sizeof(before)));        // a replay makes nothing
     ck_assert_int_eq(vkd_buffer_read(dev, bz, 0, back, sizeof(back)), VKD_OK);
-    for (int i = 0; i < 4 * N; i++)
-        ck_assert_float_eq(back[i], want);
+    int good = 0;
+    while (good < 4 * N && back[good] == want)
+        good++;
+    ck_assert_int_eq(good, 4 * N);
     vkd_commands_destroy(dev, &clear);
     vkd_commands_destroy(dev, &first);
     vkd_commands_destroy(dev, &second);
@@ -286,8 +288,10 @@ START_TEST(destroys_what_is_in_use)
     ck_assert_int_eq(vkd_wait(dev, ticket, UINT64_MAX, NULL), VKD_OK);
     ck_assert_uint_eq(dev->queue.garbage_count, 0);
     const uint32_t *words = vkd_buffer_data(out);
-    for (uint32_t i = 0; i < 1 << 18; i++)
-        ck_assert_uint_eq(words[i], i);
+    uint32_t good = 0;
+    while (good < 1 << 18 && words[good] == good)
+        good++;
+    ck_assert_uint_eq(good, 1 << 18);
     vkd_buffer_destroy(dev, &out);
 }
 END_TEST
