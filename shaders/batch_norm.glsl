@@ -4,6 +4,7 @@
 layout(local_size_x = 64) in;
 layout(push_constant) uniform block { vkd_pc_batch_norm pc; };
 layout(constant_id = 0) const uint ACTIVATION = 0;     // enum vkd_activation
+layout(constant_id = 1) const uint RESIDUAL = 0;
 
 uint linear_index()
 {
@@ -29,7 +30,15 @@ vec4 activate(vec4 v)
     return v;
 }
 
-// dy where the activation let y through, else 0.
+// Without fused operations, so that backward finds the very value that forward activated. The
+// difference comes first: it is exact where |mean| >> std.
+vec4 normalize_channel(vec4 x, vec4 mean, vec4 scale, vec4 shift)
+{
+    precise vec4 v = (x - mean) * scale + shift;
+    return v;
+}
+
+// dy where the activation let y through, else 0; y before the activation serves as well.
 vec4 mask(vec4 dy, vec4 y)
 {
     if (ACTIVATION >= 1)

@@ -2,7 +2,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "batch_norm.glsl"
-layout(constant_id = 1) const uint RESIDUAL = 0;
 layout(binding = 0) readonly restrict buffer X { vec4 x[]; };           // (rows, c4)
 layout(binding = 1) readonly restrict buffer Mean { vec4 mean[]; };     // (c4), as the next three
 layout(binding = 2) readonly restrict buffer Invstd { vec4 invstd[]; };
@@ -20,8 +19,7 @@ void main()
     uint at = chunk_row(chunk) * pc.c4 + c4, step = pc.lanes * pc.c4;
     vec4 m = mean[c4], scale = invstd[c4] * gamma[c4], shift = beta[c4];
     for (uint k = 0; k < n; k++, at += step) {
-        // The difference first: it is exact where |mean| >> std.
-        vec4 v = (x[at] - m) * scale + shift;
+        vec4 v = normalize_channel(x[at], m, scale, shift);
         if (RESIDUAL == 1)
             v += residual[at];
         y[at] = activate(v);

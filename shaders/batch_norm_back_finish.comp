@@ -6,14 +6,15 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "batch_norm.glsl"
-layout(constant_id = 1) const uint TRAINING = 1;
+layout(constant_id = 2) const uint TRAINING = 1;
 layout(binding = 0) readonly restrict buffer Partial { vec4 partial[]; };       // (c4, chunks, 2)
-layout(binding = 1) readonly restrict buffer Mean { vec4 mean[]; };             // (c4), as the next four
+layout(binding = 1) readonly restrict buffer Mean { vec4 mean[]; };             // (c4), as the next five
 layout(binding = 2) readonly restrict buffer Invstd { vec4 invstd[]; };
 layout(binding = 3) readonly restrict buffer Gamma { vec4 gamma[]; };
-layout(binding = 4) writeonly restrict buffer DGamma { vec4 dgamma_out[]; };
-layout(binding = 5) writeonly restrict buffer DBeta { vec4 dbeta_out[]; };
-layout(binding = 6) writeonly restrict buffer Coef { vec4 coef[]; };            // (c4, 4): mean, k, c0, c1
+layout(binding = 4) readonly restrict buffer Beta { vec4 beta[]; };
+layout(binding = 5) writeonly restrict buffer DGamma { vec4 dgamma_out[]; };
+layout(binding = 6) writeonly restrict buffer DBeta { vec4 dbeta_out[]; };
+layout(binding = 7) writeonly restrict buffer Coef { vec4 coef[]; };            // (c4, 5): mean, k, c0, c1, beta
 
 shared vec4 lane_sum[64], lane_dot[64];
 
@@ -48,8 +49,9 @@ void main()
     dgamma_out[c4] = dgamma;
     dbeta_out[c4] = dbeta;
     float per_row = TRAINING == 1 ? 1 / float(pc.rows) : 0;
-    coef[4 * c4] = mean[c4];
-    coef[4 * c4 + 1] = gamma[c4] * inv;
-    coef[4 * c4 + 2] = dbeta * per_row;
-    coef[4 * c4 + 3] = inv * dgamma * per_row;
+    coef[5 * c4] = mean[c4];
+    coef[5 * c4 + 1] = inv * gamma[c4];
+    coef[5 * c4 + 2] = dbeta * per_row;
+    coef[5 * c4 + 3] = inv * dgamma * per_row;
+    coef[5 * c4 + 4] = beta[c4];
 }

@@ -56,14 +56,26 @@ static struct vkd_pc_batch_norm push(const struct vkd_call *c, uint32_t low, uin
 static struct vkd_pc_batch_norm push_sums(const struct vkd_call *c) { return push(c, 32, 1024); }
 static struct vkd_pc_batch_norm push_apply(const struct vkd_call *c) { return push(c, 4, 16); }
 
+static void add_spec(struct vkd_dispatch *d, uint32_t value)
+{
+    if (d)
+        d->spec[d->spec_count++] = value;
+}
+
+// The first two specialisation constants of every kernel.
+static void add_common_spec(const struct vkd_call *c, struct vkd_dispatch *d)
+{
+    add_spec(d, c->attr.activation);
+    add_spec(d, c->in_count > RESIDUAL);
+}
+
 static struct vkd_dispatch *over_chunks(const struct vkd_call *c, struct vkd_plan *p, const char *kernel,
                                         const struct vkd_pc_batch_norm *pc)
 {
     uint32_t groups[3];
     vkd__groups_1d(c, vkd__div_up((uint64_t) pc->chunks * pc->c4, 64), groups);
     struct vkd_dispatch *d = vkd__dispatch(p, kernel, pc, sizeof(*pc), groups[0], groups[1], groups[2]);
-    if (d)
-        d->spec[d->spec_count++] = c->attr.activation;
+    add_common_spec(c, d);
     return d;
 }
 
@@ -71,15 +83,8 @@ static struct vkd_dispatch *over_channels(const struct vkd_call *c, struct vkd_p
                                           const struct vkd_pc_batch_norm *pc)
 {
     struct vkd_dispatch *d = vkd__dispatch(p, kernel, pc, sizeof(*pc), pc->c4, 1, 1);
-    if (d)
-        d->spec[d->spec_count++] = c->attr.activation;
+    add_common_spec(c, d);
     return d;
-}
-
-static void add_spec(struct vkd_dispatch *d, uint32_t value)
-{
-    if (d)
-        d->spec[d->spec_count++] = value;
 }
 
 static void forward(const struct vkd_call *c, struct vkd_plan *p)
@@ -103,7 +108,6 @@ static void forward(const struct vkd_call *c, struct vkd_plan *p)
     bool residual = c->in_count > RESIDUAL;
     pc = push_apply(c);
     d = over_chunks(c, p, "batch_norm_apply", &pc);
-    add_spec(d, residual);
     vkd__bind(d, VKD_IN(X));
     vkd__bind(d, VKD_OUT(MEAN));
     vkd__bind(d, VKD_OUT(INVSTD));
@@ -115,7 +119,8 @@ static void forward(const struct vkd_call *c, struct vkd_plan *p)
 
 static void backward(const struct vkd_call *c, struct vkd_plan *p)
 {
-    struct vkd_slot y = c->attr.activation ? VKD_OUT(Y) : VKD_IN(X);    // y is needed for the mask alone
+    // y is needed for the mask alone, and only where x does not tell it.
+    struct vkd_slot y = c->attr.activation && c->in_count > RESIDUAL ? VKD_OUT(Y) : VKD_IN(X);
     bool want_x = c->want >> X & 1, want_residual = c->want >> RESIDUAL & 1;
     struct vkd_pc_batch_norm pc = push_sums(c);
     vkd__scratch(p, 0, (uint64_t) pc.chunks * pc.c4 * 32);
@@ -124,9 +129,12 @@ static void backward(const struct vkd_call *c, struct vkd_plan *p)
     vkd__bind(d, y);
     vkd__bind(d, VKD_IN(X));
     vkd__bind(d, VKD_OUT(MEAN));
+    vkd__bind(d, VKD_OUT(INVSTD));
+    vkd__bind(d, VKD_IN(GAMMA));
+    vkd__bind(d, VKD_IN(BETA));
     vkd__bind(d, VKD_SCRATCH(0));
 
-    vkd__scratch(p, 1, (uint64_t) pc.c4 * 64);
+    vkd__scratch(p, 1, (uint64_t) pc.c4 * 80);
     vkd__scratch(p, 2, (uint64_t) pc.c4 * 16);
     vkd__scratch(p, 3, (uint64_t) pc.c4 * 16);
     d = over_channels(c, p, "batch_norm_back_finish", &pc);
@@ -135,6 +143,7 @@ static void backward(const struct vkd_call *c, struct vkd_plan *p)
     vkd__bind(d, VKD_OUT(MEAN));
     vkd__bind(d, VKD_OUT(INVSTD));
     vkd__bind(d, VKD_IN(GAMMA));
+    vkd__bind(d, VKD_IN(BETA));
     vkd__bind(d, c->want >> GAMMA & 1 ? VKD_DIN(GAMMA) : VKD_SCRATCH(2));
     vkd__bind(d, c->want >> BETA & 1 ? VKD_DIN(BETA) : VKD_SCRATCH(3));
     vkd__bind(d, VKD_SCRATCH(1));
@@ -196,7 +205,7 @@ const struct vkd_op vkd_op_batch_norm = {
     .in_min = 5,
     .in_max = 6,
     .grad_in = 1u << X | 1u << GAMMA | 1u << BETA | 1u << RESIDUAL,
-    .reads_in = 1u << X | 1u << GAMMA,
+    .reads_in = 1u << X | 1u << GAMMA | 1u << BETA,
     .reads_out = 1u << Y | 1u << MEAN | 1u << INVSTD,
     .updates_in = 1u << RUNNING_MEAN | 1u << RUNNING_VAR,
     .in_place_grad = true,
