@@ -30,7 +30,7 @@ struct check {
     struct op_report report;
 };
 
-static bool fail(struct check *k, const char *format, ...)
+static bool VKD_PRINTF(2, 3) fail(struct check *k, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
