@@ -118,11 +118,27 @@ static bool tensor_value_add(struct builder *b, const struct vkd_tensor *t)
     return v >= 0;
 }
 
-// Adds scratch values for a call whose operands are known.
+// Extends the lives of the forward tensors that a dispatch of `plan` binds.
+static void use_bound(struct vkd_compiled *c, const struct vkd_step_call *sc, const struct vkd_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->count; i++) {
+        for (uint32_t k = 0; k < plan->dispatches[i].bind_count; k++) {
+            struct vkd_slot s = plan->dispatches[i].bind[k];
+            if (s.kind == VKD_SLOT_IN)
+                use(c, sc->in[s.index]);
+            if (s.kind == VKD_SLOT_OUT)
+                use(c, sc->out[s.index]);
+        }
+    }
+}
+
+// Adds scratch values for a call whose operands are known, and marks those it really reads.
 static vkd_result scratch_add(struct builder *b, struct vkd_step_call *sc)
 {
     struct vkd_plan plan;
     vkd_result r = vkd__call_plan(sc, b->log, &plan);
+    if (r == VKD_OK)
+        use_bound(b->c, sc, &plan);
     for (uint32_t i = 0; r == VKD_OK && i < VKD_MAX_SCRATCH; i++) {
         int64_t v = value_add(b->c, plan.scratch_size[i]);
         sc->scratch[i] = (uint32_t) v;
@@ -142,10 +158,8 @@ static vkd_result forward_add(struct builder *b, const struct vkd_node *node)
         vkd_log_write(b->log, VKD_LOG_ERROR, "%s: %s", node->op->name, sc->call.error);
         return VKD_INVALID;
     }
-    for (uint32_t i = 0; i < node->in_count; i++) {
+    for (uint32_t i = 0; i < node->in_count; i++)
         sc->in[i] = tensor_place(b, node->in[i]);
-        use(b->c, sc->in[i]);
-    }
     for (uint32_t i = 0; i < node->out_count; i++) {
         if (!tensor_value_add(b, node->out[i]))
             return VKD_NO_MEMORY;
@@ -171,8 +185,6 @@ static vkd_result gradient_sum(struct builder *b, uint32_t id, struct vkd_place 
         return VKD_INVALID;
     sc->in[0] = b->grad[id];
     sc->in[1] = more;
-    use(b->c, sc->in[0]);
-    use(b->c, sc->in[1]);
     if (b->grad[id].kind == VKD_PLACE_GRAD)
         sc->out[0] = b->grad[id];
     else if (!place_new(b, vkd__desc_size(desc), &sc->out[0]))
@@ -210,10 +222,10 @@ static vkd_result backward_add(struct builder *b, const struct vkd_node *node)
     sc->call.want = want;
     for (uint32_t i = 0; i < node->in_count; i++)
         if (node->op->reads_in >> i & 1)
-            use(b->c, sc->in[i] = tensor_place(b, node->in[i]));
+            sc->in[i] = tensor_place(b, node->in[i]);
     for (uint32_t i = 0; i < node->out_count; i++)
         if (node->op->reads_out >> i & 1)
-            use(b->c, sc->out[i] = tensor_place(b, node->out[i]));
+            sc->out[i] = tensor_place(b, node->out[i]);
     use(b->c, sc->dout = b->grad[node->out[0]->id]);
     // Two inputs may be the same tensor: then both contributions need a place of their own.
     for (uint32_t i = 0; i < node->in_count; i++) {

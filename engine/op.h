@@ -76,8 +76,8 @@ struct vkd_op {
     const char *name;
     uint8_t in_min, in_max;
     uint32_t grad_in;       // bit i: in[i] has a gradient
-    uint32_t reads_in;      // backward reads these forward inputs ...
-    uint32_t reads_out;     // ... and these forward outputs
+    uint32_t reads_in;      // backward may read these forward inputs ...
+    uint32_t reads_out;     // ... and these forward outputs; what it binds decides how long they live
     uint32_t updates_in;    // training forward overwrites these state inputs
     bool in_place;          // out[0] may lie on in[0] (same shape and dtype; elementwise)
     bool in_place_grad;     // DIN(0) may lie on DOUT
