@@ -203,15 +203,18 @@ static bool contribution_place(struct builder *b, const struct vkd_tensor *t, st
     return place_new(b, vkd__desc_size(t->desc), out);
 }
 
-static vkd_result backward_add(struct builder *b, const struct vkd_node *node)
+// Gives tensor `t` one more contribution to its gradient.
+static vkd_result contribute(struct builder *b, const struct vkd_tensor *t, struct vkd_place more)
 {
-    uint32_t want = 0;
-    for (uint32_t i = 0; i < node->in_count; i++)
-        if ((node->op->grad_in >> i & 1) && b->wants[node->in[i]->id])
-            want |= 1u << i;
-    if (!want || b->grad[node->out[0]->id].kind == VKD_PLACE_NONE)
-        return VKD_OK;
+    if (b->grad[t->id].kind != VKD_PLACE_NONE)
+        return gradient_sum(b, t->id, more);
+    b->grad[t->id] = more;
+    return VKD_OK;
+}
 
+// Adds the backward call of `node` for the inputs in `want`; their contributions go to din[].
+static vkd_result backward_call(struct builder *b, const struct vkd_node *node, uint32_t want, struct vkd_place *din)
+{
     struct vkd_step_call *sc = call_add(b->c);
     if (!sc)
         return VKD_NO_MEMORY;
@@ -227,29 +230,39 @@ static vkd_result backward_add(struct builder *b, const struct vkd_node *node)
         if (node->op->reads_out >> i & 1)
             sc->out[i] = tensor_place(b, node->out[i]);
     use(b->c, sc->dout = b->grad[node->out[0]->id]);
-    // Two inputs may be the same tensor: then both contributions need a place of their own.
     for (uint32_t i = 0; i < node->in_count; i++) {
         if (!(want >> i & 1))
             continue;
         if (!contribution_place(b, node->in[i], &sc->din[i]))
             return VKD_NO_MEMORY;
+        // Two inputs may be the same parameter: then both contributions need a place of their own.
         for (uint32_t k = 0; k < i; k++)
             if (sc->din[i].kind == VKD_PLACE_GRAD && sc->din[k].kind == VKD_PLACE_GRAD &&
                 sc->din[k].index == sc->din[i].index && !place_new(b, vkd__desc_size(node->in[i]->desc), &sc->din[i]))
                 return VKD_NO_MEMORY;
     }
-    vkd_result r = scratch_add(b, sc);
-    struct vkd_place din[VKD_MAX_IN];           // sums below may move the list of calls
-    memcpy(din, sc->din, sizeof(din));
-    for (uint32_t i = 0; r == VKD_OK && i < node->in_count; i++) {
-        if (!(want >> i & 1))
+    memcpy(din, sc->din, sizeof(sc->din));      // sums added later may move the list of calls
+    return scratch_add(b, sc);
+}
+
+static vkd_result backward_add(struct builder *b, const struct vkd_node *node)
+{
+    struct vkd_place dout = b->grad[node->out[0]->id], din[VKD_MAX_IN];
+    uint32_t want = 0, passed = 0;
+    for (uint32_t i = 0; i < node->in_count; i++) {
+        if (!(node->op->grad_in >> i & 1) || !b->wants[node->in[i]->id])
             continue;
-        uint32_t id = node->in[i]->id;
-        if (b->grad[id].kind == VKD_PLACE_NONE)
-            b->grad[id] = din[i];
+        if ((node->op->same_grad >> i & 1) && node->in[i]->kind != VKD_TENSOR_PARAM)
+            passed |= 1u << i;
         else
-            r = gradient_sum(b, id, din[i]);
+            want |= 1u << i;
     }
+    if (dout.kind == VKD_PLACE_NONE)
+        return VKD_OK;
+    vkd_result r = want ? backward_call(b, node, want, din) : VKD_OK;
+    for (uint32_t i = 0; r == VKD_OK && i < node->in_count; i++)
+        if ((want | passed) >> i & 1)
+            r = contribute(b, node->in[i], passed >> i & 1 ? dout : din[i]);
     return r;
 }
 

@@ -81,6 +81,7 @@ struct vkd_op {
     uint32_t updates_in;    // training forward overwrites these state inputs
     bool in_place;          // out[0] may lie on in[0] (same shape and dtype; elementwise)
     bool in_place_grad;     // DIN(0) may lie on DOUT
+    uint32_t same_grad;     // bit i: the gradient of in[i] is DOUT itself; a graph then needs no dispatch
 
     // Fills out[] and out_count. False rejects the call with c->error (expected, found).
     bool (*shape)(struct vkd_call *c);

@@ -24,6 +24,7 @@ const struct vkd_op vkd_op_add = {
     .in_min = 2,
     .in_max = 2,
     .grad_in = 3,
+    .same_grad = 3,
     .in_place = true,
     .in_place_grad = true,
     .shape = vkd__elementwise_shape,

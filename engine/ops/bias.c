@@ -39,6 +39,7 @@ const struct vkd_op vkd_op_bias = {
     .in_min = 2,
     .in_max = 2,
     .grad_in = 3,
+    .same_grad = 1,
     .in_place = true,
     .in_place_grad = true,
     .shape = shape,
