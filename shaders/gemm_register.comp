@@ -44,6 +44,16 @@ vec4 b[4 * TN];
 uint lane = gl_LocalInvocationID.x;
 uint m0, n0;        // first row of the lane, first vec4 column of the tile
 
+// The number of b[f] among the vec4 of 4 k.
+uint b_number(uint f)
+{
+#if TEXEL
+    return f * 8 + lane;
+#else
+    return f;
+#endif
+}
+
 // Columns 4 j ... 4 j + 3 of row k of the B tile.
 vec4 b_at(uint k, uint j)
 {
@@ -74,22 +84,45 @@ void multiply()
     }
 }
 
-// Loads 4 rows of B from row k on (B_T: vec4 k/4 of its rows). Rows past the end meet zeros of A.
-void load_b(uint base, uint k, uint k_end)
+uint b_col[b.length()];     // offset of b[f] from the first row or column of a tile of B
+
+void init_b()
 {
     [[unroll]] for (uint f = 0; f < b.length(); f++) {
-#if TEXEL
-        uint e = f * 8 + lane;
-#else
-        uint e = f;
-#endif
 #if B_T
-        b[f] = LOAD(B, base + min(n0 * 4 + e, pc.n - 1) * pc.ldb + k / 4);
+        b_col[f] = min(n0 * 4 + b_number(f), pc.n - 1) * pc.ldb;
 #else
-        b[f] = LOAD(B, base + min(k + e / TN, k_end - 1) * pc.ldb + min(n0 + e % TN, pc.ldb - 1));
+        b_col[f] = min(n0 + b_number(f) % TN, pc.ldb - 1);
 #endif
     }
 }
+
+// Loads 4 rows of B from row k on (B_T: vec4 k/4 of its rows). Rows from k_end on meet zeros of A, but
+// may lie past the end of B.
+void load_b(uint base, uint k, uint k_end)
+{
+    [[unroll]] for (uint f = 0; f < b.length(); f++) {
+#if B_T
+        b[f] = LOAD(B, base + k / 4 + b_col[f]);
+#else
+        b[f] = LOAD(B, base + min(k + b_number(f) / TN, k_end - 1) * pc.ldb + b_col[f]);
+#endif
+    }
+}
+
+#if GATHER
+// The next pixel of the rows: carries px into py and the image's number.
+void next_pixel(inout uint px, inout uint py, inout uint image)
+{
+    px++;
+    bool wrap_x = px == pc.rows_w;
+    px = wrap_x ? 0 : px;
+    py += uint(wrap_x);
+    bool wrap_y = py == pc.rows_h;
+    py = wrap_y ? 0 : py;
+    image += uint(wrap_y);
+}
+#endif
 
 #if !GATHER
 
@@ -117,31 +150,33 @@ void reduce()
 
 void reduce()
 {
-    uint image[TM];
+    uint first[TM];     // vec4 of the row's pixel for a tap that does not move
     int y[TM], x[TM];
+    uint row = m0 / pc.rows_w, image = row / pc.rows_h, py = row % pc.rows_h, px = m0 % pc.rows_w;
     [[unroll]] for (uint i = 0; i < TM; i++) {
-        uint m = min(m0 + i, pc.m - 1), row = m / pc.rows_w;
-        image[i] = row / pc.rows_h * pc.src_h;
-        y[i] = int(row % pc.rows_h) * pc.mul_y + pc.base_y;
-        x[i] = int(m % pc.rows_w) * pc.mul_x + pc.base_x;
+        y[i] = m0 + i < pc.m ? int(py) * pc.mul_y + pc.base_y : 0x40000000;
+        x[i] = int(px) * pc.mul_x + pc.base_x;
+        first[i] = uint((int(image * pc.src_h) + y[i]) * int(pc.src_w) + x[i]) * pc.src_c;
+        next_pixel(px, py, image);
     }
-    for (uint u = 0; u < pc.taps_y; u++) {
-        for (uint v = 0; v < pc.taps_x; v++) {
-            bool ok[TM];
-            uint src[TM];
-            [[unroll]] for (uint i = 0; i < TM; i++) {
-                uint py = uint(y[i] + int(u) * pc.step_y), px = uint(x[i] + int(v) * pc.step_x);
-                ok[i] = py < pc.src_h && px < pc.src_w;
-                src[i] = ((image[i] + py) * pc.src_w + px) * pc.src_c;
-            }
-            uint base = (pc.tap0 + u * pc.tap_dy + v * pc.tap_dx) * pc.tap_stride;
-            for (uint c = 0; c < pc.src_c; c++) {
-                [[unroll]] for (uint i = 0; i < TM; i++)
-                    a[i] = LOAD_IF(ok[i], A, src[i] + c);
-                load_b(base, c * 4, pc.src_c * 4);
-                multiply();
-            }
+    // One loop over taps and channels: leaving an inner loop copies every accumulator on these drivers.
+    uint u = 0, v = 0, c = 0, end = pc.taps_y * pc.taps_x * pc.src_c;
+    for (uint k = 0; k < end; k++) {
+        int dy = int(u) * pc.step_y, dx = int(v) * pc.step_x;
+        uint shift = uint(dy * int(pc.src_w) + dx) * pc.src_c + c;
+        [[unroll]] for (uint i = 0; i < TM; i++) {
+            bool ok = uint(y[i] + dy) < pc.src_h && uint(x[i] + dx) < pc.src_w;
+            a[i] = LOAD_IF(ok, A, first[i] + shift);
         }
+        load_b((pc.tap0 + u * pc.tap_dy + v * pc.tap_dx) * pc.tap_stride, c * 4, ~0u);
+        multiply();
+        c++;
+        bool wrap_c = c == pc.src_c;
+        c = wrap_c ? 0 : c;
+        v += uint(wrap_c);
+        bool wrap_v = v == pc.taps_x;
+        v = wrap_v ? 0 : v;
+        u += uint(wrap_v);
     }
 }
 
@@ -149,30 +184,25 @@ void reduce()
 
 void reduce()
 {
-    uint c[TM / 4];
+    uint first[TM / 4];
     int y[TM / 4], x[TM / 4];
     [[unroll]] for (uint g = 0; g < TM / 4; g++) {
         uint m = min(m0, pc.m - 4) / 4 + g, tap = m / pc.src_c;
-        c[g] = m % pc.src_c;
         y[g] = pc.base_y + int(tap / pc.taps_x) * pc.step_y;
         x[g] = pc.base_x + int(tap % pc.taps_x) * pc.step_x;
+        first[g] = uint(y[g] * int(pc.src_w) + x[g]) * pc.src_c + m % pc.src_c;
     }
     uint begin = gl_WorkGroupID.z * pc.split, end = min(begin + pc.split, pc.k);
     uint px = begin % pc.rows_w, py = begin / pc.rows_w % pc.rows_h, image = begin / pc.rows_w / pc.rows_h;
     for (uint k = begin; k < end; k += 4) {
         [[unroll]] for (uint q = 0; q < 4; q++) {
+            int sy = int(py) * pc.mul_y, sx = int(px) * pc.mul_x;
+            uint pixel = uint((int(image * pc.src_h) + sy) * int(pc.src_w) + sx) * pc.src_c;
             [[unroll]] for (uint g = 0; g < TM / 4; g++) {
-                uint sy = uint(int(py) * pc.mul_y + y[g]), sx = uint(int(px) * pc.mul_x + x[g]);
-                a[q * (TM / 4) + g] = LOAD_IF(k + q < end && sy < pc.src_h && sx < pc.src_w, A,
-                                              ((image * pc.src_h + sy) * pc.src_w + sx) * pc.src_c + c[g]);
+                bool ok = k + q < end && uint(sy + y[g]) < pc.src_h && uint(sx + x[g]) < pc.src_w;
+                a[q * (TM / 4) + g] = LOAD_IF(ok, A, pixel + first[g]);
             }
-            px++;
-            bool wrap_x = px == pc.rows_w;
-            px = wrap_x ? 0 : px;
-            py += uint(wrap_x);
-            bool wrap_y = py == pc.rows_h;
-            py = wrap_y ? 0 : py;
-            image += uint(wrap_y);
+            next_pixel(px, py, image);
         }
         load_b(0, k, end);
         multiply();
@@ -184,7 +214,7 @@ void reduce()
 // Where row m of C begins.
 uint c_row(uint m)
 {
-#if GATHER && !A_T
+#if GATHER && B_T
     uint row = m / pc.rows_w, image = row / pc.rows_h;
     uint y = row % pc.rows_h * (pc.out_mul & 0xffff) + (pc.out_base & 0xffff);
     uint x = m % pc.rows_w * (pc.out_mul >> 16) + (pc.out_base >> 16);
@@ -199,6 +229,7 @@ void main()
     uint tile = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
     m0 = (tile / pc.tiles_n * 8 + lane) * TM;
     n0 = tile % pc.tiles_n * TN;
+    init_b();
     [[unroll]] for (uint i = 0; i < TM; i++)
         [[unroll]] for (uint j = 0; j < TN; j++)
             acc[i][j] = vec4(0);

@@ -25,6 +25,14 @@ enum vkd_conv_pass { VKD_CONV_FORWARD, VKD_CONV_DGRAD, VKD_CONV_WGRAD };
 void vkd__conv_gather(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v,
                       enum vkd_conv_pass pass, struct vkd_conv_slots slots);
 
+// conv_winograd.c: 3x3, stride 1, dilation 1, no groups, padding up to 2. Its error against exact
+// arithmetic is about 1e-5 of the results' scale.
+bool vkd__conv_winograd_fits(const struct vkd_caps *caps, const struct vkd_conv *v);
+// Is it faster than vkd__conv_gather, by a static rule?
+bool vkd__conv_winograd_pays(const struct vkd_caps *caps, const struct vkd_conv *v, enum vkd_conv_pass pass);
+void vkd__conv_winograd(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v,
+                        enum vkd_conv_pass pass, struct vkd_conv_slots slots);
+
 // conv_grouped.c: any number of groups; a kernel of its own where there is one channel per group.
 void vkd__conv_grouped(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v,
                        enum vkd_conv_pass pass, struct vkd_conv_slots slots);

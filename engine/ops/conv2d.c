@@ -54,11 +54,20 @@ static bool shape(struct vkd_call *c)
     return true;
 }
 
+static bool use_winograd(const struct vkd_call *c, const struct vkd_conv *v, enum vkd_conv_pass pass)
+{
+    if (c->attr.algorithm == VKD_CONV_WINOGRAD)
+        return vkd__conv_winograd_fits(c->caps, v);
+    return c->attr.algorithm == VKD_CONV_AUTO && vkd__conv_winograd_pays(c->caps, v, pass);
+}
+
 static void plan(const struct vkd_call *c, struct vkd_plan *p, enum vkd_conv_pass pass, struct vkd_conv_slots slots)
 {
     struct vkd_conv v = geometry(c);
     if (v.groups > 1)
         vkd__conv_grouped(c, p, &v, pass, slots);
+    else if (use_winograd(c, &v, pass))
+        vkd__conv_winograd(c, p, &v, pass, slots);
     else
         vkd__conv_gather(c, p, &v, pass, slots);
 }

@@ -4,6 +4,8 @@
 #define S(y, x) .stride = { y, x }
 #define P(y, x) .pad = { y, x }
 #define D(y, x) .dilation = { y, x }
+#define WINOGRAD .algorithm = VKD_CONV_WINOGRAD
+#define TILES { .nmse = 1e-11, .max = 5e-5, .grad = 1e-4, .why = "the transforms of Winograd tiles lose about 4 bits" }
 #define LONG { .nmse = 1e-11, .max = 1e-4, .grad = 2e-4, .why = "the filter's gradient sums 70,000 pixels" }
 
 const struct op_row vkd_rows_conv2d[] = {
@@ -60,6 +62,19 @@ const struct op_row vkd_rows_conv2d[] = {
     { .op = "conv2d", .force_gpu_family = true, .in = { F32(2, 7, 6, 5), F32(3, 3, 1, 5) },
       .attr = { P(1, 1), .groups = 5 } },
     { .op = "conv2d", .force_gpu_family = true, .in = { F32(70, 32, 32, 4), F32(2, 1, 4, 4) }, .samples = 4, .tol = LONG },
+    // Winograd against the same reference
+    { .op = "conv2d", .in = { F32(1, 1, 1, 1), WEIGHT(3, 3, 1, 1) }, .attr = { P(1, 1), WINOGRAD }, .tol = TILES },
+    { .op = "conv2d", .in = { F32(2, 4, 4, 4), WEIGHT(3, 3, 4, 4) }, .attr = { P(1, 1), WINOGRAD }, .tol = TILES },
+    { .op = "conv2d", .in = { F32(2, 9, 6, 5), WEIGHT(3, 3, 5, 9) }, .attr = { P(1, 1), WINOGRAD }, .tol = TILES },
+    { .op = "conv2d", .in = { F32(1, 7, 7, 17), WEIGHT(3, 3, 17, 33) }, .attr = { P(0, 2), WINOGRAD }, .tol = TILES },
+    { .op = "conv2d", .in = { F32(1, 6, 13, 3), WEIGHT(3, 3, 3, 6) }, .attr = { P(2, 0), WINOGRAD }, .tol = TILES },
+    { .op = "conv2d", .in = { F32(2, 13, 8, 6), WEIGHT(3, 3, 6, 40) }, .attr = { WINOGRAD }, .tol = TILES },
+    { .op = "conv2d", .in = { F32(34, 20, 20, 64), WEIGHT(3, 3, 64, 8) }, .attr = { P(1, 1), WINOGRAD },
+      .samples = 2, .tol = TILES },
+    { .op = "conv2d", .force_gpu_family = true, .in = { F32(2, 9, 6, 5), WEIGHT(3, 3, 5, 9) },
+      .attr = { P(1, 1), WINOGRAD }, .tol = TILES },
+    { .op = "conv2d", .force_gpu_family = true, .in = { F32(1, 10, 11, 20), WEIGHT(3, 3, 20, 70) },
+      .attr = { P(1, 1), WINOGRAD }, .tol = TILES },
     // Rejected
     { .op = "conv2d", .in = { F32(1, 4, 4, 4), F32(3, 3, 3, 4) }, .rejects = "input channels" },
     { .op = "conv2d", .in = { F32(1, 4, 4, 6), F32(3, 3, 1, 6) }, .attr = { .groups = 4 }, .rejects = "do not divide" },

@@ -1,0 +1,55 @@
+//: axis image:GRADIENT=0 gradient:GRADIENT=1
+//: axis texel:TEXEL=1 buffer:TEXEL=0
+// winograd_input -- V(36, tiles, C) = B^T d B of each 6x6 tile of an image, or A dy A^T of each 4x4
+// tile of a gradient. Outside the image there are zeros.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#include "pc_winograd.h"
+#include "winograd.glsl"
+
+layout(local_size_x = 64) in;
+layout(push_constant) uniform block { vkd_pc_winograd pc; };
+#if TEXEL
+layout(binding = 0) uniform samplerBuffer X;
+#define LOAD(i) texelFetch(X, int(i))
+#else
+layout(binding = 0) readonly restrict buffer X_ { vec4 X[]; };
+#define LOAD(i) X[i]
+#endif
+layout(binding = 1) writeonly restrict buffer V_ { vec4 V[]; };
+
+#if GRADIENT
+const uint SIDE = 4;
+#define APPLY apply_a
+#else
+const uint SIDE = 6;
+#define APPLY apply_bt
+#endif
+
+void main()
+{
+    uint i = (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x) * 64 + gl_LocalInvocationID.x;
+    if (i >= pc.count)
+        return;
+    uint c = i % pc.c, tile = i / pc.c;
+    uint y0 = tile / pc.tiles_x % pc.tiles_y * 4 + pc.ofs_y, x0 = tile % pc.tiles_x * 4 + pc.ofs_x;
+    uint image = tile / pc.tiles_x / pc.tiles_y * pc.h;
+    vec4 rows[SIDE][6];
+    [[unroll]] for (uint y = 0; y < SIDE; y++) {
+        vec4 d[SIDE];
+        [[unroll]] for (uint x = 0; x < SIDE; x++) {
+            bool ok = y0 + y < pc.h && x0 + x < pc.w;
+            d[x] = mix(vec4(0), LOAD(ok ? ((image + y0 + y) * pc.w + x0 + x) * pc.c + c : 0), bvec4(ok));
+        }
+        APPLY(d, rows[y]);
+    }
+    [[unroll]] for (uint x = 0; x < 6; x++) {
+        vec4 d[SIDE], t[6];
+        [[unroll]] for (uint y = 0; y < SIDE; y++)
+            d[y] = rows[y][x];
+        APPLY(d, t);
+        [[unroll]] for (uint y = 0; y < 6; y++)
+            V[((y * 6 + x) * pc.tiles + tile) * pc.c + c] = t[y];
+    }
+}

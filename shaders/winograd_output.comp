@@ -1,0 +1,44 @@
+//: axis texel:TEXEL=1 buffer:TEXEL=0
+// winograd_output -- the 4x4 results A^T m A of each tile of M(36, tiles, K), cut at the image's edge.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#include "pc_winograd.h"
+#include "winograd.glsl"
+
+layout(local_size_x = 64) in;
+layout(push_constant) uniform block { vkd_pc_winograd pc; };
+#if TEXEL
+layout(binding = 0) uniform samplerBuffer M;
+#define LOAD(i) texelFetch(M, int(i))
+#else
+layout(binding = 0) readonly restrict buffer M_ { vec4 M[]; };
+#define LOAD(i) M[i]
+#endif
+layout(binding = 1) writeonly restrict buffer Y_ { vec4 Y[]; };
+
+void main()
+{
+    uint i = (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x) * 64 + gl_LocalInvocationID.x;
+    if (i >= pc.count)
+        return;
+    uint c = i % pc.c, tile = i / pc.c;
+    uint y0 = tile / pc.tiles_x % pc.tiles_y * 4, x0 = tile % pc.tiles_x * 4;
+    uint image = tile / pc.tiles_x / pc.tiles_y * pc.h;
+    vec4 rows[6][4];
+    [[unroll]] for (uint y = 0; y < 6; y++) {
+        vec4 m[6];
+        [[unroll]] for (uint x = 0; x < 6; x++)
+            m[x] = LOAD(((y * 6 + x) * pc.tiles + tile) * pc.c + c);
+        apply_at(m, rows[y]);
+    }
+    [[unroll]] for (uint x = 0; x < 4; x++) {
+        vec4 m[6], t[4];
+        [[unroll]] for (uint y = 0; y < 6; y++)
+            m[y] = rows[y][x];
+        apply_at(m, t);
+        [[unroll]] for (uint y = 0; y < 4; y++)
+            if (y0 + y < pc.h && x0 + x < pc.w)
+                Y[((image + y0 + y) * pc.w + x0 + x) * pc.c + c] = t[y];
+    }
+}
