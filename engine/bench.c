@@ -20,7 +20,13 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static vkd_result median(struct vkd__op_run *run, enum vkd__op_pass pass, uint32_t runs, double *seconds)
+struct vkd__bench_time vkd__bench_summary(double *times, uint32_t count)
+{
+    qsort(times, count, sizeof(*times), by_value);
+    return (struct vkd__bench_time) { times[count / 2], times[count / 4], times[count - 1 - count / 4] };
+}
+
+static vkd_result time_runs(struct vkd__op_run *run, enum vkd__op_pass pass, uint32_t runs, struct vkd__bench_time *out)
 {
     vkd_result r = vkd__op_run_pass(run, pass);
     double *times = calloc(runs ? runs : 1, sizeof(*times));
@@ -28,16 +34,14 @@ static vkd_result median(struct vkd__op_run *run, enum vkd__op_pass pass, uint32
         r = VKD_NO_MEMORY;
     for (uint32_t i = 0; r >= 0 && i < runs; i++)
         r = vkd__op_run_time(run, pass, 1, &times[i]);
-    if (r >= 0) {
-        qsort(times, runs, sizeof(*times), by_value);
-        *seconds = times[runs / 2];
-    }
+    if (r >= 0 && runs)
+        *out = vkd__bench_summary(times, runs);
     free(times);
     return r;
 }
 
 static vkd_result time_pass(vkd_device *dev, const struct vkd_call *c, enum vkd__op_pass pass, uint32_t runs,
-                            double *seconds)
+                            struct vkd__bench_time *out)
 {
     struct vkd__op_run *run = NULL;
     vkd_result r = vkd__op_run_create(dev, &(struct vkd__op_run_params) {
@@ -52,7 +56,7 @@ static vkd_result time_pass(vkd_device *dev, const struct vkd_call *c, enum vkd_
     }
     float *dy = vkd__op_run_data(run, VKD_SLOT_DOUT, 0, &size);
     fill(dy, size);
-    r = median(run, pass, runs, seconds);
+    r = time_runs(run, pass, runs, out);
     vkd__op_run_destroy(&run);
     return r;
 }

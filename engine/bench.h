@@ -4,8 +4,12 @@
 
 #include "op.h"
 
-// Median seconds of the forward pass and of each input's gradient alone (0 where there is none).
-struct vkd__bench_times { double forward, grad[VKD_MAX_IN]; };
+// Seconds of one run: the median, and the quarters below and above it. All 0 where there is nothing to run.
+struct vkd__bench_time { double median, low, high; };
+struct vkd__bench_times { struct vkd__bench_time forward, grad[VKD_MAX_IN]; };   // each gradient alone
+
+// Sorts `times` and summarises them; `count` is at least 1.
+struct vkd__bench_time vkd__bench_summary(double *times, uint32_t count);
 
 // Times `op` on random f32 inputs of these shapes: `runs` (at least 1) submissions after one that warms up, in
 // which drivers may still compile.

@@ -148,6 +148,9 @@ static const struct {
     { "data info", 2, "", "expected info or check" },
     { "data info 'idx:set?limt=3'", 2, "", "limit" },
     { "data info 'idx:set?classes=7-19'", 2, "", "classes" },
+    { "bench --help", 0, "roofline", "" },
+    { "bench gmem", 2, "", "did you mean 'gemm'?" },
+    { "bench --runs 0", 2, "", "--runs: expected" },
     { "devices extra", 2, "", "unexpected argument 'extra'" },
 };
 
@@ -270,6 +273,18 @@ START_TEST(train_eval_export)
 }
 END_TEST
 
+START_TEST(bench_json)
+{
+    int status = run("bench ops --runs 1 --json");
+    ck_assert_msg(status == 0, "status %d\n%s%s", status, out, err);
+    json_t *doc = parsed();
+    has_keys(doc, "device roofline results");
+    has_keys(json_object_get(doc, "roofline"), "copy_gb_s f32_gflops f16_gflops");
+    has_keys(json_array_get(json_object_get(doc, "results"), 0), "name shape dtype variant ms gflops gb_s share");
+    json_decref(doc);
+}
+END_TEST
+
 START_TEST(interrupt_and_resume)
 {
     ck_assert_int_eq(system("cd " DIR " && (" PROGRAM " train small.yaml --set epochs=100000 --out stopped >out.txt 2>err.txt"
@@ -297,6 +312,7 @@ int main(void)
     tcase_add_test(t, data_json);
     tcase_add_test(t, broken_data);
     tcase_add_test(t, train_eval_export);
+    tcase_add_test(t, bench_json);
     tcase_add_test(t, interrupt_and_resume);
     Suite *s = suite_create("cli");
     suite_add_tcase(s, t);

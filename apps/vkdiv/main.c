@@ -14,6 +14,7 @@ static const struct app_command commands[] = {
     { "data",    "what a data set holds; find broken images",                     cmd_data },
     { "devices", "list the Vulkan devices",                                       cmd_devices },
     { "doctor",  "check loader, drivers and devices, and say what is missing",    cmd_doctor },
+    { "bench",   "measure kernels and models, and their share of the roofline",   cmd_bench },
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
