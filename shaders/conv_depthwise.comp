@@ -1,17 +1,21 @@
-//: axis forward:PASS=0 dgrad:PASS=1 wgrad:PASS=2
+//: axis pixels:WGRAD=0 wgrad:WGRAD=1
+//: axis any:STRIDE=0 three1:STRIDE=1 three2:STRIDE=2
 //: axis texel:TEXEL=1 buffer:TEXEL=0
-// conv_depthwise -- convolution with one channel per group; w is (R, S, 1, C).
+// conv_depthwise -- convolution with one channel per group; w is (R, S, 1, C). See pc_gemm.h for the
+// gathering, which serves forward and dgrad alike.
 //
-//   forward  y(n, oy, ox, c) = sum over r, s of x(n, oy stride - pad + r dilation, ..., c) w(r, s, c)
-//   dgrad    dx(n, y, x, c) = sum of dy w over the taps that y(n, oy, ox, c) took from x(n, y, x, c)
-//   wgrad    dw(r, s, c) = sum of x dy over the pixels; a part of them per workgroup z
+//   pixels   out(row, c) = sum over taps of src(pixel of row and tap, c) w(tap, c)
+//   wgrad    dw(tap, c) = sum over the rows of src dy; one part of them per workgroup z
+//
+// The variants three1 and three2 are for filter rows of 3 neighbours at stride 1 and 2: they load each
+// pixel once per filter row.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#include "pc_conv.h"
+#include "pc_gemm.h"
 
 layout(local_size_x = 64) in;
-layout(push_constant) uniform block { vkd_pc_conv pc; };
+layout(push_constant) uniform block { vkd_pc_gather pc; };
 #if TEXEL
 layout(binding = 0) uniform samplerBuffer A;
 layout(binding = 1) uniform samplerBuffer B;
@@ -23,71 +27,105 @@ layout(binding = 1) readonly restrict buffer B_ { vec4 B[]; };
 #endif
 layout(binding = 2) writeonly restrict buffer OUT { vec4 result[]; };
 
-#define LOAD_IF(ok, buf, i) mix(vec4(0), LOAD(buf, (ok) ? (i) : 0), bvec4(ok))
+vec4 pixel(bool ok, uint i) { return mix(vec4(0), LOAD(A, ok ? i : 0), bvec4(ok)); }
+
+#if !WGRAD
 
 // Four neighbours of a row per thread share the loads of the filter.
-void pixels(uint i)
+void compute(uint i)
 {
-#if PASS == 0
-    uint h = pc.h, w = pc.w, out_h = pc.oh, out_w = pc.ow;
-#else
-    uint h = pc.oh, w = pc.ow, out_h = pc.h, out_w = pc.w;
-#endif
-    uint c4 = pc.c / 4, c = i % c4, quads = (out_w + 3) / 4;
-    uint x0 = i / c4 % quads * 4, row = i / c4 / quads, y = row % out_h, n = row / out_h;
+    uint c = i % pc.src_c, quads = (pc.rows_w + 3) / 4;
+    uint x = i / pc.src_c % quads * 4, row = i / pc.src_c / quads, y = row % pc.rows_h, image = row / pc.rows_h;
     vec4 acc[4] = vec4[4](vec4(0), vec4(0), vec4(0), vec4(0));
-    for (uint r = 0; r < pc.r; r++) {
-#if PASS == 0
-        uint sy = y * pc.stride_y + r * pc.dilation_y - pc.pad_y;
-        bool ok_y = sy < h;
+    for (uint u = 0; u < pc.taps_y; u++) {
+        uint sy = uint(int(y) * pc.mul_y + pc.base_y + int(u) * pc.step_y);
+        uint from = (image * pc.src_h + sy) * pc.src_w;
+        uint tap = pc.tap0 + u * pc.tap_dy;
+#if STRIDE
+        vec4 d[3 * STRIDE + 3];
+        [[unroll]] for (uint j = 0; j < d.length(); j++) {
+            uint sx = uint(int(x) * STRIDE + pc.base_x) + j;
+            d[j] = pixel(sy < pc.src_h && sx < pc.src_w, (from + sx) * pc.src_c + c);
+        }
+        [[unroll]] for (uint v = 0; v < 3; v++) {
+            vec4 w = LOAD(B, (tap + v * pc.tap_dx) * pc.src_c + c);
+            [[unroll]] for (uint q = 0; q < 4; q++)
+                acc[q] += d[q * STRIDE + v] * w;
+        }
 #else
-        uint ty = y + pc.pad_y - r * pc.dilation_y, sy = ty / pc.stride_y;
-        bool ok_y = ty < 0x80000000u && ty % pc.stride_y == 0 && sy < h;
-#endif
-        for (uint s = 0; s < pc.s; s++) {
-            vec4 f = LOAD(B, (r * pc.s + s) * c4 + c);
+        for (uint v = 0; v < pc.taps_x; v++) {
+            vec4 w = LOAD(B, (tap + v * pc.tap_dx) * pc.src_c + c);
             [[unroll]] for (uint q = 0; q < 4; q++) {
-#if PASS == 0
-                uint sx = (x0 + q) * pc.stride_x + s * pc.dilation_x - pc.pad_x;
-                bool ok = ok_y && sx < w;
-#else
-                uint tx = x0 + q + pc.pad_x - s * pc.dilation_x, sx = tx / pc.stride_x;
-                bool ok = ok_y && tx < 0x80000000u && tx % pc.stride_x == 0 && sx < w;
-#endif
-                acc[q] += LOAD_IF(ok, A, ((n * h + sy) * w + sx) * c4 + c) * f;
+                uint sx = uint(int(x + q) * pc.mul_x + pc.base_x + int(v) * pc.step_x);
+                acc[q] += pixel(sy < pc.src_h && sx < pc.src_w, (from + sx) * pc.src_c + c) * w;
             }
         }
+#endif
     }
+    uint to = (image * pc.out_h + y * (pc.out_mul & 0xffff) + (pc.out_base & 0xffff)) * pc.out_w;
     [[unroll]] for (uint q = 0; q < 4; q++)
-        if (x0 + q < out_w)
-            result[(row * out_w + x0 + q) * c4 + c] = acc[q];
+        if (x + q < pc.rows_w)
+            result[(to + (x + q) * (pc.out_mul >> 16) + (pc.out_base >> 16)) * pc.src_c + c] = acc[q];
 }
 
-// Padding channels of w may hold anything in dgrad, but dy is zero there.
-void filter_gradient(uint i)
+#elif STRIDE
+
+// A thread sums the 3 taps of a filter row.
+void compute(uint i)
 {
-    uint c4 = pc.c / 4, c = i % c4, s = i / c4 % pc.s, r = i / c4 / pc.s;
-    uint row = gl_WorkGroupID.z * pc.part_rows, end = min(row + pc.part_rows, pc.images * pc.oh);
-    vec4 sum = vec4(0);
+    uint c = i % pc.src_c, u = i / pc.src_c;
+    uint row = gl_WorkGroupID.z * pc.split, end = min(row + pc.split, pc.k);
+    vec4 sum[3] = vec4[3](vec4(0), vec4(0), vec4(0));
     for (; row < end; row++) {
-        uint sy = row % pc.oh * pc.stride_y + r * pc.dilation_y - pc.pad_y;
-        uint from = (row / pc.oh * pc.h + sy) * pc.w;
-        for (uint x = 0; x < pc.ow; x++) {
-            uint sx = x * pc.stride_x + s * pc.dilation_x - pc.pad_x;
-            sum += LOAD_IF(sy < pc.h && sx < pc.w, A, (from + sx) * c4 + c) * LOAD(B, (row * pc.ow + x) * c4 + c);
+        uint sy = uint(int(row % pc.rows_h) * pc.mul_y + pc.base_y + int(u) * pc.step_y);
+        uint from = (row / pc.rows_h * pc.src_h + sy) * pc.src_w, sx = uint(pc.base_x);
+        vec4 d[3];
+        [[unroll]] for (uint v = STRIDE; v < 3; v++) {
+            d[v] = pixel(sy < pc.src_h && sx < pc.src_w, (from + sx) * pc.src_c + c);
+            sx++;
+        }
+        for (uint x = 0; x < pc.rows_w; x++) {
+            [[unroll]] for (uint v = 0; v < 3; v++) {
+                if (v < 3 - STRIDE) {
+                    d[v] = d[v + STRIDE];
+                } else {
+                    d[v] = pixel(sy < pc.src_h && sx < pc.src_w, (from + sx) * pc.src_c + c);
+                    sx++;
+                }
+            }
+            vec4 dy = LOAD(B, (row * pc.rows_w + x) * pc.src_c + c);
+            [[unroll]] for (uint v = 0; v < 3; v++)
+                sum[v] += d[v] * dy;
         }
     }
-    result[gl_WorkGroupID.z * pc.part_stride + i] = sum;
+    [[unroll]] for (uint v = 0; v < 3; v++)
+        result[gl_WorkGroupID.z * pc.stride_c + (u * 3 + v) * pc.src_c + c] = sum[v];
 }
+
+#else
+
+void compute(uint i)
+{
+    uint c = i % pc.src_c, tap = i / pc.src_c, v = tap % pc.taps_x, u = tap / pc.taps_x;
+    uint row = gl_WorkGroupID.z * pc.split, end = min(row + pc.split, pc.k);
+    vec4 sum = vec4(0);
+    for (; row < end; row++) {
+        uint sy = uint(int(row % pc.rows_h) * pc.mul_y + pc.base_y + int(u) * pc.step_y);
+        uint from = (row / pc.rows_h * pc.src_h + sy) * pc.src_w;
+        for (uint x = 0; x < pc.rows_w; x++) {
+            uint sx = uint(int(x) * pc.mul_x + pc.base_x + int(v) * pc.step_x);
+            sum += pixel(sy < pc.src_h && sx < pc.src_w, (from + sx) * pc.src_c + c) *
+                   LOAD(B, (row * pc.rows_w + x) * pc.src_c + c);
+        }
+    }
+    result[gl_WorkGroupID.z * pc.stride_c + i] = sum;
+}
+
+#endif
 
 void main()
 {
     uint i = (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x) * 64 + gl_LocalInvocationID.x;
-    if (i >= pc.count)
-        return;
-#if PASS == 2
-    filter_gradient(i);
-#else
-    pixels(i);
-#endif
+    if (i < pc.m)
+        compute(i);
 }

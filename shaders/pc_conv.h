@@ -1,4 +1,4 @@
-// pc_conv.h -- push constants of the convolutions with groups (conv_depthwise, conv_grouped).
+// pc_conv.h -- push constants of conv_grouped.
 #ifndef VKD_PC_CONV_H
 #define VKD_PC_CONV_H
 #include "shared.h"

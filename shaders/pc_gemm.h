@@ -23,6 +23,9 @@ VKD_PC_CHECK(vkd_pc_gemm)
 //   dgrad    rows are the pixels of dx that share a remainder by the stride, src is dy; B is the
 //            filter with each tap's matrix transposed
 //   wgrad    C is the filter's gradient, m counts (tap, C); k counts the pixels of dy, which is B
+//
+// conv_depthwise gathers in the same way: m counts threads; of wgrad k counts rows of dy, `split` is
+// rows and stride_c lies between parts.
 struct vkd_pc_gather {
     u32 m, n, k;                        // k: wgrad only
     u32 tiles_n;

@@ -6,6 +6,7 @@
 #define VKD_CONV_H
 
 #include "gemm.h"
+#include "pc_gemm.h"
 
 // The geometry with the defaults filled in.
 struct vkd_conv {
@@ -20,6 +21,15 @@ struct vkd_conv_slots { struct vkd_slot a, b, out; };
 
 enum vkd_conv_pass { VKD_CONV_FORWARD, VKD_CONV_DGRAD, VKD_CONV_WGRAD };
 
+// conv_geometry.c: the fields of a gather that say where its pixels lie, for forward and wgrad ...
+struct vkd_pc_gather vkd__conv_taps(const struct vkd_conv *v);
+// ... and for dgrad, which takes several; false past the last.
+bool vkd__conv_taps_back(const struct vkd_conv *v, uint32_t index, struct vkd_pc_gather *pc);
+
+// conv_geometry.c: how many images of x and y a binding holds; fails the plan when none.
+uint32_t vkd__images_per_binding(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v,
+                                 uint64_t size_x, uint64_t size_y);
+
 // conv_gather.c: any kernel, stride, padding and dilation without groups, as one matrix product
 // whose A is gathered from the image. 1x1 of stride 1 is a plain product.
 void vkd__conv_gather(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v,
@@ -33,7 +43,11 @@ bool vkd__conv_winograd_pays(const struct vkd_caps *caps, const struct vkd_conv 
 void vkd__conv_winograd(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v,
                         enum vkd_conv_pass pass, struct vkd_conv_slots slots);
 
-// conv_grouped.c: any number of groups; a kernel of its own where there is one channel per group.
+// conv_depthwise.c: one channel per group.
+void vkd__conv_depthwise(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v,
+                         enum vkd_conv_pass pass, struct vkd_conv_slots slots);
+
+// conv_grouped.c: any number of groups.
 void vkd__conv_grouped(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v,
                        enum vkd_conv_pass pass, struct vkd_conv_slots slots);
 

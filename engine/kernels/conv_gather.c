@@ -1,33 +1,5 @@
 // conv_gather.c -- convolution as a matrix product whose A is gathered from the image.
-//
-// dgrad runs once for each remainder of dx's pixels by the stride: all pixels of one remainder meet
-// the same taps of the filter, so no tap is visited in vain and none needs a test.
 #include "conv.h"
-
-#include "pc_gemm.h"
-
-// One remainder along one axis: the taps first + i * step, i < count, meet it; its pixel j reads
-// row j + base - i * back of dy.
-struct phase { uint32_t first, step, count; int32_t base, back; };
-
-static struct phase phase_of(uint32_t rest, uint32_t taps, uint32_t stride, uint32_t pad, uint32_t dilation)
-{
-    struct phase f = { .step = 1 };
-    for (uint32_t i = taps; i-- > 0;) {
-        if ((rest + pad + (uint64_t) stride * taps * dilation - (uint64_t) i * dilation) % stride)
-            continue;
-        f.step = f.count ? f.first - i : 1;
-        f.first = i;
-        f.count++;
-    }
-    if (!f.count)
-        return f;
-    f.base = ((int32_t) (rest + pad) - (int32_t) (f.first * dilation)) / (int32_t) stride;
-    f.back = (int32_t) (f.step * dilation / stride);
-    if (f.count == 1)
-        f.back = 0;
-    return f;
-}
 
 static void gather(const struct vkd_call *c, struct vkd_plan *p, struct vkd_pc_gather *pc,
                    const struct vkd_gemm_tile *tile, uint32_t parts, struct vkd_conv_slots slots)
@@ -47,69 +19,38 @@ static void gather(const struct vkd_call *c, struct vkd_plan *p, struct vkd_pc_g
 static void forward(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v, uint32_t images,
                     const struct vkd_gemm_tile *tile, struct vkd_conv_slots slots)
 {
-    struct vkd_pc_gather pc = {
-        .m = images * v->oh * v->ow, .n = v->k,
-        .ldb = vkd__pad4(v->k) / 4, .ldc = vkd__pad4(v->k) / 4,
-        .rows_h = v->oh, .rows_w = v->ow,
-        .src_h = v->h, .src_w = v->w, .src_c = vkd__pad4(v->c) / 4,
-        .mul_y = (i32) v->stride[0], .mul_x = (i32) v->stride[1],
-        .base_y = -(i32) v->pad[0], .base_x = -(i32) v->pad[1],
-        .step_y = (i32) v->dilation[0], .step_x = (i32) v->dilation[1],
-        .taps_y = v->r, .taps_x = v->s, .tap_dy = v->s, .tap_dx = 1,
-        .tap_stride = vkd__pad4(v->c) * vkd__pad4(v->k) / 4,
-        .out_h = v->oh, .out_w = v->ow, .out_mul = 1 | 1 << 16,
-    };
+    struct vkd_pc_gather pc = vkd__conv_taps(v);
+    pc.m = images * v->oh * v->ow;
+    pc.n = v->k;
+    pc.ldb = pc.ldc = vkd__pad4(v->k) / 4;
+    pc.tap_stride = vkd__pad4(v->c) * pc.ldb;
     gather(c, p, &pc, tile, 1, slots);
 }
 
 static void dgrad(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v, uint32_t images,
                   const struct vkd_gemm_tile *tile, struct vkd_conv_slots slots)
 {
-    struct vkd_pc_gather pc = {
-        .n = v->c,
-        .ldb = vkd__pad4(v->k) / 4, .ldc = vkd__pad4(v->c) / 4,
-        .src_h = v->oh, .src_w = v->ow, .src_c = vkd__pad4(v->k) / 4,
-        .mul_y = 1, .mul_x = 1,
-        .tap_stride = vkd__pad4(v->c) * vkd__pad4(v->k) / 4,
-        .out_h = v->h, .out_w = v->w, .out_mul = v->stride[0] | v->stride[1] << 16,
-    };
-    for (uint32_t y = 0; y < v->stride[0] && y < v->h; y++) {
-        struct phase fy = phase_of(y, v->r, v->stride[0], v->pad[0], v->dilation[0]);
-        for (uint32_t x = 0; x < v->stride[1] && x < v->w; x++) {
-            struct phase fx = phase_of(x, v->s, v->stride[1], v->pad[1], v->dilation[1]);
-            pc.rows_h = vkd__div_up(v->h - y, v->stride[0]);
-            pc.rows_w = vkd__div_up(v->w - x, v->stride[1]);
-            pc.m = images * pc.rows_h * pc.rows_w;
-            pc.base_y = fy.base;
-            pc.base_x = fx.base;
-            pc.step_y = -fy.back;
-            pc.step_x = -fx.back;
-            pc.taps_y = fx.count ? fy.count : 0;
-            pc.taps_x = fx.count;
-            pc.tap0 = fy.first * v->s + fx.first;
-            pc.tap_dy = fy.step * v->s;
-            pc.tap_dx = fx.step;
-            pc.out_base = y | x << 16;
-            gather(c, p, &pc, tile, 1, slots);
-        }
+    struct vkd_pc_gather pc;
+    for (uint32_t i = 0; vkd__conv_taps_back(v, i, &pc); i++) {
+        pc.m = images * pc.rows_h * pc.rows_w;
+        pc.n = v->c;
+        pc.ldb = vkd__pad4(v->k) / 4;
+        pc.ldc = vkd__pad4(v->c) / 4;
+        pc.tap_stride = vkd__pad4(v->c) * pc.ldb;
+        gather(c, p, &pc, tile, 1, slots);
     }
 }
 
 static void wgrad(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v, uint32_t images,
                   const struct vkd_gemm_tile *tile, uint32_t parts, uint32_t split, struct vkd_conv_slots slots)
 {
-    uint32_t rows = v->r * v->s * vkd__pad4(v->c);
-    struct vkd_pc_gather pc = {
-        .m = rows, .n = v->k, .k = images * v->oh * v->ow,
-        .ldb = vkd__pad4(v->k) / 4, .ldc = vkd__pad4(v->k) / 4,
-        .stride_c = (u32) (vkd__part_stride(c->caps, (uint64_t) rows * vkd__pad4(v->k)) / 4), .split = split,
-        .rows_h = v->oh, .rows_w = v->ow,
-        .src_h = v->h, .src_w = v->w, .src_c = vkd__pad4(v->c) / 4,
-        .mul_y = (i32) v->stride[0], .mul_x = (i32) v->stride[1],
-        .base_y = -(i32) v->pad[0], .base_x = -(i32) v->pad[1],
-        .step_y = (i32) v->dilation[0], .step_x = (i32) v->dilation[1],
-        .taps_y = v->r, .taps_x = v->s,
-    };
+    struct vkd_pc_gather pc = vkd__conv_taps(v);
+    pc.m = v->r * v->s * vkd__pad4(v->c);
+    pc.n = v->k;
+    pc.k = images * v->oh * v->ow;
+    pc.ldb = pc.ldc = vkd__pad4(v->k) / 4;
+    pc.stride_c = (u32) (vkd__part_stride(c->caps, (uint64_t) pc.m * pc.ldc * 4) / 4);
+    pc.split = split;
     gather(c, p, &pc, tile, parts, slots);
 }
 
@@ -171,13 +112,9 @@ void vkd__conv_gather(const struct vkd_call *c, struct vkd_plan *p, const struct
     uint64_t size_x = (uint64_t) v->h * v->w * vkd__pad4(v->c) * 4;
     uint64_t size_y = (uint64_t) v->oh * v->ow * vkd__pad4(v->k) * 4;
     uint64_t size_w = (uint64_t) v->r * v->s * vkd__pad4(v->c) * vkd__pad4(v->k) * 4;
-    uint32_t images = vkd__rows_per_binding(c->caps, v->n, size_x, size_y);
-    if (!images || size_w > c->caps->storage_range_max) {
-        vkd__plan_fail(p, VKD_UNSUPPORTED, "an image of %llu bytes exceeds the device's storage binding of %llu",
-                       (unsigned long long) (size_x > size_y ? size_x : size_y),
-                       (unsigned long long) c->caps->storage_range_max);
+    uint32_t images = vkd__images_per_binding(c, p, v, size_x, size_y);
+    if (!images)
         return;
-    }
     bool plain = v->r == 1 && v->s == 1 && v->stride[0] == 1 && v->stride[1] == 1 && !v->pad[0] && !v->pad[1];
     if (plain && (pass != VKD_CONV_WGRAD || images == v->n)) {
         pointwise(c, p, v, pass, slots);

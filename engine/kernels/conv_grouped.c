@@ -1,10 +1,7 @@
-// conv_grouped.c -- convolutions with groups: gathers without atomics, one kernel for depthwise ones
-// and a general one.
+// conv_grouped.c -- convolutions with any number of groups: plain gathers, one result per thread.
 #include "conv.h"
 
 #include "pc_conv.h"
-
-#include <stdio.h>
 
 enum { PIXELS_PER_PART = 4096 };    // of wgrad, in one invocation
 
@@ -34,23 +31,13 @@ static void dispatch(const struct vkd_call *c, struct vkd_plan *p, const struct 
     vkd__bind(d, slots.out);
 }
 
-// Threads of one part: a depthwise thread makes a vec4 of 4 pixels or of the filter, another one element.
-static uint32_t threads(const struct vkd_pc_conv *pc, enum vkd_conv_pass pass, bool depthwise)
-{
-    if (pass == VKD_CONV_WGRAD)
-        return pc->r * pc->s * (depthwise ? pc->k / 4 : pc->group_c * pc->k);
-    uint32_t rows = pc->images * (pass == VKD_CONV_FORWARD ? pc->oh : pc->h);
-    uint32_t width = pass == VKD_CONV_FORWARD ? pc->ow : pc->w, channels = pass == VKD_CONV_FORWARD ? pc->k : pc->c;
-    return depthwise ? rows * vkd__div_up(width, 4) * (channels / 4) : rows * width * channels;
-}
-
-static void wgrad(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v, const char *kernel,
-                  uint32_t images, bool depthwise, struct vkd_conv_slots slots)
+static void wgrad(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v, uint32_t images,
+                  struct vkd_conv_slots slots)
 {
     struct vkd_pc_conv pc = push_of(v);
     uint64_t size_x = (uint64_t) v->h * v->w * pc.c * 4, size_y = (uint64_t) v->oh * v->ow * pc.k * 4;
     uint64_t numel = (uint64_t) v->r * v->s * pc.group_c * pc.k;
-    pc.count = threads(&pc, VKD_CONV_WGRAD, depthwise);
+    pc.count = (uint32_t) numel;
     uint32_t groups = vkd__div_up(pc.count, 64);
     uint32_t rows = images * v->oh, wanted = vkd__div_up(c->caps->cpu ? 64 : 2048, groups);
     pc.part_rows = vkd__div_up(rows, wanted);
@@ -67,7 +54,7 @@ static void wgrad(const struct vkd_call *c, struct vkd_plan *p, const struct vkd
     for (uint32_t n = 0; n < v->n; n += images) {
         pc.images = v->n - n < images ? v->n - n : images;
         uint32_t parts = vkd__div_up(pc.images * v->oh, pc.part_rows);
-        dispatch(c, p, &pc, kernel, parts, (struct vkd_conv_slots) {
+        dispatch(c, p, &pc, "conv_grouped.wgrad", parts, (struct vkd_conv_slots) {
             vkd__slot_part(slots.a, n * size_x, pc.images * size_x),
             vkd__slot_part(slots.b, n * size_y, pc.images * size_y),
             total > 1 ? vkd__slot_part(VKD_SCRATCH(0), at * stride * 4, parts * stride * 4) : slots.out,
@@ -81,31 +68,21 @@ static void wgrad(const struct vkd_call *c, struct vkd_plan *p, const struct vkd
 void vkd__conv_grouped(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v,
                        enum vkd_conv_pass pass, struct vkd_conv_slots slots)
 {
-    static const char *const passes[] = { "forward", "dgrad", "wgrad" };
-    bool depthwise = v->groups == v->c && v->groups == v->k;
     struct vkd_pc_conv pc = push_of(v);
     uint64_t size_x = (uint64_t) v->h * v->w * pc.c * 4, size_y = (uint64_t) v->oh * v->ow * pc.k * 4;
-    uint32_t images = vkd__rows_per_binding(c->caps, v->n, size_x, size_y);
-    if (!images) {
-        vkd__plan_fail(p, VKD_UNSUPPORTED, "an image of %llu bytes exceeds the device's storage binding of %llu",
-                       (unsigned long long) (size_x > size_y ? size_x : size_y),
-                       (unsigned long long) c->caps->storage_range_max);
+    uint32_t images = vkd__images_per_binding(c, p, v, size_x, size_y);
+    if (!images)
         return;
-    }
-    char kernel[48];
-    uint64_t texels = images * (size_x > size_y ? size_x : size_y) / 16;
-    snprintf(kernel, sizeof(kernel), depthwise ? "conv_depthwise.%s.%s" : "conv_grouped.%s", passes[pass],
-             c->caps->cpu && texels <= c->caps->texel_count_max ? "texel" : "buffer");
     if (pass == VKD_CONV_WGRAD) {
-        wgrad(c, p, v, kernel, images, depthwise, slots);
+        wgrad(c, p, v, images, slots);
         return;
     }
     bool fwd = pass == VKD_CONV_FORWARD;
     uint64_t size_a = fwd ? size_x : size_y, size_out = fwd ? size_y : size_x;
     for (uint32_t n = 0; n < v->n; n += images) {
         pc.images = v->n - n < images ? v->n - n : images;
-        pc.count = threads(&pc, pass, depthwise);
-        dispatch(c, p, &pc, kernel, 1, (struct vkd_conv_slots) {
+        pc.count = (uint32_t) (pc.images * size_out / 4);
+        dispatch(c, p, &pc, fwd ? "conv_grouped.forward" : "conv_grouped.dgrad", 1, (struct vkd_conv_slots) {
             vkd__slot_part(slots.a, n * size_a, pc.images * size_a), slots.b,
             vkd__slot_part(slots.out, n * size_out, pc.images * size_out),
         });

@@ -64,7 +64,9 @@ static bool use_winograd(const struct vkd_call *c, const struct vkd_conv *v, enu
 static void plan(const struct vkd_call *c, struct vkd_plan *p, enum vkd_conv_pass pass, struct vkd_conv_slots slots)
 {
     struct vkd_conv v = geometry(c);
-    if (v.groups > 1)
+    if (v.groups > 1 && v.groups == v.c && v.groups == v.k)
+        vkd__conv_depthwise(c, p, &v, pass, slots);
+    else if (v.groups > 1)
         vkd__conv_grouped(c, p, &v, pass, slots);
     else if (use_winograd(c, &v, pass))
         vkd__conv_winograd(c, p, &v, pass, slots);
