@@ -7,7 +7,8 @@
 #include <string.h>
 
 // The last one takes whatever the others do not know.
-static const struct vkd__codec *const codecs[] = { &vkd__codec_png, &vkd__codec_jpeg, &vkd__codec_stb };
+static const struct vkd__codec *const codecs[] = { &vkd__codec_png, &vkd__codec_jpeg, &vkd__codec_pnm,
+                                                  &vkd__codec_stb };
 
 // Formats one meets in the wild that have no decoder here, so that the message can name them.
 static const struct { uint8_t ofs, size; char magic[9]; const char *name; } foreign[] = {

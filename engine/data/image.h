@@ -42,6 +42,6 @@ struct vkd__codec {
     vkd_result (*decode)(const uint8_t *data, uint64_t size, uint32_t short_side, uint32_t max_side,
                          struct vkd_image *out, uint32_t *full_height, uint32_t *full_width, struct vkd__why *why);
 };
-extern const struct vkd__codec vkd__codec_png, vkd__codec_jpeg, vkd__codec_stb;
+extern const struct vkd__codec vkd__codec_png, vkd__codec_jpeg, vkd__codec_pnm, vkd__codec_stb;
 
 #endif

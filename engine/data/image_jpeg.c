@@ -67,10 +67,15 @@ static vkd_result jpeg_decode(const uint8_t *data, uint64_t size, uint32_t short
     }
     struct vkd_image image = { 0 };
     vkd_result r;
-    int width, height, sampling, space;
+    int width = 0, height = 0, sampling, space = TJCS_RGB;
+    // A warning alone leaves a size; decoding then judges it.
     if (tjDecompressHeader3(tj, data, (unsigned long)size, &width, &height, &sampling, &space) &&
-        tjGetErrorCode(tj) != TJERR_WARNING) {
+        (tjGetErrorCode(tj) != TJERR_WARNING || !width)) {
         r = jpeg_fail(tj, why);
+        goto fail;
+    }
+    if (!width) {
+        r = vkd__image_bad(why, "broken JPEG: it ends before the picture's size");
         goto fail;
     }
     r = vkd__image_check_size(height > 0 ? (uint64_t)height : 0, width > 0 ? (uint64_t)width : 0, why);
