@@ -35,7 +35,7 @@ code runtime engine shaders apps tests | xargs awk '
   FNR == 1 { if (file != "" && lines > longest) { longest = lines; where = file } file = FILENAME
              if ($0 !~ /^\/\//) print FILENAME ":1: expected a comment that says what the file is" }
   { lines = FNR }
-  length($0) > 140 && !/^\/\/: / { print FILENAME ":" FNR ": a line of " length($0) " characters" }
+  length($0) > 132 && !/^\/\/: / { print FILENAME ":" FNR ": a line of " length($0) " characters" }
   FNR > 800 && FNR == 801 { print FILENAME ": more than 800 lines" }
   /^{/ { start = FNR }
   /^}/ { n = FNR - start; if (start && n > most) { most = n; fn = FILENAME ":" start }

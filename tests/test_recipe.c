@@ -92,7 +92,8 @@ END_TEST
 static const struct {
     const char *text, *set, *part[3];
 } wrong[] = {
-    { BASE "optimizer:\n  lr: 0.1\n  momentun: 0.9\n", NULL, { ":4:3: ", "'optimizer.momentun'", "'optimizer.momentum'" } },
+    { BASE "optimizer:\n  lr: 0.1\n  momentun: 0.9\n", NULL,
+      { ":4:3: ", "'optimizer.momentun'", "'optimizer.momentum'" } },
     { BASE "lr: 0.1\n", NULL, { ":2:1: ", "unknown key 'lr'", "'optimizer.lr'" } },
     { BASE "optimizer: {epochs: 3}\n", NULL, { ":2:13: ", "unknown key 'optimizer.epochs'", "'epochs'" } },
     { BASE "optimiser: {lr: 3}\n", NULL, { ":2:1: ", "unknown key 'optimiser'", "'optimizer'" } },
@@ -105,9 +106,11 @@ static const struct {
     { BASE "seed: -1\n", NULL, { ":2:1: ", "seed: expected", "-1" } },
     { BASE "optimizer:\n  lr: fast\n", NULL, { ":3:3: ", "optimizer.lr: expected a number", "'fast'" } },
     { BASE "optimizer:\n  lr: nan\n", NULL, { ":3:3: ", "optimizer.lr: expected a finite number", "nan" } },
-    { BASE "optimizer:\n  nesterov: maybe\n", NULL, { ":3:3: ", "optimizer.nesterov: expected true or false", "'maybe'" } },
+    { BASE "optimizer:\n  nesterov: maybe\n", NULL,
+      { ":3:3: ", "optimizer.nesterov: expected true or false", "'maybe'" } },
     { "data:\n  train: x\n  mean: [1, 2]\n", NULL, { ":3:3: ", "data.mean: expected a list of 3 numbers", "[1, 2]" } },
-    { "data:\n  train: x\n  mean: [1, 2, 3, 4]\n", NULL, { ":3:3: ", "data.mean: expected a list of 3", "[1, 2, 3, 4]" } },
+    { "data:\n  train: x\n  mean: [1, 2, 3, 4]\n", NULL,
+      { ":3:3: ", "data.mean: expected a list of 3", "[1, 2, 3, 4]" } },
     { "data:\n  train: x\n  mean: [1, b, 3]\n", NULL, { ":3:3: ", "data.mean: expected a list of 3", "[1, b, 3]" } },
     { BASE "model: resnet18\n", NULL, { ":2:1: ", "model: expected keys", "'resnet18'" } },
     { BASE "batch: 3\nbatch: 4\n", NULL, { ":3:1: ", "'batch' is given twice", "line 2" } },
@@ -134,7 +137,8 @@ START_TEST(mistakes_are_named)
     const char *set = wrong[_i].set;
     ck_assert_msg(load_text(wrong[_i].text, &set, set != NULL) != VKD_OK, "row %d was accepted", _i);
     for (int i = 0; i < 3; i++)
-        ck_assert_msg(strstr(why, wrong[_i].part[i]) != NULL, "row %d: no \"%s\" in \"%s\"", _i, wrong[_i].part[i], why);
+        ck_assert_msg(strstr(why, wrong[_i].part[i]) != NULL, "row %d: no \"%s\" in \"%s\"", _i,
+                      wrong[_i].part[i], why);
 }
 END_TEST
 

@@ -101,7 +101,8 @@ static vkd_result run_case(const struct bench *b, const struct bench_case *k)
             continue;
         c.want = pass > 0 ? 1u << (pass - 1) : 0;
         struct bench_row row = {
-            .time = pass > 0 ? times.grad[pass - 1] : times.forward, .work = work_of(&c), .bytes = bytes_of(&c, pass > 0),
+            .time = pass > 0 ? times.grad[pass - 1] : times.forward, .work = work_of(&c),
+            .bytes = bytes_of(&c, pass > 0),
         };
         snprintf(row.name, sizeof row.name, "%s", k->passes[pass]);
         snprintf(row.shape, sizeof row.shape, "%s", k->shape);
@@ -125,6 +126,7 @@ static vkd_result run_cases(const struct bench *b, const struct bench_case *case
     return first;
 }
 
-vkd_result bench_gemm(const struct bench *b) { return run_cases(b, gemm_cases, sizeof gemm_cases / sizeof *gemm_cases); }
-vkd_result bench_conv(const struct bench *b) { return run_cases(b, conv_cases, sizeof conv_cases / sizeof *conv_cases); }
-vkd_result bench_ops(const struct bench *b) { return run_cases(b, op_cases, sizeof op_cases / sizeof *op_cases); }
+#define RUN(b, cases) run_cases(b, cases, sizeof(cases) / sizeof(cases)[0])
+vkd_result bench_gemm(const struct bench *b) { return RUN(b, gemm_cases); }
+vkd_result bench_conv(const struct bench *b) { return RUN(b, conv_cases); }
+vkd_result bench_ops(const struct bench *b) { return RUN(b, op_cases); }

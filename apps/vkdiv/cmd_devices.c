@@ -44,8 +44,8 @@ enum exit_status cmd_devices(int argc, char **argv)
     struct vkd_device_row *rows = NULL;
     uint32_t count = 0, usable = 0;
     int selected = -1;
-    const char *selector = getenv("VKDIV_DEVICE");
-    vkd_result r = vkd_device_list(&log, selector != NULL && selector[0] != 0 ? selector : NULL, &rows, &count, &selected);
+    const char *named = getenv("VKDIV_DEVICE"), *selector = named != NULL && named[0] != 0 ? named : NULL;
+    vkd_result r = vkd_device_list(&log, selector, &rows, &count, &selected);
     if (r != VKD_OK)
         app_error("no Vulkan devices; `vkdiv doctor` says what is missing");
     for (uint32_t i = 0; i < count; i++)

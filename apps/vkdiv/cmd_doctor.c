@@ -170,15 +170,16 @@ static void check_nodes(struct report *r, bool gpu)
             snprintf(path, sizeof path, "/dev/dri/%s", names[i]);
             FILE *f = fopen(path, "r+b");
             if (f == NULL)
-                hint(r, "%s cannot be opened by this user: `sudo usermod -aG render,video $USER`, then log in again", path);
+                hint(r, "%s cannot be opened by this user: `sudo usermod -aG render,video $USER`, then log in again",
+                     path);
             else
                 fclose(f);
         }
     free(names);
     bool nvidia = vkd__path_kind("/proc/driver/nvidia/version", NULL, NULL) == VKD__PATH_FILE;
     if (!gpu && nvidia)
-        hint(r, "an NVIDIA kernel driver is loaded, but its Vulkan driver does not answer: install nvidia-vulkan-icd, or "
-                "in a container pass NVIDIA_DRIVER_CAPABILITIES=compute,graphics,utility");
+        hint(r, "an NVIDIA kernel driver is loaded, but its Vulkan driver does not answer: install nvidia-vulkan-icd, "
+                "or in a container pass NVIDIA_DRIVER_CAPABILITIES=compute,graphics,utility");
     else if (!gpu && nodes == 0)
         hint(r, "no GPU is visible to this system (no /dev/dri/renderD*): in a container pass --device /dev/dri; "
                 "otherwise training runs on the CPU, which is slow");
@@ -204,12 +205,13 @@ static void examine(struct report *r, const char *selector)
     if (r->loader[0] == 0 && r->count == 0)
         hint(r, "the Vulkan loader is missing: apt install libvulkan1");
     if (json_array_size(r->drivers) == 0)
-        hint(r, "no Vulkan driver is installed: apt install mesa-vulkan-drivers (AMD, Intel, and any CPU), or nvidia-driver "
-                "(NVIDIA, from non-free)");
+        hint(r, "no Vulkan driver is installed: apt install mesa-vulkan-drivers (AMD, Intel, and any CPU), or "
+                "nvidia-driver (NVIDIA, from non-free)");
     else if (r->count == 0 && r->loader[0] != 0)
         hint(r, "no driver found a device: apt install mesa-vulkan-drivers brings one that runs on any CPU");
     else if (!usable)
-        hint(r, "no device is usable: a driver of Vulkan 1.2 or newer is needed (mesa-vulkan-drivers has one for any CPU)");
+        hint(r, "no device is usable: a driver of Vulkan 1.2 or newer is needed (mesa-vulkan-drivers has one for "
+                "any CPU)");
     if (usable && r->selected < 0 && selector != NULL)
         hint(r, "'%s' names no usable device, or several: `vkdiv devices` lists them", selector);
     check_nodes(r, gpu);
@@ -230,7 +232,8 @@ static void print_text(const struct report *r)
     json_t *row;
     char memory[24], api[24];
     print_mark(r->loader[0] != 0 || r->count > 0);
-    printf("loader   %s\n", r->loader[0] != 0 ? r->loader : r->count > 0 ? "found by the linker" : "libvulkan.so.1 not found");
+    printf("loader   %s\n", r->loader[0] != 0 ? r->loader : r->count > 0 ? "found by the linker"
+                                                                          : "libvulkan.so.1 not found");
     if (json_array_size(r->drivers) == 0) {
         print_mark(false);
         printf("driver   no manifest in any vulkan/icd.d folder\n");

@@ -47,7 +47,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    { "data", KEY_DATA, "SPEC", 0, "test on this: idx:DIR, folder:DIR or cifar:DIR; else what the run was tested on", 0 },
+    { "data", KEY_DATA, "SPEC", 0, "test on this: idx:DIR, folder:DIR or cifar:DIR; "
+      "else what the run was tested on", 0 },
     { "split", KEY_SPLIT, "NAME", 0, "train, val or test (the default)", 0 },
     { "batch", KEY_BATCH, "N", 0, "images at a time", 0 },
     { 0 },

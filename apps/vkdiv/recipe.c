@@ -41,16 +41,18 @@ static const cyaml_schema_value_t float_entry = { CYAML_VALUE_FLOAT(CYAML_FLAG_D
 
 static cyaml_schema_value_t value_of(enum vkd_recipe_kind kind)
 {
+#define VALUE(...) (cyaml_schema_value_t){ __VA_ARGS__ }
     switch (kind) {
-    case VKD_RECIPE_F32:   return (cyaml_schema_value_t){ CYAML_VALUE_FLOAT(OPTIONAL, float) };
-    case VKD_RECIPE_F32X2: return (cyaml_schema_value_t){ CYAML_VALUE_SEQUENCE_FIXED(OPTIONAL, float, &float_entry, 2) };
-    case VKD_RECIPE_F32X3: return (cyaml_schema_value_t){ CYAML_VALUE_SEQUENCE_FIXED(OPTIONAL, float, &float_entry, 3) };
+    case VKD_RECIPE_F32:   return VALUE(CYAML_VALUE_FLOAT(OPTIONAL, float));
+    case VKD_RECIPE_F32X2: return VALUE(CYAML_VALUE_SEQUENCE_FIXED(OPTIONAL, float, &float_entry, 2));
+    case VKD_RECIPE_F32X3: return VALUE(CYAML_VALUE_SEQUENCE_FIXED(OPTIONAL, float, &float_entry, 3));
     case VKD_RECIPE_U32:
-    case VKD_RECIPE_U64:   return (cyaml_schema_value_t){ CYAML_VALUE_INT(OPTIONAL, int64_t) };
-    case VKD_RECIPE_BOOL:  return (cyaml_schema_value_t){ CYAML_VALUE_ENUM(OPTIONAL | CYAML_FLAG_STRICT, int, bool_words,
-                                                                           CYAML_ARRAY_LEN(bool_words)) };
-    default:               return (cyaml_schema_value_t){ CYAML_VALUE_STRING(OPTIONAL, char, 0, CYAML_UNLIMITED) };
+    case VKD_RECIPE_U64:   return VALUE(CYAML_VALUE_INT(OPTIONAL, int64_t));
+    case VKD_RECIPE_BOOL:  return VALUE(CYAML_VALUE_ENUM(OPTIONAL | CYAML_FLAG_STRICT, int, bool_words,
+                                                         CYAML_ARRAY_LEN(bool_words)));
+    default:               return VALUE(CYAML_VALUE_STRING(OPTIONAL, char, 0, CYAML_UNLIMITED));
     }
+#undef VALUE
 }
 
 static cyaml_schema_field_t *field_of(cyaml_schema_field_t *fields, const char *key, size_t length)
@@ -127,7 +129,8 @@ static void write_why(struct loader *l, const char *format, va_list args)
 }
 
 // Says why at a place; `at` NULL: in no special place.
-static vkd_result VKD_PRINTF(4, 5) refuse(struct loader *l, vkd_result result, const struct place *at, const char *format, ...)
+static vkd_result VKD_PRINTF(4, 5) refuse(struct loader *l, vkd_result result, const struct place *at,
+                                           const char *format, ...)
 {
     if (at != NULL && at->line != 0)
         snprintf(l->why, l->why_size, "%s:%u:%u: ", at->source, at->line, at->column);
@@ -261,7 +264,8 @@ static vkd_result walk(struct loader *l, yaml_document_t *doc, const yaml_node_t
         }
         for (uint32_t i = first; i < l->place_count; i++)
             if (strcmp(l->places[i].key, at.key) == 0)
-                return refuse(l, VKD_FORMAT, &at, "key '%s' is given twice, first in line %u", at.key, l->places[i].line);
+                return refuse(l, VKD_FORMAT, &at, "key '%s' is given twice, first in line %u", at.key,
+                              l->places[i].line);
         write_value(doc, value, at.value, sizeof at.value);
         if (l->place_count < PLACE_MAX)
             l->places[l->place_count++] = at;
@@ -329,7 +333,8 @@ static bool take_floats(struct loader *l, const char *key, const float *src, flo
 {
     for (uint32_t i = 0; i < count; i++) {
         if (!isfinite(src[i])) {
-            (void)refuse(l, VKD_FORMAT, place_of(l, key), "%s: expected a finite number, found %g", key, (double)src[i]);
+            (void)refuse(l, VKD_FORMAT, place_of(l, key), "%s: expected a finite number, found %g", key,
+                         (double)src[i]);
             return false;
         }
         dst[i] = src[i];
