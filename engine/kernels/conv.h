@@ -37,7 +37,7 @@ void vkd__conv_gather(const struct vkd_call *c, struct vkd_plan *p, const struct
 
 // conv_winograd.c: 3x3, stride 1, dilation 1, no groups, padding up to 2. Its error against exact
 // arithmetic is about 1e-5 of the results' scale.
-bool vkd__conv_winograd_fits(const struct vkd_caps *caps, const struct vkd_conv *v);
+bool vkd__conv_winograd_fits(const struct vkd_caps *caps, const struct vkd_conv *v, enum vkd_conv_pass pass);
 // Is it faster than vkd__conv_gather, by a static rule?
 bool vkd__conv_winograd_pays(const struct vkd_caps *caps, const struct vkd_conv *v, enum vkd_conv_pass pass);
 void vkd__conv_winograd(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v,

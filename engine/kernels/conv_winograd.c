@@ -12,6 +12,8 @@
 // Scratch: transformed images, transformed filter or gradient, products, parts of products.
 enum { IMAGES, FILTER, PRODUCTS, PARTS };
 
+enum { SCRATCH_MAX = 64 << 20 };    // bytes of transformed images and products, and of the parts of wgrad
+
 // One pass seen as a convolution of `src` (h, w, c) into `dst` (oh, ow, k).
 struct pass {
     uint32_t h, w, c, oh, ow, k;
@@ -22,38 +24,48 @@ struct pass {
 
 static uint32_t tiles_of(const struct pass *s, uint32_t images) { return images * s->tiles_y * s->tiles_x; }
 
-static struct pass pass_of(const struct vkd_caps *caps, const struct vkd_conv *v, bool dgrad)
+// Images at a time: few enough for the transformed ones to stay small, enough of them that the parts
+// of wgrad's products do, too. 0 if there is no such number.
+static uint32_t chunk_of(const struct vkd_caps *caps, const struct vkd_conv *v, const struct pass *s, bool wgrad)
 {
-    uint64_t scratch_max = caps->cpu ? 8 << 20 : 64 << 20;      // of transformed images and products
+    uint64_t most = SCRATCH_MAX < caps->storage_range_max ? SCRATCH_MAX : caps->storage_range_max;
+    uint64_t few = caps->cpu ? most / 8 : most;         // on a CPU no slower, by measure
+    uint64_t c = vkd__pad4(s->c), k = vkd__pad4(s->k), size_u = 144 * c * k;
+    uint64_t src = (uint64_t) s->h * s->w * c * 4, dst = (uint64_t) s->oh * s->ow * k * 4;
+    uint64_t per_image = 144ull * tiles_of(s, 1) * (c + k);
+    uint32_t unit = vkd__rows_unit(caps, src, dst), fit = vkd__rows_per_binding(caps, v->n, src, dst);
+    if (size_u > most)
+        return 0;
+    uint64_t wanted = few / per_image;
+    uint32_t least = wgrad ? vkd__div_up(v->n, (uint32_t) (most / size_u < v->n ? most / size_u : v->n)) : 1;
+    if (wanted < least)
+        wanted = least;
+    uint32_t chunk = wanted < fit ? vkd__div_up(wanted, unit) * unit : fit;
+    if (chunk > fit)
+        chunk = fit;
+    return chunk >= least && chunk * per_image <= most ? chunk : 0;
+}
+
+static struct pass pass_of(const struct vkd_caps *caps, const struct vkd_conv *v, enum vkd_conv_pass pass)
+{
     struct pass s = { v->h, v->w, v->c, v->oh, v->ow, v->k, { -(int32_t) v->pad[0], -(int32_t) v->pad[1] }, 0, 0, 0 };
-    if (dgrad)
+    if (pass == VKD_CONV_DGRAD)
         s = (struct pass) { v->oh, v->ow, v->k, v->h, v->w, v->c,
                             { (int32_t) v->pad[0] - 2, (int32_t) v->pad[1] - 2 }, 0, 0, 0 };
     s.tiles_y = vkd__div_up(s.oh, 4);
     s.tiles_x = vkd__div_up(s.ow, 4);
-    uint64_t c = vkd__pad4(s.c), k = vkd__pad4(s.k);
-    uint64_t per_image = 144ull * tiles_of(&s, 1) * (c + k);
-    uint64_t fit = scratch_max / per_image;
-    uint32_t bound = vkd__rows_per_binding(caps, v->n, (uint64_t) s.h * s.w * c * 4, (uint64_t) s.oh * s.ow * k * 4);
-    if (fit >= bound) {
-        s.chunk = bound;
-        return s;
-    }
-    // A chunk must begin where a binding may: 16 images of any size do.
-    s.chunk = fit >= 16 ? (uint32_t) fit / 16 * 16 : 16 < bound ? 16 : bound;
+    s.chunk = chunk_of(caps, v, &s, pass == VKD_CONV_WGRAD);
     return s;
 }
 
-bool vkd__conv_winograd_fits(const struct vkd_caps *caps, const struct vkd_conv *v)
+bool vkd__conv_winograd_fits(const struct vkd_caps *caps, const struct vkd_conv *v, enum vkd_conv_pass pass)
 {
     if (v->r != 3 || v->s != 3 || v->groups > 1 || v->pad[0] > 2 || v->pad[1] > 2)
         return false;
     for (int i = 0; i < 2; i++)
         if (v->stride[i] != 1 || v->dilation[i] != 1)
             return false;
-    uint64_t limit = caps->storage_range_max, c = vkd__pad4(v->c), k = vkd__pad4(v->k);
-    uint64_t tiles = (uint64_t) (v->h / 4 + 2) * (v->w / 4 + 2), wide = c > k ? c : k;
-    return 144 * c * k <= limit && 16 * 144 * tiles * wide <= limit;
+    return pass_of(caps, v, pass).chunk > 0;
 }
 
 // What a number written to and read from scratch costs in floating point operations: one of an
@@ -70,7 +82,7 @@ static double round_up(double value, uint32_t unit)
 
 bool vkd__conv_winograd_pays(const struct vkd_caps *caps, const struct vkd_conv *v, enum vkd_conv_pass pass)
 {
-    if (!vkd__conv_winograd_fits(caps, v))
+    if (!vkd__conv_winograd_fits(caps, v, pass))
         return false;
     bool dgrad = pass == VKD_CONV_DGRAD, wgrad = pass == VKD_CONV_WGRAD, gpu = !caps->cpu;
     struct vkd_gemm_tile tile = vkd__gemm_tile(caps, VKD_GEMM_NN, dgrad ? v->c : v->k, 0, 0);
@@ -179,7 +191,7 @@ static void wgrad(const struct vkd_call *c, struct vkd_plan *p, const struct vkd
 void vkd__conv_winograd(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v,
                         enum vkd_conv_pass pass, struct vkd_conv_slots slots)
 {
-    struct pass s = pass_of(c->caps, v, pass == VKD_CONV_DGRAD);
+    struct pass s = pass_of(c->caps, v, pass);
     if (pass == VKD_CONV_WGRAD)
         wgrad(c, p, v, &s, slots);
     else

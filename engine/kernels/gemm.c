@@ -47,14 +47,19 @@ static uint32_t binding_align(const struct vkd_caps *caps)
     return caps->storage_align > caps->texel_align ? caps->storage_align : caps->texel_align;
 }
 
+uint32_t vkd__rows_unit(const struct vkd_caps *caps, uint64_t row_size_a, uint64_t row_size_b)
+{
+    return (uint32_t) (binding_align(caps) / gcd(binding_align(caps), gcd(row_size_a, row_size_b)));
+}
+
 uint32_t vkd__rows_per_binding(const struct vkd_caps *caps, uint32_t rows, uint64_t row_size_a, uint64_t row_size_b)
 {
     uint64_t largest = row_size_a > row_size_b ? row_size_a : row_size_b;
     uint64_t fit = caps->storage_range_max / largest;
     if (fit >= rows)
         return rows;
-    uint64_t align = binding_align(caps), unit = align / gcd(align, gcd(row_size_a, row_size_b));
-    return (uint32_t) (fit / unit * unit);
+    uint32_t unit = vkd__rows_unit(caps, row_size_a, row_size_b);
+    return (uint32_t) fit / unit * unit;
 }
 
 struct vkd_gemm_tile vkd__gemm_tile(const struct vkd_caps *caps, enum vkd_gemm_form form, uint32_t n,

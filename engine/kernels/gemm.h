@@ -52,6 +52,9 @@ void vkd__plan_fail(struct vkd_plan *p, vkd_result r, const char *format, ...) V
 // The part of `s` from `ofs` on, `size` bytes long.
 struct vkd_slot vkd__slot_part(struct vkd_slot s, uint64_t ofs, uint64_t size);
 
+// The number of rows of `row_size_a` and `row_size_b` bytes after which a binding may begin.
+uint32_t vkd__rows_unit(const struct vkd_caps *caps, uint64_t row_size_a, uint64_t row_size_b);
+
 // How many rows of `row_size_a` and `row_size_b` bytes, at most `rows`, fit one storage binding each
 // such that the next part begins at an allowed offset; 0 if none.
 uint32_t vkd__rows_per_binding(const struct vkd_caps *caps, uint32_t rows, uint64_t row_size_a, uint64_t row_size_b);

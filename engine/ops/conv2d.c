@@ -57,7 +57,7 @@ static bool shape(struct vkd_call *c)
 static bool use_winograd(const struct vkd_call *c, const struct vkd_conv *v, enum vkd_conv_pass pass)
 {
     if (c->attr.algorithm == VKD_CONV_WINOGRAD)
-        return vkd__conv_winograd_fits(c->caps, v);
+        return vkd__conv_winograd_fits(c->caps, v, pass);
     return c->attr.algorithm == VKD_CONV_AUTO && vkd__conv_winograd_pays(c->caps, v, pass);
 }
 
