@@ -14,8 +14,8 @@ vkd_result vkd_buffer_create(vkd_device *dev, uint64_t size, enum vkd_memory mem
     VkMemoryRequirements req;
     TRY(vkd__device_check(dev));
     if (!size || memory < VKD_MEMORY_DEVICE || memory > VKD_MEMORY_READBACK)
-        return vkd__fail(dev, VKD_INVALID, "vkd_buffer_create: size %llu, memory kind %d: the size must be above 0, the "
-                         "kind one of enum vkd_memory", (unsigned long long) size, (int) memory);
+        return vkd__fail(dev, VKD_INVALID, "vkd_buffer_create: size %llu, memory kind %d: the size must be above 0, "
+                         "the kind one of enum vkd_memory", (unsigned long long) size, (int) memory);
     vkd__queue_collect(dev);
     uint64_t limit = dev->caps.allocation_max < dev->facts.buffer_size_max ? dev->caps.allocation_max
                                                                            : dev->facts.buffer_size_max;

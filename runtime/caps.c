@@ -120,8 +120,10 @@ static void read_properties(struct vkd__instance *inst, VkPhysicalDevice pd, str
     memcpy(caps->driver_uuid, v11.driverUUID, sizeof(caps->driver_uuid));
     caps->allocation_max = v11.maxMemoryAllocationSize;
     caps->storage_range_max = lim->maxStorageBufferRange;
-    caps->storage_align = lim->minStorageBufferOffsetAlignment > 4 ? (uint32_t) lim->minStorageBufferOffsetAlignment : 4;
-    caps->texel_align = lim->minTexelBufferOffsetAlignment > 16 ? (uint32_t) lim->minTexelBufferOffsetAlignment : 16;
+    uint32_t storage_align = (uint32_t) lim->minStorageBufferOffsetAlignment;
+    uint32_t texel_align = (uint32_t) lim->minTexelBufferOffsetAlignment;
+    caps->storage_align = storage_align > 4 ? storage_align : 4;
+    caps->texel_align = texel_align > 16 ? texel_align : 16;
     caps->texel_count_max = lim->maxTexelBufferElements;
     for (uint32_t i = 0; i < 3; i++) {
         caps->group_count_max[i] = lim->maxComputeWorkGroupCount[i];

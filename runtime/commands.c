@@ -178,13 +178,15 @@ void vkd_commands_dispatch(vkd_commands *cmds, const vkd_kernel *kernel,
     TRY(vkd__set_get(cmds, kernel, spans, &set));
     for (uint32_t i = 0; i < range_count; i++) {
         const struct vkd__binding *b = &kernel->module.bindings[i];
-        uses[i] = (struct vkd__use) { spans[i].buffer, spans[i].ofs, spans[i].ofs + spans[i].size, b->reads, b->writes };
+        uint64_t end = spans[i].ofs + spans[i].size;
+        uses[i] = (struct vkd__use) { spans[i].buffer, spans[i].ofs, end, b->reads, b->writes };
     }
     TRY(vkd__sync_use(dev, &cmds->sync, cmds->handle, uses, range_count));
     if (kernel != cmds->bound)
         dev->vk.CmdBindPipeline(cmds->handle, VK_PIPELINE_BIND_POINT_COMPUTE, kernel->pipeline);
     if (kernel != cmds->bound || set != cmds->bound_set)
-        dev->vk.CmdBindDescriptorSets(cmds->handle, VK_PIPELINE_BIND_POINT_COMPUTE, kernel->layout, 0, 1, &set, 0, NULL);
+        dev->vk.CmdBindDescriptorSets(cmds->handle, VK_PIPELINE_BIND_POINT_COMPUTE, kernel->layout, 0, 1, &set,
+                                      0, NULL);
     cmds->bound = kernel;
     cmds->bound_set = set;
     if (push_size)

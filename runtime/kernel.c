@@ -62,8 +62,8 @@ static vkd_result check_module(vkd_device *dev, const char *name, const struct v
     for (int i = 0; i < 3; i++) {
         invocations *= m->local_size[i];
         if (m->local_size[i] > caps->local_size_max[i] || invocations > caps->invocations_max)
-            return vkd__fail(dev, VKD_UNSUPPORTED, "kernel %s has workgroups of %u x %u x %u, %.64s allows %u x %u x %u "
-                             "and %u in all", name, m->local_size[0], m->local_size[1], m->local_size[2], caps->name,
+            return vkd__fail(dev, VKD_UNSUPPORTED, "kernel %s has workgroups of %u x %u x %u, %.64s allows %u x %u x "
+                             "%u and %u in all", name, m->local_size[0], m->local_size[1], m->local_size[2], caps->name,
                              caps->local_size_max[0], caps->local_size_max[1], caps->local_size_max[2],
                              caps->invocations_max);
     }
@@ -186,8 +186,8 @@ vkd_result vkd_kernel_get(vkd_device *dev, const struct vkd_kernel_params *p, vk
     size_t size = 0;
     TRY(vkd__device_check(dev));
     if (!p->name || strlen(p->name) >= sizeof(k->name) || p->spec_count > VKD_SPEC_MAX)
-        return vkd__fail(dev, VKD_INVALID, "vkd_kernel_get: a name of at most %d characters and at most %d specialisation "
-                         "constants are needed", (int) sizeof(k->name) - 1, VKD_SPEC_MAX);
+        return vkd__fail(dev, VKD_INVALID, "vkd_kernel_get: a name of at most %d characters and at most %d "
+                         "specialisation constants are needed", (int) sizeof(k->name) - 1, VKD_SPEC_MAX);
     for (uint32_t i = 0; i < dev->kernel_count; i++) {
         if (same(&dev->kernels[i]->params, p)) {
             *out = dev->kernels[i];

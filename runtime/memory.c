@@ -220,10 +220,11 @@ vkd_result vkd__memory_take(vkd_device *dev, const VkMemoryRequirements *req, en
         VK_AS(dev, vk, AllocateMemory);
     uint32_t heap = dev->facts.memory.memoryTypes[types[0]].heapIndex;
     uint64_t left = vkd__caps_heap_free(dev->inst, dev->physical, &dev->facts, heap, dev->memory.heap_held[heap]);
-    result = vkd__fail(dev, VKD_NO_MEMORY, "%.64s: out of memory: asked for %.1f MiB, vkdiv holds %.1f MiB, %.1f MiB of "
-                       "the heap's %.1f MiB are free, %.1f MiB is the largest single allocation: use a smaller batch, "
-                       "image or model", dev->caps.name, (double) req->size / MIB, (double) dev->stats.memory_used / MIB,
-                       (double) left / MIB, (double) dev->facts.memory.memoryHeaps[heap].size / MIB,
+    result = vkd__fail(dev, VKD_NO_MEMORY, "%.64s: out of memory: asked for %.1f MiB, vkdiv holds %.1f MiB, %.1f MiB "
+                       "of the heap's %.1f MiB are free, %.1f MiB is the largest single allocation: use a smaller "
+                       "batch, image or model", dev->caps.name, (double) req->size / MIB,
+                       (double) dev->stats.memory_used / MIB, (double) left / MIB,
+                       (double) dev->facts.memory.memoryHeaps[heap].size / MIB,
                        (double) dev->caps.allocation_max / MIB);
 fail:
     return result;

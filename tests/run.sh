@@ -56,8 +56,7 @@ export VK_ICD_FILENAMES="$LAVAPIPE"
 run_tests lavapipe build
 export VK_ICD_FILENAMES="$SWIFTSHADER"
 run_tests swiftshader build -L gpu -LE slow
-# Vulkan drivers and their compiler keep memory until the process ends: no leak check.
-export VKDIV_VALIDATION=0 ASAN_OPTIONS=detect_leaks=0 VK_ICD_FILENAMES="$LAVAPIPE"
+export VKDIV_VALIDATION=0 VK_ICD_FILENAMES="$LAVAPIPE"
 run_tests sanitizers build-asan -LE 'slow|house'
 
 # A test says "skip: WHY".

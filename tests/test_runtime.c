@@ -93,8 +93,8 @@ START_TEST(lists_and_selects)
     ck_assert_uint_ge(caps.invocations_max, 128);
 
     const uint8_t *u = caps.uuid;
-    snprintf(selector, sizeof(selector), "%02X%02x%02x%02x-%02x%02x%02x%02x%02x%02x%02x%02x%02x%02x%02x%02x", u[0], u[1],
-             u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+    snprintf(selector, sizeof(selector), "%02X%02x%02x%02x-%02x%02x%02x%02x", u[0], u[1], u[2], u[3], u[4], u[5], u[6],
+             u[7]);
     int by_uuid = -2, by_index = -2, by_name = -2, none = -2;
     ck_assert_int_eq(vkd_device_list(&log, selector, &rows, &count, &by_uuid), VKD_OK);
     free(rows);
@@ -377,7 +377,8 @@ END_TEST
 static void expect(vkd_commands *cmds, vkd_result result, const char *text)
 {
     ck_assert_int_eq(vkd_commands_end(cmds), result);
-    ck_assert_msg(strstr(vkd_device_last_error(dev), text) != NULL, "'%s' lacks '%s'", vkd_device_last_error(dev), text);
+    const char *error = vkd_device_last_error(dev);
+    ck_assert_msg(strstr(error, text) != NULL, "'%s' lacks '%s'", error, text);
     ck_assert_int_eq(vkd_submit(dev, &cmds, 1, NULL), VKD_INVALID);
     ck_assert_int_eq(vkd_commands_begin(cmds), VKD_OK);
 }
@@ -397,7 +398,8 @@ START_TEST(reports_broken_rules)
 
     vkd_buffer *buf = make_buffer(4096, VKD_MEMORY_DEVICE), *none = NULL;
     vkd_commands *cmds = make_list();
-    struct vkd_range all = { .buffer = buf }, outside = { buf, 256, 4096 }, past = { buf, 4096, 0 }, odd = { buf, 4, 16 };
+    struct vkd_range all = { .buffer = buf }, outside = { buf, 256, 4096 }, past = { buf, 4096, 0 };
+    struct vkd_range odd = { buf, 4, 16 };
     vkd_commands_dispatch(cmds, k, &all, 1, &count, 8, one);
     vkd_commands_dispatch(cmds, k, &all, 1, &count, 4, one);        // does nothing: the first error sticks
     expect(cmds, VKD_INVALID, "fill_index: 8 bytes of push constants");

@@ -273,7 +273,8 @@ static const struct machine {
 } machines[] = {
     { "discrete, a window of 246 MiB",
       { 5, { { L, 2 }, { 0, 1 }, { L, 0 }, { V | C, 1 }, { V | C | H, 1 } },
-        3, { { 8 * GIB, VK_MEMORY_HEAP_DEVICE_LOCAL_BIT }, { 16 * GIB, 0 }, { 246 * MIB, VK_MEMORY_HEAP_DEVICE_LOCAL_BIT } } },
+        3, { { 8 * GIB, VK_MEMORY_HEAP_DEVICE_LOCAL_BIT }, { 16 * GIB, 0 },
+             { 246 * MIB, VK_MEMORY_HEAP_DEVICE_LOCAL_BIT } } },
       { 2, 3, 4 } },
     { "discrete, all of it mappable, with device-coherent types first",
       { 5, { { L | V | C | A, 0 }, { L | V | C, 0 }, { L, 0 }, { V | C, 1 }, { V | C | H, 1 } },

@@ -122,7 +122,7 @@ struct loader {
     char reason[160];           // libcyaml's first message
 };
 
-static void write_why(struct loader *l, const char *format, va_list args)
+static void VKD_PRINTF(2, 0) write_why(struct loader *l, const char *format, va_list args)
 {
     size_t used = strlen(l->why);
     vsnprintf(l->why + used, l->why_size - used, format, args);
@@ -307,7 +307,7 @@ static vkd_result survey(struct loader *l, const char *text, size_t size)
 }
 
 // Keeps libcyaml's first message and the keys of its backtrace, which come innermost first.
-static void hear(cyaml_log_t level, void *context, const char *format, va_list args)
+static void VKD_PRINTF(3, 0) hear(cyaml_log_t level, void *context, const char *format, va_list args)
 {
     (void)level;
     struct loader *l = context;
