@@ -112,10 +112,13 @@ def build(arch, width=0, stem="imagenet", classes=1000, channels=3):
     from torchvision.models import mobilenetv2, resnet
 
     if arch == "mobilenet_v2":
-        net = mobilenetv2.MobileNetV2(classes, width_mult=(width or 32) / 32, dropout=0.0)
+        stages = [[1, 16, 1, 1], [6, 24, 2, 2], [6, 32, 3, 2], [6, 64, 4, 2], [6, 96, 3, 1], [6, 160, 3, 2],
+                  [6, 320, 1, 1]]
+        if stem == "cifar":
+            stages[1][3] = 1
+        net = mobilenetv2.MobileNetV2(classes, (width or 32) / 32, stages, dropout=0.0)
         if stem == "cifar":
             net.features[0][0].stride = (1, 1)
-            net.features[2].conv[1][0].stride = (1, 1)
         first = net.features[0]
     else:
         net = getattr(resnet, arch)(num_classes=classes)
