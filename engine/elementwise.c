@@ -22,12 +22,24 @@ static struct vkd_desc slot_desc(const struct vkd_call *c, struct vkd_slot s)
     return s.kind == VKD_SLOT_IN || s.kind == VKD_SLOT_DIN ? c->in[s.index] : c->out[s.index];
 }
 
+// A texel is a vec4 of f32.
+static bool all_f32(const struct vkd_call *c, const struct vkd_slot *slots, uint32_t slot_count)
+{
+    for (uint32_t i = 0; i < slot_count; i++)
+        if (slots[i].kind != VKD_SLOT_STEP && slot_desc(c, slots[i]).dtype != VKD_F32)
+            return false;
+    return true;
+}
+
 void vkd__elementwise(const struct vkd_call *c, struct vkd_plan *p, const char *kernel,
                       const struct vkd_pc_elementwise *pc, const struct vkd_slot *slots, uint32_t slot_count)
 {
     uint64_t count = vkd__numel(slot_desc(c, slots[slot_count - 1]).shape) / 4;
     // Windows start at multiples of 64 KiB, which any alignment divides.
     uint64_t window = c->caps->storage_range_max / 65536 * 65536 / 16;
+    char variant[48];
+    snprintf(variant, sizeof(variant), "%s.%s", kernel, !all_f32(c, slots, slot_count) ? "buffer" :
+             vkd__load_variant(c->caps, (count < window ? count : window) * 16));
     for (uint64_t first = 0; first < count; first += window) {
         uint64_t here = count - first < window ? count - first : window;
         struct vkd_pc_elementwise push = { 0 };
@@ -37,7 +49,7 @@ void vkd__elementwise(const struct vkd_call *c, struct vkd_plan *p, const char *
         push.first = (uint32_t) first;
         uint32_t groups[3];
         vkd__groups_1d(c, vkd__div_up(here, 256), groups);
-        struct vkd_dispatch *d = vkd__dispatch(p, kernel, &push, sizeof(push), groups[0], groups[1], groups[2]);
+        struct vkd_dispatch *d = vkd__dispatch(p, variant, &push, sizeof(push), groups[0], groups[1], groups[2]);
         for (uint32_t i = 0; i < slot_count; i++) {
             struct vkd_slot s = slots[i];
             uint32_t quad = s.kind == VKD_SLOT_STEP ? 0 : 4 * vkd__dtype_size(slot_desc(c, s).dtype);

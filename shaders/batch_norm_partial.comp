@@ -4,9 +4,11 @@
 //
 // The pivot keeps the squares small when |mean| >> std.
 #version 450
+//: axis buffer:TEXEL=0 texel:TEXEL=1
 #extension GL_GOOGLE_include_directive : require
 #include "batch_norm.glsl"
-layout(binding = 0) readonly restrict buffer X { vec4 x[]; };                   // (rows, c4)
+#include "load.glsl"
+SOURCE(readonly restrict, 0, X);        // (rows, c4)
 layout(binding = 1) writeonly restrict buffer Partial { vec4 partial[]; };      // (c4, chunks, 2)
 
 void main()
@@ -18,9 +20,9 @@ void main()
     vec4 mean = vec4(0), m2 = vec4(0);
     if (n > 0) {
         uint at = chunk_row(chunk) * pc.c4 + c4, step = pc.lanes * pc.c4;
-        vec4 pivot = x[at], s1 = vec4(0), s2 = vec4(0);
+        vec4 pivot = LOAD(X, at), s1 = vec4(0), s2 = vec4(0);
         for (uint k = 1; k < n; k++) {
-            vec4 d = x[at + k * step] - pivot;
+            vec4 d = LOAD(X, at + k * step) - pivot;
             s1 += d;
             s2 += d * d;
         }

@@ -1,11 +1,13 @@
 // bias -- y(n, h, w, c) = x(n, h, w, c) + b(c). y may lie on x.
 #version 450
+//: axis buffer:TEXEL=0 texel:TEXEL=1
 #extension GL_GOOGLE_include_directive : require
 #include "linear.glsl"
+#include "load.glsl"
 #include "pc_elementwise.h"
 layout(push_constant) uniform Block { vkd_pc_elementwise pc; };
-layout(binding = 0) readonly buffer X { vec4 x[]; };        // (count)
-layout(binding = 1) readonly buffer B { vec4 b[]; };        // (width)
+SOURCE(readonly, 0, X);                                     // (count)
+SOURCE(readonly, 1, B);                                     // (width)
 layout(binding = 2) writeonly buffer Y { vec4 y[]; };       // (count)
 
 void main()
@@ -13,7 +15,7 @@ void main()
     vec4 v[4];
     for (uint k = 0; k < 4; k++) {
         uint i = min(linear_item(k), pc.count - 1);
-        v[k] = x[i] + b[(pc.first + i) % pc.width];
+        v[k] = LOAD(X, i) + LOAD(B, (pc.first + i) % pc.width);
     }
     for (uint k = 0; k < 4; k++) {
         uint i = linear_item(k);

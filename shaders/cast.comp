@@ -1,6 +1,7 @@
 // cast -- f32 to f16 and back, four elements at a time. Halves are packed into words, which needs no 16-bit storage.
 #version 450
 //: axis to_f16:TO_F16=1 to_f32:TO_F16=0
+//: axis buffer
 #extension GL_GOOGLE_include_directive : require
 #include "linear.glsl"
 #include "pc_elementwise.h"

@@ -2,6 +2,7 @@
 // Backward, from x: dx = dy (P(x) + x p(x)), p(x) = exp(-x^2 / 2) / sqrt(2 pi).
 #version 450
 //: axis fwd:INPUTS=1 bwd:INPUTS=2
+//: axis buffer:TEXEL=0 texel:TEXEL=1
 #extension GL_GOOGLE_include_directive : require
 #include "map.glsl"
 

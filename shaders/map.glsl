@@ -2,11 +2,12 @@
 // y may lie on an input, so nothing is `restrict`.
 #extension GL_GOOGLE_include_directive : require
 #include "linear.glsl"
+#include "load.glsl"
 #include "pc_elementwise.h"
 layout(push_constant) uniform Block { vkd_pc_elementwise pc; };
-layout(binding = 0) readonly buffer A { vec4 a[]; };        // (count)
+SOURCE(readonly, 0, A);                                     // (count)
 #if INPUTS == 2
-layout(binding = 1) readonly buffer B { vec4 b[]; };        // (count)
+SOURCE(readonly, 1, B);                                     // (count)
 #endif
 layout(binding = INPUTS) writeonly buffer Y { vec4 y[]; };  // (count)
 
@@ -23,9 +24,9 @@ void main()
     for (uint k = 0; k < 4; k++) {
         uint i = min(linear_item(k), pc.count - 1);
 #if INPUTS == 2
-        v[k] = map(a[i], b[i]);
+        v[k] = map(LOAD(A, i), LOAD(B, i));
 #else
-        v[k] = map(a[i]);
+        v[k] = map(LOAD(A, i));
 #endif
     }
     for (uint k = 0; k < 4; k++) {

@@ -1,5 +1,6 @@
 // scale -- y = alpha x.
 #version 450
+//: axis buffer:TEXEL=0 texel:TEXEL=1
 #extension GL_GOOGLE_include_directive : require
 #define INPUTS 1
 #include "map.glsl"

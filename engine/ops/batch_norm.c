@@ -6,6 +6,7 @@
 #include "pc_batch_norm.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { X, GAMMA, BETA, RUNNING_MEAN, RUNNING_VAR, RESIDUAL };
@@ -69,9 +70,11 @@ static void add_common_spec(const struct vkd_call *c, struct vkd_dispatch *d)
     add_spec(d, c->in_count > RESIDUAL);
 }
 
-static struct vkd_dispatch *over_chunks(const struct vkd_call *c, struct vkd_plan *p, const char *kernel,
+static struct vkd_dispatch *over_chunks(const struct vkd_call *c, struct vkd_plan *p, const char *stem,
                                         const struct vkd_pc_batch_norm *pc)
 {
+    char kernel[48];
+    snprintf(kernel, sizeof(kernel), "%s.%s", stem, vkd__load_variant(c->caps, vkd__desc_size(c->in[X])));
     uint32_t groups[3];
     vkd__groups_1d(c, vkd__div_up((uint64_t) pc->chunks * pc->c4, 64), groups);
     struct vkd_dispatch *d = vkd__dispatch(p, kernel, pc, sizeof(*pc), groups[0], groups[1], groups[2]);
