@@ -5,6 +5,7 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #include "pc_winograd.h"
+#define T vec4
 #include "winograd.glsl"
 
 layout(local_size_x = 64) in;

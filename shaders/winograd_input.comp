@@ -6,18 +6,22 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #include "pc_winograd.h"
-#include "winograd.glsl"
 
 layout(local_size_x = 64) in;
 layout(push_constant) uniform block { vkd_pc_winograd pc; };
 #if TEXEL
 layout(binding = 0) uniform samplerBuffer X;
 #define LOAD(i) texelFetch(X, int(i))
+#define T vec4
+#define T_BOOL bvec4
 #else
-layout(binding = 0) readonly restrict buffer X_ { vec4 X[]; };
+#define T vec2      // a vec4 takes so many registers that some GPUs spill
+#define T_BOOL bvec2
+layout(binding = 0) readonly restrict buffer X_ { T X[]; };
 #define LOAD(i) X[i]
 #endif
-layout(binding = 1) writeonly restrict buffer V_ { vec4 V[]; };
+layout(binding = 1) writeonly restrict buffer V_ { T V[]; };
+#include "winograd.glsl"
 
 #if GRADIENT
 const uint SIDE = 4;
@@ -35,17 +39,17 @@ void main()
     uint c = i % pc.c, tile = i / pc.c;
     uint y0 = tile / pc.tiles_x % pc.tiles_y * 4 + pc.ofs_y, x0 = tile % pc.tiles_x * 4 + pc.ofs_x;
     uint image = tile / pc.tiles_x / pc.tiles_y * pc.h;
-    vec4 rows[SIDE][6];
+    T rows[SIDE][6];
     [[unroll]] for (uint y = 0; y < SIDE; y++) {
-        vec4 d[SIDE];
+        T d[SIDE];
         [[unroll]] for (uint x = 0; x < SIDE; x++) {
             bool ok = y0 + y < pc.h && x0 + x < pc.w;
-            d[x] = mix(vec4(0), LOAD(ok ? ((image + y0 + y) * pc.w + x0 + x) * pc.c + c : 0), bvec4(ok));
+            d[x] = mix(T(0), LOAD(ok ? ((image + y0 + y) * pc.w + x0 + x) * pc.c + c : 0), T_BOOL(ok));
         }
         APPLY(d, rows[y]);
     }
     [[unroll]] for (uint x = 0; x < 6; x++) {
-        vec4 d[SIDE], t[6];
+        T d[SIDE], t[6];
         [[unroll]] for (uint y = 0; y < SIDE; y++)
             d[y] = rows[y][x];
         APPLY(d, t);

@@ -4,18 +4,20 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #include "pc_winograd.h"
-#include "winograd.glsl"
 
 layout(local_size_x = 64) in;
 layout(push_constant) uniform block { vkd_pc_winograd pc; };
 #if TEXEL
 layout(binding = 0) uniform samplerBuffer M;
 #define LOAD(i) texelFetch(M, int(i))
+#define T vec4
 #else
-layout(binding = 0) readonly restrict buffer M_ { vec4 M[]; };
+#define T vec2      // a vec4 takes so many registers that some GPUs spill
+layout(binding = 0) readonly restrict buffer M_ { T M[]; };
 #define LOAD(i) M[i]
 #endif
-layout(binding = 1) writeonly restrict buffer Y_ { vec4 Y[]; };
+layout(binding = 1) writeonly restrict buffer Y_ { T Y[]; };
+#include "winograd.glsl"
 
 void main()
 {
@@ -25,15 +27,15 @@ void main()
     uint c = i % pc.c, tile = i / pc.c;
     uint y0 = tile / pc.tiles_x % pc.tiles_y * 4, x0 = tile % pc.tiles_x * 4;
     uint image = tile / pc.tiles_x / pc.tiles_y * pc.h;
-    vec4 rows[6][4];
+    T rows[6][4];
     [[unroll]] for (uint y = 0; y < 6; y++) {
-        vec4 m[6];
+        T m[6];
         [[unroll]] for (uint x = 0; x < 6; x++)
             m[x] = LOAD(((y * 6 + x) * pc.tiles + tile) * pc.c + c);
         apply_at(m, rows[y]);
     }
     [[unroll]] for (uint x = 0; x < 4; x++) {
-        vec4 m[6], t[4];
+        T m[6], t[4];
         [[unroll]] for (uint y = 0; y < 6; y++)
             m[y] = rows[y][x];
         apply_at(m, t);

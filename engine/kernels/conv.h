@@ -35,8 +35,8 @@ uint32_t vkd__images_per_binding(const struct vkd_call *c, struct vkd_plan *p, c
 void vkd__conv_gather(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v,
                       enum vkd_conv_pass pass, struct vkd_conv_slots slots);
 
-// conv_winograd.c: 3x3, stride 1, dilation 1, no groups, padding up to 2. Its error against exact
-// arithmetic is about 1e-5 of the results' scale.
+// conv_winograd.c: 3x3, stride 1, dilation 1, no groups, padding up to 2. Measured for C 16 to 256
+// against double: the largest error is 2e-5 to 4e-5 of the results' rms, of vkd__conv_gather 2e-6 to 7e-6.
 bool vkd__conv_winograd_fits(const struct vkd_caps *caps, const struct vkd_conv *v, enum vkd_conv_pass pass);
 // Is it faster than vkd__conv_gather, by a static rule?
 bool vkd__conv_winograd_pays(const struct vkd_caps *caps, const struct vkd_conv *v, enum vkd_conv_pass pass);

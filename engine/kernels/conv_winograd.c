@@ -96,9 +96,9 @@ bool vkd__conv_winograd_pays(const struct vkd_caps *caps, const struct vkd_conv 
     return products * costs[gpu].product + transforms < direct;
 }
 
-static const char *memory(const struct vkd_caps *caps, uint64_t size)
+static bool texels(const struct vkd_caps *caps, uint64_t size)
 {
-    return caps->cpu && size / 16 <= caps->texel_count_max ? "texel" : "buffer";
+    return caps->cpu && size / 16 <= caps->texel_count_max;
 }
 
 static void transform(const struct vkd_call *c, struct vkd_plan *p, const char *kernel,
@@ -117,16 +117,18 @@ static void transform_images(const struct vkd_call *c, struct vkd_plan *p, const
                              uint32_t first, uint32_t images, struct vkd_slot from, uint32_t scratch)
 {
     uint32_t h = gradient ? s->oh : s->h, w = gradient ? s->ow : s->w, ch = vkd__pad4(gradient ? s->k : s->c);
+    uint64_t image = (uint64_t) h * w * ch * 4, size = 144ull * tiles_of(s, images) * ch;
+    bool texel = texels(c->caps, images * image);
+    uint32_t vectors = ch / (texel ? 4 : 2);
     struct vkd_pc_winograd pc = {
-        .h = h, .w = w, .c = ch / 4,
+        .h = h, .w = w, .c = vectors,
         .tiles_y = s->tiles_y, .tiles_x = s->tiles_x, .tiles = tiles_of(s, images),
         .ofs_y = gradient ? 0 : s->ofs[0], .ofs_x = gradient ? 0 : s->ofs[1],
-        .count = tiles_of(s, images) * (ch / 4),
+        .count = tiles_of(s, images) * vectors,
     };
-    uint64_t image = (uint64_t) h * w * ch * 4, size = 144ull * pc.tiles * ch;
     char kernel[48];
     snprintf(kernel, sizeof(kernel), "winograd_input.%s.%s", gradient ? "gradient" : "image",
-             memory(c->caps, images * image));
+             texel ? "texel" : "buffer");
     vkd__scratch(p, scratch, size);
     transform(c, p, kernel, &pc, vkd__slot_part(from, first * image, images * image),
               vkd__slot_part(VKD_SCRATCH((uint8_t) scratch), 0, size));
@@ -153,13 +155,13 @@ static void convolve(const struct vkd_call *c, struct vkd_plan *p, const struct 
             .a = vkd__slot_part(VKD_SCRATCH(IMAGES), 0, size_v), .b = vkd__slot_part(VKD_SCRATCH(FILTER), 0, size_u),
             .c = vkd__slot_part(VKD_SCRATCH(PRODUCTS), 0, size_m),
         }, PARTS);
+        bool texel = texels(c->caps, size_m);
+        uint32_t vectors = k / (texel ? 4 : 2);
         struct vkd_pc_winograd out = {
-            .h = s->oh, .w = s->ow, .c = k / 4,
-            .tiles_y = s->tiles_y, .tiles_x = s->tiles_x, .tiles = tiles, .count = tiles * (k / 4),
+            .h = s->oh, .w = s->ow, .c = vectors,
+            .tiles_y = s->tiles_y, .tiles_x = s->tiles_x, .tiles = tiles, .count = tiles * vectors,
         };
-        char kernel[48];
-        snprintf(kernel, sizeof(kernel), "winograd_output.%s", memory(c->caps, size_m));
-        transform(c, p, kernel, &out, vkd__slot_part(VKD_SCRATCH(PRODUCTS), 0, size_m),
+        transform(c, p, texel ? "winograd_output.texel" : "winograd_output.buffer", &out, vkd__slot_part(VKD_SCRATCH(PRODUCTS), 0, size_m),
                   vkd__slot_part(slots.out, n * image, images * image));
     }
 }
