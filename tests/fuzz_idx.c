@@ -23,8 +23,8 @@ static bool fuzz_sample(unsigned i, struct bytes *out)
     static const uint8_t pixels[7 * 5 * 4] = { 1, 2, 3 };
     if (i > 3)
         return false;
-    struct bytes b = idx_encode(i & 1 ? 3 : 1, i & 1 ? (const uint32_t[3]) { 7, 5, 4 } : (const uint32_t[3]) { 140, 1, 1 },
-                                pixels, sizeof pixels);
+    static const uint32_t cube[3] = { 7, 5, 4 }, line[3] = { 140, 1, 1 };
+    struct bytes b = idx_encode(i & 1 ? 3 : 1, i & 1 ? cube : line, pixels, sizeof pixels);
     if (i & 2) {
         *out = gzip_encode(b.data, b.size);
         free(b.data);

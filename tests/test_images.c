@@ -69,8 +69,8 @@ static void expect_pixel(const uint8_t *row, uint32_t x, unsigned type, unsigned
 
 START_TEST(png_of_every_kind)
 {
-    static const uint8_t kinds[][2] = { { 0, 1 }, { 0, 2 }, { 0, 4 }, { 0, 8 }, { 0, 16 }, { 2, 8 }, { 2, 16 }, { 3, 1 },
-                                        { 3, 2 }, { 3, 4 }, { 3, 8 }, { 4, 8 }, { 4, 16 }, { 6, 8 }, { 6, 16 } };
+    static const uint8_t kinds[][2] = { { 0, 1 }, { 0, 2 }, { 0, 4 }, { 0, 8 }, { 0, 16 }, { 2, 8 }, { 2, 16 },
+                                        { 3, 1 }, { 3, 2 }, { 3, 4 }, { 3, 8 }, { 4, 8 }, { 4, 16 }, { 6, 8 }, { 6, 16 } };
     const uint32_t width = 13, height = 9;
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0] * 2; k++) {
         const uint8_t type = kinds[k / 2][0], depth = kinds[k / 2][1];
@@ -84,9 +84,9 @@ START_TEST(png_of_every_kind)
         for (uint32_t i = 0; i < width * height; i++) {
             uint8_t rgb[4] = { 0, 0, 0, 255 };
             expect_pixel(raw + i / width * row, i % width, type, depth, rgb);
-            ck_assert_msg(!memcmp(rgb, image.pixels + 4 * i, 4), "type %u depth %u pixel %u: %u %u %u, expected %u %u %u",
-                          type, depth, i, image.pixels[4 * i], image.pixels[4 * i + 1], image.pixels[4 * i + 2],
-                          rgb[0], rgb[1], rgb[2]);
+            const uint8_t *found = image.pixels + 4 * i;
+            ck_assert_msg(!memcmp(rgb, found, 4), "type %u depth %u pixel %u: %u %u %u, expected %u %u %u", type, depth,
+                          i, found[0], found[1], found[2], rgb[0], rgb[1], rgb[2]);
         }
         vkd_image_finish(&image);
         free(b.data);
@@ -427,7 +427,8 @@ START_TEST(shrinking_averages_areas)
             double sum = 0;
             for (uint32_t y = 0; y < h; y++)
                 for (uint32_t x = 0; x < w; x++)
-                    sum += overlap(o / 3 / ow, oh, y, h) * overlap(o / 3 % ow, ow, x, w) * before[(y * w + x) * 4 + o % 3];
+                    sum += overlap(o / 3 / ow, oh, y, h) * overlap(o / 3 % ow, ow, x, w) *
+                           before[(y * w + x) * 4 + o % 3];
             ck_assert_double_le(sum - image.pixels[o / 3 * 4 + o % 3], 0.5 + 1e-9);
             ck_assert_double_ge(sum - image.pixels[o / 3 * 4 + o % 3], -0.5 - 1e-9);
         }

@@ -11,18 +11,18 @@ static const struct vkd__codec *const codecs[] = { &vkd__codec_png, &vkd__codec_
                                                   &vkd__codec_stb };
 
 // Formats one meets in the wild that have no decoder here, so that the message can name them.
-static const struct { uint8_t ofs, size; char magic[9]; const char *name; } foreign[] = {
-    { 8, 4, "WEBP", "WebP" },
-    { 4, 8, "ftypavif", "AVIF" },
-    { 4, 8, "ftypheic", "HEIC" },
-    { 0, 4, "II*\0", "TIFF" },
-    { 0, 4, "MM\0*", "TIFF" },
-    { 0, 2, "\xff\x0a", "JPEG XL" },
-    { 4, 4, "JXL ", "JPEG XL" },
-    { 4, 4, "jP  ", "JPEG 2000" },
-    { 0, 4, "%PDF", "PDF" },
-    { 0, 4, "PK\3\4", "a ZIP archive" },
-    { 0, 2, "\x1f\x8b", "gzip data" },
+static const struct { uint8_t ofs, size; bool image; char magic[9]; const char *name; } foreign[] = {
+    { 8, 4, true, "WEBP", "WebP" },
+    { 4, 8, true, "ftypavif", "AVIF" },
+    { 4, 8, true, "ftypheic", "HEIC" },
+    { 0, 4, true, "II*\0", "TIFF" },
+    { 0, 4, true, "MM\0*", "TIFF" },
+    { 0, 2, true, "\xff\x0a", "JPEG XL" },
+    { 4, 4, true, "JXL ", "JPEG XL" },
+    { 4, 4, true, "jP  ", "JPEG 2000" },
+    { 0, 4, false, "%PDF", "PDF" },
+    { 0, 4, false, "PK\3\4", "a ZIP archive" },
+    { 0, 2, false, "\x1f\x8b", "gzip data" },
 };
 
 vkd_result vkd__image_bad(struct vkd__why *why, const char *format, ...)
@@ -66,21 +66,21 @@ void vkd_image_finish(struct vkd_image *image)
     *image = (struct vkd_image) { 0 };
 }
 
+static const char *foreign_name(const uint8_t *data, uint64_t size, bool images_only)
+{
+    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
+        if (size >= (uint64_t)foreign[i].ofs + foreign[i].size && (foreign[i].image || !images_only) &&
+            !memcmp(data + foreign[i].ofs, foreign[i].magic, foreign[i].size))
+            return foreign[i].name;
+    return NULL;
+}
+
 bool vkd__image_sniff(const uint8_t *data, uint64_t size)
 {
     for (size_t i = 0; i < sizeof codecs / sizeof codecs[0]; i++)
         if (codecs[i]->sniff(data, size))
             return true;
-    return false;
-}
-
-static const char *foreign_name(const uint8_t *data, uint64_t size)
-{
-    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
-        if (size >= (uint64_t)foreign[i].ofs + foreign[i].size &&
-            !memcmp(data + foreign[i].ofs, foreign[i].magic, foreign[i].size))
-            return foreign[i].name;
-    return NULL;
+    return foreign_name(data, size, true) != NULL;
 }
 
 vkd_result vkd__image_decode(const uint8_t *data, uint64_t size, uint32_t short_side, uint32_t max_side,
@@ -92,7 +92,7 @@ vkd_result vkd__image_decode(const uint8_t *data, uint64_t size, uint32_t short_
     size_t at = 0;
     while (at < last && !codecs[at]->sniff(data, size))
         at++;
-    const char *other = at == last && !codecs[at]->sniff(data, size) ? foreign_name(data, size) : NULL;
+    const char *other = at == last && !codecs[at]->sniff(data, size) ? foreign_name(data, size, false) : NULL;
     if (other)
         return vkd__image_bad(why, "this is %s, which is not read here; convert it to PNG or JPEG", other);
     struct vkd_image image = { 0 };

@@ -18,7 +18,7 @@
 //   VKD_FORMAT, VKD_NO_MEMORY
 vkd_result vkd__image_decode(const uint8_t *data, uint64_t size, uint32_t short_side, uint32_t max_side,
                              struct vkd_image *out, struct vkd__why *why);
-// Whether the bytes begin like an image (TGA has no such beginning and is not recognised).
+// Whether the bytes begin like an image, of a format read here or not (TGA has no such beginning).
 bool vkd__image_sniff(const uint8_t *data, uint64_t size);
 
 // The size a (height, width) image is scaled down to; 0 means no bound.

@@ -315,8 +315,8 @@ static vkd_result folder_open(const struct vkd__spec *spec, const struct vkd_log
     if (r == VKD_OK)
         r = fill_source(f, out, count > 0, why);
     if (r == VKD_OK && f->ignored)
-        vkd_log_write(log, VKD_LOG_INFO, "data %.300s: %u file%s that are no images of a class are left out",
-                      spec->path, f->ignored, f->ignored > 1 ? "s" : "");
+        vkd_log_write(log, VKD_LOG_INFO, "data %.300s: left out %u file%s that %s no image of a class",
+                      spec->path, f->ignored, f->ignored > 1 ? "s" : "", f->ignored > 1 ? "are" : "is");
     free(own);
     free(train);
     return r;
