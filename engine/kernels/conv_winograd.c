@@ -36,6 +36,8 @@ static uint32_t chunk_of(const struct vkd_caps *caps, const struct vkd_conv *v, 
     uint32_t unit = vkd__rows_unit(caps, src, dst), fit = vkd__rows_per_binding(caps, v->n, src, dst);
     if (size_u > most)
         return 0;
+    if (wgrad && few < 4 * size_u)      // a part of the products costs more than the images it is made of
+        few = 4 * size_u < most ? 4 * size_u : most;
     uint64_t wanted = few / per_image;
     uint32_t least = wgrad ? vkd__div_up(v->n, (uint32_t) (most / size_u < v->n ? most / size_u : v->n)) : 1;
     if (wanted < least)
