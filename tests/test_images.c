@@ -70,7 +70,8 @@ static void expect_pixel(const uint8_t *row, uint32_t x, unsigned type, unsigned
 START_TEST(png_of_every_kind)
 {
     static const uint8_t kinds[][2] = { { 0, 1 }, { 0, 2 }, { 0, 4 }, { 0, 8 }, { 0, 16 }, { 2, 8 }, { 2, 16 },
-                                        { 3, 1 }, { 3, 2 }, { 3, 4 }, { 3, 8 }, { 4, 8 }, { 4, 16 }, { 6, 8 }, { 6, 16 } };
+                                        { 3, 1 }, { 3, 2 }, { 3, 4 }, { 3, 8 }, { 4, 8 }, { 4, 16 }, { 6, 8 },
+                                        { 6, 16 } };
     const uint32_t width = 13, height = 9;
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0] * 2; k++) {
         const uint8_t type = kinds[k / 2][0], depth = kinds[k / 2][1];

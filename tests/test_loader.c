@@ -248,7 +248,7 @@ START_TEST(bad_images_are_replaced)
         }
         ck_assert_uint_eq(said.warnings, 4);        // each named once, though met in both epochs
         ck_assert_uint_eq(said.count, 4);
-        ck_assert_ptr_nonnull(strstr(said.text, "b/01.png) cannot be read: b/01.png: broken PNG"));
+        ck_assert_ptr_nonnull(strstr(said.text, "image 19 cannot be read: b/01.png: broken PNG"));
         texts[run] = said;
         vkd_loader_destroy(&l);
     }

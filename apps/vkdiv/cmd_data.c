@@ -133,7 +133,7 @@ static uint32_t check_split(const struct data_options *o, const vkd_dataset *d, 
                                                  "name", name, "why", why));
             app_progress_clear();
             if (!o->app.json)
-                printf("%s: %s\n", name, why);
+                puts(why);      // names the file itself
         }
         double now = vkd__os_seconds();
         if (now - shown > 0.1) {

@@ -267,10 +267,7 @@ static void report_one(vkd_loader *l, uint32_t index)
         return;
     while (b && b->index != index)
         b = b->next;
-    char name[300];
-    vkd_dataset_name(l->p.dataset, index, name, sizeof name);
-    vkd_log_write(&l->p.log, VKD_LOG_WARNING, "image %u (%s) cannot be read: %s", index, name,
-                  b ? b->why : "no details kept");
+    vkd_log_write(&l->p.log, VKD_LOG_WARNING, "image %u cannot be read: %s", index, b ? b->why : "no details kept");
     l->bad_count++;
 }
 
