@@ -37,10 +37,10 @@ vkd_result vkd_buffer_create(vkd_device *dev, uint64_t size, enum vkd_memory mem
                | VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT,
         .sharingMode = VK_SHARING_MODE_EXCLUSIVE,
     };
-    VK(dev, dev->vk.CreateBuffer(dev->handle, &info, NULL, &buf->handle));
-    dev->vk.GetBufferMemoryRequirements(dev->handle, buf->handle, &req);
+    VK(dev, dev->vk.vkCreateBuffer(dev->handle, &info, NULL, &buf->handle));
+    dev->vk.vkGetBufferMemoryRequirements(dev->handle, buf->handle, &req);
     TRY(vkd__memory_take(dev, &req, memory, &buf->allocation));
-    VK(dev, dev->vk.BindBufferMemory(dev->handle, buf->handle, buf->allocation.block->handle, buf->allocation.ofs));
+    VK(dev, dev->vk.vkBindBufferMemory(dev->handle, buf->handle, buf->allocation.block->handle, buf->allocation.ofs));
     if (memory != VKD_MEMORY_DEVICE)
         buf->data = buf->allocation.block->data + buf->allocation.ofs;
     dev->stats.buffers++;
@@ -59,8 +59,8 @@ fail:
 void vkd__buffer_free(vkd_device *dev, vkd_buffer *buf)
 {
     for (uint32_t i = 0; i < buf->view_count; i++)
-        dev->vk.DestroyBufferView(dev->handle, buf->views[i].handle, NULL);
-    dev->vk.DestroyBuffer(dev->handle, buf->handle, NULL);
+        dev->vk.vkDestroyBufferView(dev->handle, buf->views[i].handle, NULL);
+    dev->vk.vkDestroyBuffer(dev->handle, buf->handle, NULL);
     vkd__memory_give(dev, &buf->allocation);
     free(buf->views);
     free(buf);
@@ -104,7 +104,7 @@ vkd_result vkd__buffer_view(vkd_device *dev, vkd_buffer *buf, uint64_t ofs, uint
         .offset = ofs,
         .range = size,
     };
-    VK(dev, dev->vk.CreateBufferView(dev->handle, &info, NULL, &view));
+    VK(dev, dev->vk.vkCreateBufferView(dev->handle, &info, NULL, &view));
     buf->views[buf->view_count++] = (struct vkd__view) { ofs, size, view };
     *out = view;
     return VKD_OK;

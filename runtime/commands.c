@@ -19,14 +19,14 @@ vkd_result vkd_commands_create(vkd_device *dev, vkd_commands **out)
         .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
         .queueFamilyIndex = dev->queue.family,
     };
-    VK(dev, dev->vk.CreateCommandPool(dev->handle, &pool, NULL, &cmds->pool));
+    VK(dev, dev->vk.vkCreateCommandPool(dev->handle, &pool, NULL, &cmds->pool));
     VkCommandBufferAllocateInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
         .commandPool = cmds->pool,
         .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
         .commandBufferCount = 1,
     };
-    VK(dev, dev->vk.AllocateCommandBuffers(dev->handle, &info, &cmds->handle));
+    VK(dev, dev->vk.vkAllocateCommandBuffers(dev->handle, &info, &cmds->handle));
     *out = cmds;
     return VKD_OK;
 
@@ -38,8 +38,8 @@ fail:
 void vkd__commands_free(vkd_device *dev, vkd_commands *cmds)
 {
     vkd__sets_free(dev, cmds);
-    dev->vk.DestroyQueryPool(dev->handle, cmds->queries, NULL);
-    dev->vk.DestroyCommandPool(dev->handle, cmds->pool, NULL);      // frees the command buffer
+    dev->vk.vkDestroyQueryPool(dev->handle, cmds->queries, NULL);
+    dev->vk.vkDestroyCommandPool(dev->handle, cmds->pool, NULL);      // frees the command buffer
     free(cmds->sync.uses);
     free(cmds);
     dev->live_lists--;
@@ -62,14 +62,14 @@ vkd_result vkd_commands_begin(vkd_commands *cmds)
     if (cmds->ticket > dev->queue.done)
         return vkd__fail(dev, VKD_INVALID, "vkd_commands_begin: a submission of the list is still running: wait for "
                          "ticket %llu first", (unsigned long long) cmds->ticket);
-    VK(dev, dev->vk.ResetCommandPool(dev->handle, cmds->pool, 0));
+    VK(dev, dev->vk.vkResetCommandPool(dev->handle, cmds->pool, 0));
     vkd__sets_reset(cmds);
     VkCommandBufferBeginInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
         .flags = VK_COMMAND_BUFFER_USAGE_SIMULTANEOUS_USE_BIT,
     };
     cmds->state = VKD__COMMANDS_EMPTY;
-    VK(dev, dev->vk.BeginCommandBuffer(cmds->handle, &info));
+    VK(dev, dev->vk.vkBeginCommandBuffer(cmds->handle, &info));
     cmds->state = VKD__COMMANDS_RECORDING;
     cmds->result = VKD_OK;
     cmds->ticket = 0;
@@ -183,15 +183,15 @@ void vkd_commands_dispatch(vkd_commands *cmds, const vkd_kernel *kernel,
     }
     TRY(vkd__sync_use(dev, &cmds->sync, cmds->handle, uses, range_count));
     if (kernel != cmds->bound)
-        dev->vk.CmdBindPipeline(cmds->handle, VK_PIPELINE_BIND_POINT_COMPUTE, kernel->pipeline);
+        dev->vk.vkCmdBindPipeline(cmds->handle, VK_PIPELINE_BIND_POINT_COMPUTE, kernel->pipeline);
     if (kernel != cmds->bound || set != cmds->bound_set)
-        dev->vk.CmdBindDescriptorSets(cmds->handle, VK_PIPELINE_BIND_POINT_COMPUTE, kernel->layout, 0, 1, &set,
+        dev->vk.vkCmdBindDescriptorSets(cmds->handle, VK_PIPELINE_BIND_POINT_COMPUTE, kernel->layout, 0, 1, &set,
                                       0, NULL);
     cmds->bound = kernel;
     cmds->bound_set = set;
     if (push_size)
-        dev->vk.CmdPushConstants(cmds->handle, kernel->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, push_size, push);
-    dev->vk.CmdDispatch(cmds->handle, groups[0], groups[1], groups[2]);
+        dev->vk.vkCmdPushConstants(cmds->handle, kernel->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, push_size, push);
+    dev->vk.vkCmdDispatch(cmds->handle, groups[0], groups[1], groups[2]);
     return;
 fail:
     cmds->result = result;
@@ -221,7 +221,7 @@ void vkd_commands_copy(vkd_commands *cmds, struct vkd_range dst, struct vkd_rang
     };
     TRY(vkd__sync_use(dev, &cmds->sync, cmds->handle, uses, 2));
     VkBufferCopy region = { from.ofs, to.ofs, to.size };
-    dev->vk.CmdCopyBuffer(cmds->handle, from.buffer->handle, to.buffer->handle, 1, &region);
+    dev->vk.vkCmdCopyBuffer(cmds->handle, from.buffer->handle, to.buffer->handle, 1, &region);
     return;
 fail:
     cmds->result = result;
@@ -242,7 +242,7 @@ void vkd_commands_fill(vkd_commands *cmds, struct vkd_range dst, uint32_t word)
     }
     struct vkd__use use = { to.buffer, to.ofs, to.ofs + to.size, false, true };
     TRY(vkd__sync_use(dev, &cmds->sync, cmds->handle, &use, 1));
-    dev->vk.CmdFillBuffer(cmds->handle, to.buffer->handle, to.ofs, to.size, word);
+    dev->vk.vkCmdFillBuffer(cmds->handle, to.buffer->handle, to.ofs, to.size, word);
     return;
 fail:
     cmds->result = result;
@@ -256,7 +256,7 @@ vkd_result vkd_commands_end(vkd_commands *cmds)
         return vkd__fail(dev, VKD_INVALID, "vkd_commands_end: the list is not recording");
     cmds->state = VKD__COMMANDS_EMPTY;
     vkd__sync_end(dev, &cmds->sync, cmds->handle);
-    VK(dev, dev->vk.EndCommandBuffer(cmds->handle));
+    VK(dev, dev->vk.vkEndCommandBuffer(cmds->handle));
     if (cmds->result == VKD_OK)
         cmds->state = VKD__COMMANDS_READY;
     return cmds->result;
@@ -286,12 +286,12 @@ void vkd_commands_stamp(vkd_commands *cmds, uint32_t index)
             .queryType = VK_QUERY_TYPE_TIMESTAMP,
             .queryCount = VKD_STAMP_MAX,
         };
-        VK(dev, dev->vk.CreateQueryPool(dev->handle, &info, NULL, &cmds->queries));
+        VK(dev, dev->vk.vkCreateQueryPool(dev->handle, &info, NULL, &cmds->queries));
     }
     if (!cmds->stamped)
-        dev->vk.CmdResetQueryPool(cmds->handle, cmds->queries, 0, VKD_STAMP_MAX);
+        dev->vk.vkCmdResetQueryPool(cmds->handle, cmds->queries, 0, VKD_STAMP_MAX);
     cmds->stamped = true;
-    dev->vk.CmdWriteTimestamp(cmds->handle, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, cmds->queries, index);
+    dev->vk.vkCmdWriteTimestamp(cmds->handle, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, cmds->queries, index);
     return;
 fail:
     cmds->result = result;
@@ -313,7 +313,7 @@ vkd_result vkd_commands_times(vkd_commands *cmds, double *seconds, uint32_t coun
         seconds[i] = 0;
     if (!cmds->stamped || !count)
         return VKD_OK;
-    VkResult vk = dev->vk.GetQueryPoolResults(dev->handle, cmds->queries, 0, count, count * sizeof(*ticks), ticks,
+    VkResult vk = dev->vk.vkGetQueryPoolResults(dev->handle, cmds->queries, 0, count, count * sizeof(*ticks), ticks,
                                               sizeof(*ticks), VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT);
     VK_AS(dev, vk, GetQueryPoolResults);
     uint32_t bits = dev->caps.timestamp_bits;

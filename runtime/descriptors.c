@@ -32,7 +32,7 @@ static vkd_result pool_create(vkd_commands *cmds)
         .poolSizeCount = 2,
         .pPoolSizes = sizes,
     };
-    VK(dev, dev->vk.CreateDescriptorPool(dev->handle, &info, NULL, &cmds->pools[cmds->pool_count]));
+    VK(dev, dev->vk.vkCreateDescriptorPool(dev->handle, &info, NULL, &cmds->pools[cmds->pool_count]));
     cmds->pool_count++;
 fail:
     return result;
@@ -52,7 +52,7 @@ static vkd_result allocate(vkd_commands *cmds, const vkd_kernel *kernel, VkDescr
             .descriptorSetCount = 1,
             .pSetLayouts = &kernel->set_layout,
         };
-        VkResult vk = dev->vk.AllocateDescriptorSets(dev->handle, &info, out);
+        VkResult vk = dev->vk.vkAllocateDescriptorSets(dev->handle, &info, out);
         bool full = vk == VK_ERROR_OUT_OF_POOL_MEMORY || vk == VK_ERROR_FRAGMENTED_POOL;
         if (full && !fresh) {
             cmds->pool_now++;
@@ -98,7 +98,7 @@ static vkd_result write_set(vkd_commands *cmds, const vkd_kernel *kernel, const 
         count++;
     }
     if (count)
-        dev->vk.UpdateDescriptorSets(dev->handle, count, writes, 0, NULL);
+        dev->vk.vkUpdateDescriptorSets(dev->handle, count, writes, 0, NULL);
     return VKD_OK;
 }
 
@@ -159,7 +159,7 @@ vkd_result vkd__set_get(vkd_commands *cmds, const vkd_kernel *kernel, const stru
 void vkd__sets_reset(vkd_commands *cmds)
 {
     for (uint32_t i = 0; i < cmds->pool_count; i++)
-        cmds->dev->vk.ResetDescriptorPool(cmds->dev->handle, cmds->pools[i], 0);
+        cmds->dev->vk.vkResetDescriptorPool(cmds->dev->handle, cmds->pools[i], 0);
     cmds->pool_now = 0;
     cmds->set_count = 0;
     if (cmds->sets)
@@ -169,7 +169,7 @@ void vkd__sets_reset(vkd_commands *cmds)
 void vkd__sets_free(vkd_device *dev, vkd_commands *cmds)
 {
     for (uint32_t i = 0; i < cmds->pool_count; i++)
-        dev->vk.DestroyDescriptorPool(dev->handle, cmds->pools[i], NULL);
+        dev->vk.vkDestroyDescriptorPool(dev->handle, cmds->pools[i], NULL);
     free(cmds->pools);
     free(cmds->sets);
 }

@@ -50,7 +50,7 @@ vkd_result vkd__fail(vkd_device *dev, vkd_result r, const char *format, ...)
 
 vkd_result vkd__vk_failed(vkd_device *dev, VkResult vk, const char *call, const char *file, int line)
 {
-    // `call` is "dev->vk.Name(...)" or "Name".
+    // `call` is "dev->vk.vkName(...)" or "Name".
     const char *slash = strrchr(file, '/'), *dot = strstr(call, "vk.");
     const char *name = dot ? dot + 3 : call;
     int length = (int) strcspn(name, "(");
@@ -92,9 +92,8 @@ bool vkd__reserve(void *array, uint32_t *capacity, uint32_t count, size_t size)
 static bool load_functions(vkd_device *dev)
 {
     bool ok = true;
-#define X(name) \
-    dev->vk.name = (PFN_vk##name) dev->inst->vk.GetDeviceProcAddr(dev->handle, "vk" #name); \
-    ok = ok && dev->vk.name;
+    vkd__device_table_load(&dev->vk, dev->inst->vk.GetDeviceProcAddr, dev->handle);
+#define X(name) ok = ok && dev->vk.vk##name;
     VKD_DEVICE_FUNCTIONS(X)
 #undef X
     return ok;
@@ -142,7 +141,7 @@ static vkd_result set_up(vkd_device *dev, uint32_t family, uint32_t index, const
     if (!load_functions(dev))
         return vkd__fail(dev, VKD_UNSUPPORTED, "%.64s: its driver lacks functions of Vulkan 1.2", dev->caps.name);
     dev->queue.family = family;
-    dev->vk.GetDeviceQueue(dev->handle, family, index, &dev->queue.handle);
+    dev->vk.vkGetDeviceQueue(dev->handle, family, index, &dev->queue.handle);
     vkd_result result = vkd__queue_create(dev);
     return result == VKD_OK ? vkd__pipeline_cache_open(dev, cache_dir) : result;
 }
@@ -269,8 +268,8 @@ void vkd_device_destroy(vkd_device **p)
         vkd__pipeline_cache_close(dev);
         vkd__memory_finish(dev);
     }
-    if (dev->handle && !dev->imported && dev->vk.DestroyDevice)
-        dev->vk.DestroyDevice(dev->handle, NULL);
+    if (dev->handle && !dev->imported && dev->vk.vkDestroyDevice)
+        dev->vk.vkDestroyDevice(dev->handle, NULL);
     vkd__instance_destroy(&dev->inst);
     free(dev);
 }

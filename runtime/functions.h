@@ -1,14 +1,17 @@
 // functions.h -- the Vulkan functions the runtime uses, by the handle they are loaded from.
 //
 // Each vkd__instance and vkd_device holds its own table, so contexts on different loaders live side by
-// side, no vk* symbol is defined that could collide with the host's, and no table is shared by threads.
+// side and no table is shared by threads. The device's is volk's. volk also defines a global pointer
+// per function; nothing here uses those, and volk_names.h (made by the build) gives them names that
+// cannot collide with the functions of a host that links Vulkan itself.
 #ifndef VKD_FUNCTIONS_H
 #define VKD_FUNCTIONS_H
 
 #ifndef VK_NO_PROTOTYPES
   #define VK_NO_PROTOTYPES
 #endif
-#include <vulkan/vulkan_core.h>
+#include "volk_names.h"
+#include <volk.h>
 
 #define VKD_INSTANCE_FUNCTIONS(X) \
     X(DestroyInstance) X(EnumeratePhysicalDevices) X(EnumerateDeviceExtensionProperties) \
@@ -16,6 +19,7 @@
     X(GetPhysicalDeviceMemoryProperties2) X(GetPhysicalDeviceQueueFamilyProperties) \
     X(CreateDevice) X(GetDeviceProcAddr)
 
+// A device without one of these is refused.
 #define VKD_DEVICE_FUNCTIONS(X) \
     X(DestroyDevice) X(GetDeviceQueue) X(QueueSubmit) \
     X(AllocateMemory) X(FreeMemory) X(MapMemory) \
@@ -37,9 +41,9 @@
 struct vkd__instance_functions {
     VKD_INSTANCE_FUNCTIONS(X)
 };
-struct vkd__device_functions {
-    VKD_DEVICE_FUNCTIONS(X)
-};
 #undef X
+
+// Fills the table by `get`; functions that the device lacks become NULL.
+void vkd__device_table_load(struct VolkDeviceTable *table, PFN_vkGetDeviceProcAddr get, VkDevice device);
 
 #endif

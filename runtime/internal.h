@@ -300,7 +300,7 @@ struct vkd_device {
     VkPhysicalDevice physical;
     VkDevice handle;
     bool imported;
-    struct vkd__device_functions vk;
+    struct VolkDeviceTable vk;
     struct vkd_caps caps;
     struct vkd__facts facts;
     struct vkd_device_stats stats;

@@ -71,7 +71,7 @@ static uint32_t list_types(const vkd_device *dev, uint32_t allowed, enum vkd_mem
 static void block_free(vkd_device *dev, struct vkd__block *b)
 {
     if (b->handle) {
-        dev->vk.FreeMemory(dev->handle, b->handle, NULL);       // unmaps too
+        dev->vk.vkFreeMemory(dev->handle, b->handle, NULL);       // unmaps too
         dev->stats.memory_used -= b->size;
         dev->memory.heap_held[dev->facts.memory.memoryTypes[b->type].heapIndex] -= b->size;
     }
@@ -103,7 +103,7 @@ static VkResult block_create(vkd_device *dev, uint32_t type, uint64_t size, bool
         .allocationSize = size,
         .memoryTypeIndex = type,
     };
-    vk = dev->vk.AllocateMemory(dev->handle, &info, NULL, &b->handle);
+    vk = dev->vk.vkAllocateMemory(dev->handle, &info, NULL, &b->handle);
     if (vk < 0) {
         b->handle = VK_NULL_HANDLE;
         goto fail;
@@ -114,7 +114,7 @@ static VkResult block_create(vkd_device *dev, uint32_t type, uint64_t size, bool
     m->heap_held[heap] += size;
     if ((dev->facts.memory.memoryTypes[type].propertyFlags & MAPPABLE) == MAPPABLE) {
         void *data = NULL;
-        vk = dev->vk.MapMemory(dev->handle, b->handle, 0, VK_WHOLE_SIZE, 0, &data);
+        vk = dev->vk.vkMapMemory(dev->handle, b->handle, 0, VK_WHOLE_SIZE, 0, &data);
         if (vk < 0)
             goto fail;
         b->data = data;

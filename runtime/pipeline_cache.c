@@ -82,10 +82,10 @@ vkd_result vkd__pipeline_cache_open(vkd_device *dev, const char *dir)
         .pInitialData = file ? file + sizeof(struct header) : NULL,
     };
     dev->cache_hash = file ? XXH64(info.pInitialData, info.initialDataSize, 0) : 0;
-    VkResult vk = dev->vk.CreatePipelineCache(dev->handle, &info, NULL, &dev->cache);
+    VkResult vk = dev->vk.vkCreatePipelineCache(dev->handle, &info, NULL, &dev->cache);
     if (vk < 0 && file) {
         info.initialDataSize = 0;
-        vk = dev->vk.CreatePipelineCache(dev->handle, &info, NULL, &dev->cache);
+        vk = dev->vk.vkCreatePipelineCache(dev->handle, &info, NULL, &dev->cache);
     }
     free(file);
     if (vk < 0)
@@ -99,13 +99,13 @@ void vkd__pipeline_cache_save(vkd_device *dev)
     size_t size = 0;
     uint8_t *file = NULL;
     struct vkd__why why = { "" };
-    if (dev->vk.GetPipelineCacheData(dev->handle, dev->cache, &size, NULL) < 0 || !size)
+    if (dev->vk.vkGetPipelineCacheData(dev->handle, dev->cache, &size, NULL) < 0 || !size)
         return;
     file = malloc(sizeof(struct header) + size);
     if (!file)
         return;
     uint8_t *data = file + sizeof(struct header);
-    if (dev->vk.GetPipelineCacheData(dev->handle, dev->cache, &size, data) == VK_SUCCESS) {
+    if (dev->vk.vkGetPipelineCacheData(dev->handle, dev->cache, &size, data) == VK_SUCCESS) {
         struct header h = make_header(dev, data, size);
         memcpy(file, &h, sizeof(h));
         if (h.hash != dev->cache_hash
@@ -119,7 +119,7 @@ void vkd__pipeline_cache_close(vkd_device *dev)
 {
     if (dev->cache && dev->cache_path && !dev->lost)
         vkd__pipeline_cache_save(dev);
-    dev->vk.DestroyPipelineCache(dev->handle, dev->cache, NULL);
+    dev->vk.vkDestroyPipelineCache(dev->handle, dev->cache, NULL);
     dev->cache = VK_NULL_HANDLE;
     free(dev->cache_path);
     dev->cache_path = NULL;

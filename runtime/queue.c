@@ -13,7 +13,7 @@ vkd_result vkd__queue_create(vkd_device *dev)
             .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE,
         },
     };
-    VK(dev, dev->vk.CreateSemaphore(dev->handle, &info, NULL, &dev->queue.timeline));
+    VK(dev, dev->vk.vkCreateSemaphore(dev->handle, &info, NULL, &dev->queue.timeline));
 fail:
     return result;
 }
@@ -38,7 +38,7 @@ void vkd__queue_finish(vkd_device *dev)
 {
     struct vkd__queue *q = &dev->queue;
     collect(dev, UINT64_MAX);
-    dev->vk.DestroySemaphore(dev->handle, q->timeline, NULL);
+    dev->vk.vkDestroySemaphore(dev->handle, q->timeline, NULL);
     free(q->garbage);
     free(q->handles);
     q->timeline = VK_NULL_HANDLE;
@@ -49,7 +49,7 @@ void vkd__queue_collect(vkd_device *dev)
     struct vkd__queue *q = &dev->queue;
     uint64_t done = 0;
     if (q->done < q->submitted && !dev->lost
-        && dev->vk.GetSemaphoreCounterValue(dev->handle, q->timeline, &done) >= 0 && done > q->done)
+        && dev->vk.vkGetSemaphoreCounterValue(dev->handle, q->timeline, &done) >= 0 && done > q->done)
         q->done = done;
     collect(dev, q->done);
 }
@@ -102,7 +102,7 @@ vkd_result vkd_submit(vkd_device *dev, vkd_commands *const *lists, uint32_t coun
     };
     if (q->lock)
         q->lock(q->user);
-    VkResult vk = dev->vk.QueueSubmit(q->handle, 1, &info, VK_NULL_HANDLE);
+    VkResult vk = dev->vk.vkQueueSubmit(q->handle, 1, &info, VK_NULL_HANDLE);
     if (q->unlock)
         q->unlock(q->user);
     VK_AS(dev, vk, QueueSubmit);
@@ -134,7 +134,7 @@ vkd_result vkd_wait(vkd_device *dev, uint64_t ticket, uint64_t timeout_ns, bool 
             .pSemaphores = &q->timeline,
             .pValues = &ticket,
         };
-        vk = dev->vk.WaitSemaphores(dev->handle, &info, timeout_ns);
+        vk = dev->vk.vkWaitSemaphores(dev->handle, &info, timeout_ns);
         VK_AS(dev, vk, WaitSemaphores);
         if (vk == VK_SUCCESS && ticket > q->done)
             q->done = ticket;

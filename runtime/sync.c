@@ -17,7 +17,7 @@ static void barrier(vkd_device *dev, VkCommandBuffer cb, VkPipelineStageFlags sr
         .srcAccessMask = src_access,
         .dstAccessMask = dst_access,
     };
-    dev->vk.CmdPipelineBarrier(cb, src, dst, 0, 1, &b, 0, NULL, 0, NULL);
+    dev->vk.vkCmdPipelineBarrier(cb, src, dst, 0, 1, &b, 0, NULL, 0, NULL);
 }
 
 static const VkPipelineStageFlags stages = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;

@@ -315,8 +315,8 @@ START_TEST(waits_only_where_it_must)
     vkd_buffer *a = make_buffer(4096, VKD_MEMORY_DEVICE), *b = make_buffer(4096, VKD_MEMORY_DEVICE);
     struct vkd_range a1 = { a, 0, 1024 }, a2 = { a, 1024, 1024 }, b1 = { b, 0, 1024 }, b2 = { b, 1024, 1024 };
     vkd_commands *cmds = make_list();
-    real_barrier = dev->vk.CmdPipelineBarrier;
-    dev->vk.CmdPipelineBarrier = count_barrier;
+    real_barrier = dev->vk.vkCmdPipelineBarrier;
+    dev->vk.vkCmdPipelineBarrier = count_barrier;
     barriers = 0;
     vkd_commands_fill(cmds, a1, 1);
     vkd_commands_fill(cmds, a2, 2);
@@ -334,7 +334,7 @@ START_TEST(waits_only_where_it_must)
     ck_assert_int_eq(barriers, 3);                  // write after write
     fill_index(cmds, a, 1024, 256);
     ck_assert_int_eq(barriers, 3);
-    dev->vk.CmdPipelineBarrier = real_barrier;
+    dev->vk.vkCmdPipelineBarrier = real_barrier;
     ck_assert_int_eq(vkd_commands_end(cmds), VKD_OK);
     run(cmds);
     uint32_t back[1024];

@@ -137,9 +137,9 @@ START_TEST(distrusts_cache_files)
     uint64_t size = 0;
     ck_assert_int_eq(vkd__dir_create(dir, &why), VKD_OK);
     vkd__pipeline_cache_close(dev);
-    struct vkd__device_functions real = dev->vk;
-    dev->vk.GetPipelineCacheData = fake_data;
-    dev->vk.CreatePipelineCache = fake_create;
+    struct VolkDeviceTable real = dev->vk;
+    dev->vk.vkGetPipelineCacheData = fake_data;
+    dev->vk.vkCreatePipelineCache = fake_create;
     ck_assert_int_eq(vkd__pipeline_cache_open(dev, dir), VKD_OK);
     char *path = strdup(dev->cache_path);
     vkd__pipeline_cache_save(dev);

@@ -158,14 +158,14 @@ END_TEST
 
 // ---- A driver that refuses --------------------------------------------------------------------
 
-static struct vkd__device_functions real;
+static struct VolkDeviceTable real;
 static uint64_t allocation_limit;
 static VkResult refusal;
 
 static VKAPI_ATTR VkResult VKAPI_CALL limited_allocate(VkDevice d, const VkMemoryAllocateInfo *info,
                                                        const VkAllocationCallbacks *a, VkDeviceMemory *out)
 {
-    return info->allocationSize > allocation_limit ? refusal : real.AllocateMemory(d, info, a, out);
+    return info->allocationSize > allocation_limit ? refusal : real.vkAllocateMemory(d, info, a, out);
 }
 
 static VKAPI_ATTR VkResult VKAPI_CALL refuse_bind(VkDevice d, VkBuffer b, VkDeviceMemory m, VkDeviceSize ofs)
@@ -180,13 +180,13 @@ START_TEST(takes_smaller_blocks)
     vkd_buffer *small = NULL, *large = NULL;
     dev = mine;
     real = dev->vk;
-    dev->vk.AllocateMemory = limited_allocate;
+    dev->vk.vkAllocateMemory = limited_allocate;
     allocation_limit = 20 * MIB;
     refusal = VK_ERROR_OUT_OF_DEVICE_MEMORY;
     ck_assert_int_eq(vkd_buffer_create(dev, 3 * MIB, VKD_MEMORY_DEVICE, &small), VKD_OK);
     ck_assert_uint_eq(vkd_device_stats(dev).memory_used, 16 * MIB);
     ck_assert_int_eq(vkd_buffer_create(dev, 40 * MIB, VKD_MEMORY_DEVICE, &large), VKD_NO_MEMORY);
-    dev->vk.BindBufferMemory = refuse_bind;
+    dev->vk.vkBindBufferMemory = refuse_bind;
     ck_assert_int_eq(vkd_buffer_create(dev, MIB, VKD_MEMORY_DEVICE, &large), VKD_NO_MEMORY);
     ck_assert_ptr_nonnull(strstr(vkd_device_last_error(dev), "vkBindBufferMemory at buffer.c"));
     ck_assert_uint_eq(dev->live_buffers, 1);
@@ -215,7 +215,7 @@ START_TEST(stays_lost)
     ck_assert_int_eq(vkd_commands_create(mine, &cmds), VKD_OK);
     ck_assert_int_eq(vkd_commands_begin(cmds), VKD_OK);
     ck_assert_int_eq(vkd_commands_end(cmds), VKD_OK);
-    mine->vk.QueueSubmit = lost_submit;
+    mine->vk.vkQueueSubmit = lost_submit;
     ck_assert_int_eq(vkd_submit(mine, &cmds, 1, NULL), VKD_DEVICE_LOST);
     ck_assert_ptr_nonnull(strstr(vkd_device_last_error(mine), "vkQueueSubmit at queue.c"));
     ck_assert_ptr_nonnull(strstr(vkd_device_last_error(mine), "resume from the last checkpoint"));
@@ -293,9 +293,9 @@ START_TEST(chooses_memory_types)
     const struct machine *m = &machines[_i];
     vkd_device *mine = gpu_open();
     real = mine->vk;
-    mine->vk.AllocateMemory = note_type;
-    mine->vk.MapMemory = map_nothing;
-    mine->vk.FreeMemory = free_nothing;
+    mine->vk.vkAllocateMemory = note_type;
+    mine->vk.vkMapMemory = map_nothing;
+    mine->vk.vkFreeMemory = free_nothing;
     mine->facts.memory = m->memory;
     mine->facts.memory_budget = false;
     VkMemoryRequirements req = { 1000, 16, UINT32_MAX };
