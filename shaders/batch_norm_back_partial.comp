@@ -23,12 +23,17 @@ void main()
     uint at = chunk_row(chunk) * pc.c4 + c4, step = pc.lanes * pc.c4;
     vec4 m = LOAD(Mean, c4), scale = LOAD(Invstd, c4) * LOAD(Gamma, c4), shift = LOAD(Beta, c4);
     vec4 sum = vec4(0), dot = vec4(0);
-    for (uint k = 0; k < n; k++, at += step) {
-        vec4 g = LOAD(DY, at), v = LOAD(X, at);
-        if (ACTIVATION > 0)
-            g = mask(g, RESIDUAL == 1 ? LOAD(Y, at) : normalize_channel(v, m, scale, shift));
-        sum += g;
-        dot += g * (v - m);
+    for (uint k = 0; k < n;) {
+        vec4 t1 = vec4(0), t2 = vec4(0);
+        for (uint end = min(k + BLOCK, n); k < end; k++, at += step) {
+            vec4 g = LOAD(DY, at), v = LOAD(X, at);
+            if (ACTIVATION > 0)
+                g = mask(g, RESIDUAL == 1 ? LOAD(Y, at) : normalize_channel(v, m, scale, shift));
+            t1 += g;
+            t2 += g * (v - m);
+        }
+        sum += t1;
+        dot += t2;
     }
     partial[2 * (c4 * pc.chunks + chunk)] = sum;
     partial[2 * (c4 * pc.chunks + chunk) + 1] = dot;

@@ -21,10 +21,15 @@ void main()
     if (n > 0) {
         uint at = chunk_row(chunk) * pc.c4 + c4, step = pc.lanes * pc.c4;
         vec4 pivot = LOAD(X, at), s1 = vec4(0), s2 = vec4(0);
-        for (uint k = 1; k < n; k++) {
-            vec4 d = LOAD(X, at + k * step) - pivot;
-            s1 += d;
-            s2 += d * d;
+        for (uint k = 1; k < n;) {
+            vec4 t1 = vec4(0), t2 = vec4(0);
+            for (uint end = min(k + BLOCK, n); k < end; k++) {
+                vec4 d = LOAD(X, at + k * step) - pivot;
+                t1 += d;
+                t2 += d * d;
+            }
+            s1 += t1;
+            s2 += t2;
         }
         mean = pivot + s1 / float(n);
         m2 = max(s2 - s1 * s1 / float(n), vec4(0));

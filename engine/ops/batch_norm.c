@@ -41,21 +41,23 @@ static float eps(const struct vkd_call *c) { return c->attr.eps > 0 ? c->attr.ep
 static float momentum(const struct vkd_call *c) { return c->attr.momentum > 0 ? c->attr.momentum : 0.1f; }
 
 // Shares the rows among threads: at least `low` and at most `high` rows per thread, as few as
-// leave 65,536 threads.
+// leave 65,536 threads. GPUs want neighbouring workgroup members side by side; CPU drivers, which run
+// 8 at a time, want each 8 of them to walk through memory of their own.
 static struct vkd_pc_batch_norm push(const struct vkd_call *c, uint32_t low, uint32_t high)
 {
     struct vkd_pc_batch_norm pc = { .rows = vkd__rows(c->in[X].shape), .c = c->in[X].shape.d[3],
                                     .eps = eps(c), .momentum = momentum(c) };
     pc.c4 = vkd__pad4(pc.c) / 4;
-    pc.lanes = pc.c4 < 64 ? 64 / pc.c4 : 1;
+    uint32_t width = c->caps->cpu ? 8 : 64;
+    pc.lanes = pc.c4 < width ? width / pc.c4 : 1;
     uint32_t per = vkd__div_up((uint64_t) pc.rows * pc.c4, 65536);
     pc.per_thread = per < low ? low : per > high ? high : per;
     pc.chunks = vkd__div_up(pc.rows, pc.lanes * pc.per_thread) * pc.lanes;
     return pc;
 }
 
-static struct vkd_pc_batch_norm push_sums(const struct vkd_call *c) { return push(c, 32, 1024); }
-static struct vkd_pc_batch_norm push_apply(const struct vkd_call *c) { return push(c, 4, 16); }
+static struct vkd_pc_batch_norm push_sums(const struct vkd_call *c) { return push(c, c->caps->cpu ? 128 : 32, 1024); }
+static struct vkd_pc_batch_norm push_apply(const struct vkd_call *c) { return push(c, c->caps->cpu ? 16 : 4, 16); }
 
 static void add_spec(struct vkd_dispatch *d, uint32_t value)
 {
