@@ -330,6 +330,25 @@ START_TEST(evaluation_agrees_with_training)
 }
 END_TEST
 
+// A recipe that leaves the width to the architecture gives files that tell it.
+START_TEST(default_width_is_evaluated)
+{
+    struct vkd_recipe r = recipe();
+    struct vkd_train_result res;
+    struct vkd_eval_result ev;
+    struct watch w = { 0 };
+    char dir[128];
+    r.model.arch = "mobilenet_v2";
+    r.model.width = 0;
+    r.steps = 1;
+    ck_assert_int_eq(train(&r, "default-width", false, &w, &res), VKD_OK);
+    snprintf(dir, sizeof(dir), "%s/default-width", root);
+    ck_assert_int_eq(vkd_eval(dev, &(struct vkd_eval_params) { .path = dir, .batch = 16 }, &ev), VKD_OK);
+    ck_assert_float_eq_tol(ev.top1, res.test_accuracy, 1e-6f);
+    vkd_eval_result_finish(&ev);
+}
+END_TEST
+
 static void open_all(void)
 {
     struct vkd__why why;
@@ -367,6 +386,7 @@ int main(void)
     tcase_add_test(t, full_disk_loses_nothing);
     tcase_add_test(t, unwritable_folder_is_said);
     tcase_add_test(t, evaluation_agrees_with_training);
+    tcase_add_test(t, default_width_is_evaluated);
     suite_add_tcase(s, t);
     return gpu_run(s);
 }

@@ -69,8 +69,10 @@ static void describe_model(struct vkd__run *run)
 {
     const struct vkd_recipe *re = run->recipe;
     const struct vkd_dataset_info *info = vkd_dataset_info(run->train_set);
+    const struct vkd_model_arch *arch = vkd_model_find(re->model.arch);     // NULL: building says so
     run->model = (struct vkd_weights_info) {
-        .width = re->model.width, .cifar_stem = !strcmp(re->model.stem, "cifar"), .classes = info->classes,
+        .width = re->model.width || !arch ? re->model.width : arch->default_width,
+        .cifar_stem = !strcmp(re->model.stem, "cifar"), .classes = info->classes,
         .size = re->model.size, .channels = info->channels,
     };
     snprintf(run->model.arch, sizeof(run->model.arch), "%s", re->model.arch);
