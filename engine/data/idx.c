@@ -38,9 +38,10 @@ static vkd_result stream_read(struct stream *s, uint8_t *out, uint64_t want, uin
     uint64_t done = 0;
     if (!s->gzip) {
         done = want < s->left ? want : s->left;
-        if (done)
+        if (done) {     // an empty file has no data at all
             memcpy(out, s->data, (size_t)done);
-        s->data += done;
+            s->data += done;
+        }
         s->left -= done;
         *got = done;
         return VKD_OK;
