@@ -38,8 +38,8 @@ void vkd__elementwise(const struct vkd_call *c, struct vkd_plan *p, const char *
     // Windows start at multiples of 64 KiB, which any alignment divides.
     uint64_t window = c->caps->storage_range_max / 65536 * 65536 / 16;
     char variant[48];
-    snprintf(variant, sizeof(variant), "%s.%s", kernel, !all_f32(c, slots, slot_count) ? "buffer" :
-             vkd__load_variant(c->caps, (count < window ? count : window) * 16));
+    bool texel = all_f32(c, slots, slot_count) && vkd__loads_texels(c->caps, (count < window ? count : window) * 16);
+    snprintf(variant, sizeof(variant), "%s.%s", kernel, texel ? "texel" : "buffer");
     for (uint64_t first = 0; first < count; first += window) {
         uint64_t here = count - first < window ? count - first : window;
         struct vkd_pc_elementwise push = { 0 };

@@ -8,9 +8,9 @@
 // shape() of ops whose inputs all have one shape and are f32: out[0] is like in[0].
 bool vkd__elementwise_shape(struct vkd_call *c);
 
-// Appends `kernel`, in the variant that vkd__load_variant chooses, over all vec4s of the tensors in `slots`, in windows
-// that fit a binding. A step block and a tensor with fewer elements than the last slot's are bound whole. `pc` gives
-// what is not a count; it is zero when NULL.
+// Appends `kernel` (its variant texel where that can be, else buffer) over all vec4s of the tensors in `slots`, in
+// windows that fit a binding. A step block and a tensor with fewer elements than the last slot's are bound whole. `pc`
+// gives what is not a count; it is zero when NULL.
 void vkd__elementwise(const struct vkd_call *c, struct vkd_plan *p, const char *kernel,
                       const struct vkd_pc_elementwise *pc, const struct vkd_slot *slots, uint32_t slot_count);
 

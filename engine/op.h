@@ -124,9 +124,9 @@ void vkd__plan_finish(struct vkd_plan *p);      // frees
 // Splits `count` workgroups over x and y when x alone would pass the limit; kernels linearise
 // with gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x and check the end.
 void vkd__groups_1d(const struct vkd_call *c, uint64_t count, uint32_t groups[3]);
-// The variant of a kernel (shaders/load.glsl) whose largest source has `size` bytes: "texel" on CPU drivers that have
-// as many texels, else "buffer".
-const char *vkd__load_variant(const struct vkd_caps *caps, uint64_t size);
+// Whether a kernel whose largest source has `size` bytes reads through texel views (shaders/load.glsl): CPU drivers
+// that have as many texels.
+bool vkd__loads_texels(const struct vkd_caps *caps, uint64_t size);
 
 // ---- op_table.c ----
 const struct vkd_op *vkd__op_find(const char *name);            // NULL if absent

@@ -76,7 +76,7 @@ void vkd__groups_1d(const struct vkd_call *c, uint64_t count, uint32_t groups[3]
     groups[2] = 1;
 }
 
-const char *vkd__load_variant(const struct vkd_caps *caps, uint64_t size)
+bool vkd__loads_texels(const struct vkd_caps *caps, uint64_t size)
 {
-    return caps->cpu && size / 16 <= caps->texel_count_max ? "texel" : "buffer";
+    return caps->cpu && size / 16 <= caps->texel_count_max;
 }

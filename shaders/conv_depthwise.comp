@@ -12,19 +12,13 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#include "load.glsl"
 #include "pc_gemm.h"
 
 layout(local_size_x = 64) in;
 layout(push_constant) uniform block { vkd_pc_gather pc; };
-#if TEXEL
-layout(binding = 0) uniform samplerBuffer A;
-layout(binding = 1) uniform samplerBuffer B;
-#define LOAD(buf, i) texelFetch(buf, int(i))
-#else
-layout(binding = 0) readonly restrict buffer A_ { vec4 A[]; };
-layout(binding = 1) readonly restrict buffer B_ { vec4 B[]; };
-#define LOAD(buf, i) buf[i]
-#endif
+SOURCE(readonly restrict, 0, A);
+SOURCE(readonly restrict, 1, B);
 layout(binding = 2) writeonly restrict buffer OUT { vec4 result[]; };
 
 vec4 pixel(bool ok, uint i) { return mix(vec4(0), LOAD(A, ok ? i : 0), bvec4(ok)); }

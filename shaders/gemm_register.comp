@@ -12,6 +12,7 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #endif
+#include "load.glsl"
 #include "pc_gemm.h"
 
 layout(local_size_x = 8) in;
@@ -20,15 +21,8 @@ layout(push_constant) uniform block { vkd_pc_gather pc; };
 #else
 layout(push_constant) uniform block { vkd_pc_gemm pc; };
 #endif
-#if TEXEL
-layout(binding = 0) uniform samplerBuffer A;
-layout(binding = 1) uniform samplerBuffer B;
-#define LOAD(buf, i) texelFetch(buf, int(i))
-#else
-layout(binding = 0) readonly buffer A_ { vec4 A[]; };
-layout(binding = 1) readonly buffer B_ { vec4 B[]; };
-#define LOAD(buf, i) buf[i]
-#endif
+SOURCE(readonly, 0, A);
+SOURCE(readonly, 1, B);
 layout(binding = 2) writeonly buffer C_ { vec4 C[]; };
 
 #define LOAD_IF(ok, buf, i) mix(vec4(0), LOAD(buf, (ok) ? (i) : 0), bvec4(ok))

@@ -3,7 +3,7 @@
 //
 //   axis buffer:TEXEL=0 texel:TEXEL=1
 //
-// and vkd__load_variant chooses. SOURCE declares a binding, LOAD reads vec4 number i of it.
+// and vkd__loads_texels chooses. SOURCE declares a binding, LOAD reads vec4 number i of it.
 #if TEXEL
 #define SOURCE(qualifiers, number, name) layout(binding = number) uniform samplerBuffer name
 #define LOAD(name, i) texelFetch(name, int(i))

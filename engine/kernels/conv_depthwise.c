@@ -75,7 +75,7 @@ void vkd__conv_depthwise(const struct vkd_call *c, struct vkd_plan *p, const str
     uint32_t images = vkd__images_per_binding(c, p, v, size_x, size_y);
     if (!images)
         return;
-    bool texel = c->caps->cpu && images * (size_x > size_y ? size_x : size_y) / 16 <= c->caps->texel_count_max;
+    bool texel = vkd__loads_texels(c->caps, images * (size_x > size_y ? size_x : size_y));
     if (pass == VKD_CONV_WGRAD) {
         wgrad(c, p, v, images, texel, slots);
         return;

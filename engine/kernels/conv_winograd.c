@@ -98,11 +98,6 @@ bool vkd__conv_winograd_pays(const struct vkd_caps *caps, const struct vkd_conv 
     return products * costs[gpu].product + transforms < direct;
 }
 
-static bool texels(const struct vkd_caps *caps, uint64_t size)
-{
-    return caps->cpu && size / 16 <= caps->texel_count_max;
-}
-
 static void transform(const struct vkd_call *c, struct vkd_plan *p, const char *kernel,
                       const struct vkd_pc_winograd *pc, struct vkd_slot from, struct vkd_slot to)
 {
@@ -120,7 +115,7 @@ static void transform_images(const struct vkd_call *c, struct vkd_plan *p, const
 {
     uint32_t h = gradient ? s->oh : s->h, w = gradient ? s->ow : s->w, ch = vkd__pad4(gradient ? s->k : s->c);
     uint64_t image = (uint64_t) h * w * ch * 4, size = 144ull * tiles_of(s, images) * ch;
-    bool texel = texels(c->caps, images * image);
+    bool texel = vkd__loads_texels(c->caps, images * image);
     uint32_t vectors = ch / (texel ? 4 : 2);
     struct vkd_pc_winograd pc = {
         .h = h, .w = w, .c = vectors,
@@ -157,7 +152,7 @@ static void convolve(const struct vkd_call *c, struct vkd_plan *p, const struct 
             .a = vkd__slot_part(VKD_SCRATCH(IMAGES), 0, size_v), .b = vkd__slot_part(VKD_SCRATCH(FILTER), 0, size_u),
             .c = vkd__slot_part(VKD_SCRATCH(PRODUCTS), 0, size_m),
         }, PARTS);
-        bool texel = texels(c->caps, size_m);
+        bool texel = vkd__loads_texels(c->caps, size_m);
         uint32_t vectors = k / (texel ? 4 : 2);
         struct vkd_pc_winograd out = {
             .h = s->oh, .w = s->ow, .c = vectors,

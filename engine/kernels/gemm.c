@@ -71,8 +71,8 @@ struct vkd_gemm_tile vkd__gemm_tile(const struct vkd_caps *caps, enum vkd_gemm_f
         snprintf(t.kernel, sizeof(t.kernel), "gemm_shared.%s", forms[form]);
         return t;
     }
-    bool texels = size_a / 16 <= caps->texel_count_max && size_b / 16 <= caps->texel_count_max;
-    bool shuffle = caps->cpu && caps->subgroup_shuffle && caps->subgroup_size == 8 && texels;
+    bool texels = vkd__loads_texels(caps, size_a > size_b ? size_a : size_b);
+    bool shuffle = texels && caps->subgroup_shuffle && caps->subgroup_size == 8;
     bool narrow = n <= 8;
     snprintf(t.kernel, sizeof(t.kernel), "gemm_register.%s.%s", forms[form],
              !shuffle ? "plain" : narrow ? "m8n8" : "m4n16");

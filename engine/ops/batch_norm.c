@@ -76,7 +76,8 @@ static struct vkd_dispatch *over_chunks(const struct vkd_call *c, struct vkd_pla
                                         const struct vkd_pc_batch_norm *pc)
 {
     char kernel[48];
-    snprintf(kernel, sizeof(kernel), "%s.%s", stem, vkd__load_variant(c->caps, vkd__desc_size(c->in[X])));
+    bool texel = vkd__loads_texels(c->caps, vkd__desc_size(c->in[X]));
+    snprintf(kernel, sizeof(kernel), "%s.%s", stem, texel ? "texel" : "buffer");
     uint32_t groups[3];
     vkd__groups_1d(c, vkd__div_up((uint64_t) pc->chunks * pc->c4, 64), groups);
     struct vkd_dispatch *d = vkd__dispatch(p, kernel, pc, sizeof(*pc), groups[0], groups[1], groups[2]);
