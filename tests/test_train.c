@@ -141,11 +141,14 @@ START_TEST(overfits_one_batch)
 }
 END_TEST
 
-// One row per way a run can be configured; each must resume to the same weights.
-static const struct { const char *optimizer, *augment; uint32_t accumulate, stop_at; float ema; } resumes[] = {
-    { "sgd", "none", 1, 7, 0 },
-    { "adamw", "resized-crop", 2, 10, 0.9f },       // at the end of an epoch
-    { "lars", "pad-crop", 1, 23, 0 },
+// One row per way a run can be configured or stopped; each must resume to the same weights and results.
+// `stop_at` counts what stop() is asked after: 10 steps of an epoch, then 4 batches of its evaluation.
+static const struct { const char *optimizer, *augment; uint32_t accumulate, stop_at, steps; float ema; } resumes[] = {
+    { "sgd", "none", 1, 7, 7, 0 },
+    { "adamw", "resized-crop", 2, 10, 10, 0.9f },   // at the end of an epoch
+    { "lars", "pad-crop", 1, 31, 23, 0 },
+    { "sgd", "none", 1, 12, 10, 0 },                // in an evaluation
+    { "sgd", "none", 1, 38, 30, 0 },                // after the last step
 };
 
 START_TEST(resumed_equals_uninterrupted)
@@ -165,23 +168,28 @@ START_TEST(resumed_equals_uninterrupted)
     ck_assert_int_eq(train(&r, name, false, &quiet, &whole), VKD_OK);
     snprintf(name, sizeof(name), "parts-%d", _i);
     ck_assert_int_eq(train(&r, name, false, &w, &part), VKD_INTERRUPTED);
-    ck_assert_uint_eq(part.steps, resumes[_i].stop_at);
-    ck_assert(part.weights_hash != whole.weights_hash);
-    ck_assert_int_eq(train(&r, name, true, &quiet, &part), VKD_OK);
-    ck_assert_uint_eq(part.steps, whole.steps);
-    ck_assert(part.weights_hash == whole.weights_hash);
-    ck_assert_float_eq(part.test_accuracy, whole.test_accuracy);
+    ck_assert_uint_eq(part.steps, resumes[_i].steps);
+    ck_assert((part.weights_hash == whole.weights_hash) == (part.steps == whole.steps));
+    for (int times = 0; times < 2; times++) {       // the second time there is nothing left to do
+        ck_assert_int_eq(train(&r, name, true, &quiet, &part), VKD_OK);
+        ck_assert_uint_eq(part.steps, whole.steps);
+        ck_assert(part.weights_hash == whole.weights_hash);
+        ck_assert_float_eq(part.test_accuracy, whole.test_accuracy);
+        ck_assert_float_eq(part.test_loss, whole.test_loss);
+        ck_assert_float_eq(part.best_accuracy, whole.best_accuracy);
+        ck_assert_float_gt(part.train_loss, 0);
+    }
 }
 END_TEST
 
-// metrics.jsonl of an interrupted and resumed run has each step once, in order.
+// metrics.jsonl of an interrupted and resumed run has each step and evaluation once, in order.
 START_TEST(metrics_are_whole)
 {
     char path[160], line[1024];
-    snprintf(path, sizeof(path), "%s/parts-0/metrics.jsonl", root);
+    snprintf(path, sizeof(path), "%s/parts-%d/metrics.jsonl", root, _i);
     FILE *f = fopen(path, "r");
     ck_assert_ptr_nonnull(f);
-    json_int_t last = 0, last_trained = 0, ends = 0;
+    json_int_t last = 0, last_trained = 0, evals = 0, ends = 0;
     while (fgets(line, sizeof(line), f)) {
         json_t *event = json_loads(line, 0, NULL);
         ck_assert_msg(event && json_is_string(json_object_get(event, "event")), "not an event: %s", line);
@@ -192,12 +200,14 @@ START_TEST(metrics_are_whole)
             ck_assert_int_gt(step, last_trained);
             last_trained = step;
         }
+        evals += !strcmp(json_string_value(json_object_get(event, "event")), "eval");
         ends += !strcmp(json_string_value(json_object_get(event, "event")), "end");
         last = step;
         json_decref(event);
     }
     fclose(f);
     ck_assert_int_eq(last, 30);
+    ck_assert_int_eq(evals, 3);
     ck_assert_int_eq(ends, 1);
 }
 END_TEST
@@ -380,7 +390,7 @@ int main(void)
     tcase_add_test(t, learns_and_repeats_bit_for_bit);
     tcase_add_test(t, overfits_one_batch);
     tcase_add_loop_test(t, resumed_equals_uninterrupted, 0, sizeof(resumes) / sizeof(resumes[0]));
-    tcase_add_test(t, metrics_are_whole);
+    tcase_add_loop_test(t, metrics_are_whole, 0, sizeof(resumes) / sizeof(resumes[0]));
     tcase_add_test(t, divergence_names_step_and_tensor);
     tcase_add_loop_test(t, wrong_runs_are_refused, 0, sizeof(refusals) / sizeof(refusals[0]));
     tcase_add_test(t, full_disk_loses_nothing);

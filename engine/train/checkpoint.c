@@ -106,6 +106,37 @@ static void remove_older(const char *dir, uint64_t step)
     }
 }
 
+// The numbers of an info under their names in the file: 2^53 steps fit a double.
+static const char *const info_names[] = { "step", "seconds", "evaluated", "train_loss", "test_loss", "test_accuracy",
+                                          "best_accuracy" };
+enum { INFO_COUNT = sizeof(info_names) / sizeof(info_names[0]) };
+
+struct info_text { struct vkd__st_pair pairs[INFO_COUNT]; char values[INFO_COUNT][32]; };
+
+static void info_pairs(const struct vkd__checkpoint_info *info, struct info_text *out)
+{
+    const double values[INFO_COUNT] = { (double) info->step, info->seconds, (double) info->evaluated,
+                                        (double) info->train_loss, (double) info->test_loss,
+                                        (double) info->test_accuracy, (double) info->best_accuracy };
+    for (uint32_t i = 0; i < INFO_COUNT; i++) {
+        snprintf(out->values[i], sizeof(out->values[i]), "%.17g", values[i]);
+        out->pairs[i] = (struct vkd__st_pair) { info_names[i], out->values[i] };
+    }
+}
+
+static struct vkd__checkpoint_info info_read(const vkd__st_file *f)
+{
+    double v[INFO_COUNT];
+    for (uint32_t i = 0; i < INFO_COUNT; i++) {
+        const char *text = vkd__st_metadata(f, info_names[i]);
+        v[i] = text ? strtod(text, NULL) : 0;
+    }
+    return (struct vkd__checkpoint_info) {
+        .step = (uint64_t) v[0], .seconds = v[1], .evaluated = (uint64_t) v[2], .train_loss = (float) v[3],
+        .test_loss = (float) v[4], .test_accuracy = (float) v[5], .best_accuracy = (float) v[6],
+    };
+}
+
 vkd_result vkd__checkpoint_save(const char *dir, vkd_device *dev, vkd_params *params, const vkd_optimizer *opt,
                                 const struct vkd__checkpoint_info *info)
 {
@@ -115,7 +146,7 @@ vkd_result vkd__checkpoint_save(const char *dir, vkd_device *dev, vkd_params *pa
     struct vkd__st_tensor tensors[STATES_MAX] = { 0 };
     void *data[STATES_MAX] = { NULL };
     uint32_t count = flat_ranges(params, opt, names, ranges);
-    char path[4096], step[24], seconds[32], best[32];
+    char path[4096];
     struct vkd__why why;
     snprintf(path, sizeof(path), "%s/state", dir);
     vkd_result r = say(log, &why, vkd__dir_create(path, &why));
@@ -128,12 +159,10 @@ vkd_result vkd__checkpoint_save(const char *dir, vkd_device *dev, vkd_params *pa
         };
     }
     if (r == VKD_OK) {
-        snprintf(step, sizeof(step), "%" PRIu64, info->step);
-        snprintf(seconds, sizeof(seconds), "%.3f", info->seconds);
-        snprintf(best, sizeof(best), "%.9g", (double) info->best_accuracy);
-        const struct vkd__st_pair pairs[] = { { "step", step }, { "seconds", seconds }, { "best_accuracy", best } };
+        struct info_text text;
         step_path(path, sizeof(path), dir, info->step, ".safetensors");
-        r = vkd__st_write(path, log, tensors, count, pairs, 3);
+        info_pairs(info, &text);
+        r = vkd__st_write(path, log, tensors, count, text.pairs, INFO_COUNT);
     }
     if (r == VKD_OK)
         r = write_marker(dir, log, path, info->step);
@@ -209,14 +238,8 @@ vkd_result vkd__checkpoint_load(const char *dir, vkd_device *dev, vkd_params *pa
         r = vkd__st_open(path, log, &f);
     if (r == VKD_OK)
         r = load_ranges(f, path, dev, params, opt);
-    if (r == VKD_OK) {
-        const char *step = vkd__st_metadata(f, "step"), *seconds = vkd__st_metadata(f, "seconds");
-        const char *best = vkd__st_metadata(f, "best_accuracy");
-        *info = (struct vkd__checkpoint_info) {
-            .step = step ? strtoull(step, NULL, 10) : steps[count - 1], .seconds = seconds ? strtod(seconds, NULL) : 0,
-            .best_accuracy = best ? strtof(best, NULL) : 0,
-        };
-    }
+    if (r == VKD_OK)
+        *info = info_read(f);
     vkd__st_close(&f);
     return r;
 }

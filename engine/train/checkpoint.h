@@ -11,7 +11,8 @@
 struct vkd__checkpoint_info {
     uint64_t step;
     double seconds;             // trained so far
-    float best_accuracy;
+    uint64_t evaluated;         // step of the last evaluation; 0: none yet
+    float train_loss, test_loss, test_accuracy, best_accuracy;
 };
 
 // Writes the checkpoint of info->step and removes older ones but one.

@@ -169,8 +169,15 @@ struct vkd__metrics_log {
     char path[4096];
 };
 
-// Rewrites the file without the events after step `keep`, and without a torn last line.
-static vkd_result drop_later(const char *path, const struct vkd_log *log, int64_t keep)
+static bool is_event(const json_t *event, const char *name)
+{
+    const char *text = json_string_value(json_object_get(event, "event"));
+    return text && !strcmp(text, name);
+}
+
+// Rewrites the file without the events after step `keep`, the evaluations after step `evaluated`, and a
+// torn last line.
+static vkd_result drop_later(const char *path, const struct vkd_log *log, int64_t keep, int64_t evaluated)
 {
     struct vkd__why why;
     uint8_t *data;
@@ -185,9 +192,8 @@ static vkd_result drop_later(const char *path, const struct vkd_log *log, int64_
             break;
         json_t *event = json_loadb((const char *) data + at, length, 0, NULL);
         json_t *step = json_object_get(event, "step");
-        bool ended = json_is_string(json_object_get(event, "event")) &&
-                     !strcmp(json_string_value(json_object_get(event, "event")), "end");
-        if (json_is_integer(step) && json_integer_value(step) <= keep && !ended) {
+        int64_t last = is_event(event, "eval") ? evaluated : keep;
+        if (json_is_integer(step) && json_integer_value(step) <= last && !is_event(event, "end")) {
             memmove(data + kept, data + at, length);
             kept += length;
         }
@@ -203,14 +209,15 @@ static vkd_result drop_later(const char *path, const struct vkd_log *log, int64_
     return r;
 }
 
-vkd_result vkd__metrics_open(const char *dir, const struct vkd_log *log, int64_t keep_steps, vkd__metrics_log **out)
+vkd_result vkd__metrics_open(const char *dir, const struct vkd_log *log, int64_t keep_steps, int64_t evaluated,
+                             vkd__metrics_log **out)
 {
     vkd__metrics_log *m = calloc(1, sizeof(*m));
     if (!m)
         return VKD_NO_MEMORY;
     m->log = *log;
     snprintf(m->path, sizeof(m->path), "%s/metrics.jsonl", dir);
-    vkd_result r = keep_steps >= 0 ? drop_later(m->path, log, keep_steps) : VKD_OK;
+    vkd_result r = keep_steps >= 0 ? drop_later(m->path, log, keep_steps, evaluated) : VKD_OK;
     if (r == VKD_OK && !(m->file = fopen(m->path, keep_steps >= 0 ? "a" : "w"))) {
         vkd_log_write(log, VKD_LOG_ERROR, "cannot write %s: %s", m->path, strerror(errno));
         r = VKD_IO;

@@ -28,10 +28,10 @@ VKD_CHECKED vkd_result vkd__run_json_read(const char *dir, const struct vkd_log 
 // ---- metrics.jsonl ----
 typedef struct vkd__metrics_log vkd__metrics_log;
 
-// Opens DIR/metrics.jsonl. With `keep_steps` >= 0 events after that step are dropped first (a run
-// resumed from an older checkpoint); otherwise the file starts empty.
+// Opens DIR/metrics.jsonl. With `keep_steps` >= 0 events after that step, and evaluations after step
+// `evaluated`, are dropped first: what follows the checkpoint comes again. Otherwise the file starts empty.
 VKD_CHECKED vkd_result vkd__metrics_open(const char *dir, const struct vkd_log *log, int64_t keep_steps,
-                                         vkd__metrics_log **out);
+                                         int64_t evaluated, vkd__metrics_log **out);
 // Writes one line and gives `event` up; NULL event is VKD_NO_MEMORY. Disk full is VKD_IO.
 VKD_CHECKED vkd_result vkd__metrics_write(vkd__metrics_log *m, json_t *event);
 void vkd__metrics_close(vkd__metrics_log **m);

@@ -367,7 +367,11 @@ static vkd_result resume_values(struct vkd__run *run)
         return r;
     run->step = run->done = run->first_step = (uint32_t) info.step;
     run->previous_seconds = info.seconds;
+    run->evaluated = (uint32_t) info.evaluated;
     run->best_accuracy = info.best_accuracy;
+    run->result.train_loss = info.train_loss;
+    run->result.test_loss = info.test_loss;
+    run->result.test_accuracy = info.test_accuracy;
     uint32_t epoch = run->step / run->steps_per_epoch;
     return vkd_loader_seek(run->train_loader, epoch, run->step % run->steps_per_epoch * run->recipe->accumulate);
 }
@@ -410,7 +414,7 @@ vkd_result vkd__run_open(struct vkd__run *run, vkd_device *dev, const struct vkd
     if (r == VKD_OK)
         r = vkd__run_json_write(p->out_dir, &run->log, run->json);
     if (r == VKD_OK)
-        r = vkd__metrics_open(p->out_dir, &run->log, p->resume ? (int64_t) run->step : -1, &run->metrics);
+        r = vkd__metrics_open(p->out_dir, &run->log, p->resume ? (int64_t) run->step : -1, run->evaluated, &run->metrics);
     return r;
 }
 

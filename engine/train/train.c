@@ -170,20 +170,23 @@ static vkd_result refresh_average(struct vkd__run *run)
     return r == VKD_OK ? vkd_wait(run->dev, ticket, UINT64_MAX, NULL) : r;
 }
 
-static vkd_result evaluate(struct vkd__run *run)
+// Tests the present weights, unless stop() says so (*stopped).
+static vkd_result evaluate(struct vkd__run *run, bool *stopped)
 {
     struct vkd__eval_sums sums;
     struct vkd__eval_run e = {
         .feed = run->test_feed, .loader = run->test_loader, .classes = run->model.classes, .progress = run->p->progress,
-        .user = run->p->user,
+        .stop = run->p->stop, .user = run->p->user,
         .base = { .step = run->done, .step_count = run->total_steps, .epoch = run->done / run->steps_per_epoch,
                   .epoch_count = run->recipe->epochs, .seconds = seconds_of(run) },
     };
     vkd_result r = refresh_average(run);
     if (r == VKD_OK)
         r = vkd__evaluate(&e, &sums);
+    *stopped = r == VKD_INTERRUPTED;
     if (r < 0)
-        return r;
+        return *stopped ? VKD_OK : r;
+    run->evaluated = run->done;
     run->result.test_loss = (float) (sums.loss / (sums.count ? sums.count : 1));
     run->result.test_accuracy = (float) sums.right / (float) (sums.count ? sums.count : 1);
     struct vkd_progress p = e.base;
@@ -206,7 +209,11 @@ static vkd_result evaluate(struct vkd__run *run)
 
 static vkd_result checkpoint(struct vkd__run *run)
 {
-    struct vkd__checkpoint_info info = { run->done, seconds_of(run), run->best_accuracy };
+    const struct vkd_train_result *res = &run->result;
+    struct vkd__checkpoint_info info = {
+        .step = run->done, .seconds = seconds_of(run), .evaluated = run->evaluated, .train_loss = res->train_loss,
+        .test_loss = res->test_loss, .test_accuracy = res->test_accuracy, .best_accuracy = run->best_accuracy,
+    };
     vkd_result r = vkd__checkpoint_save(run->p->out_dir, run->dev, run->params, run->optimizer, &info);
     if (r == VKD_OK)
         r = refresh_average(run);
@@ -230,8 +237,8 @@ static bool epoch_ends(const struct vkd__run *run)
 
 static bool evaluation_due(const struct vkd__run *run)
 {
-    uint32_t every = run->recipe->eval_every;
-    return run->step == run->total_steps || (every && run->step % (every * run->steps_per_epoch) == 0);
+    uint64_t every = (uint64_t) run->recipe->eval_every * run->steps_per_epoch;
+    return run->evaluated != run->step && (run->step == run->total_steps || (every && run->step % every == 0));
 }
 
 // Trains to the end of the epoch, or until stop() says so (*stopped).
@@ -302,10 +309,12 @@ vkd_result vkd_train(vkd_device *dev, const struct vkd_train_params *p, struct v
     run.started = run.last_saved = vkd__os_seconds();
     run.logged_at = run.previous_seconds;
 
+    if (r == VKD_OK && evaluation_due(&run))        // a part that was stopped has left it to this one
+        r = evaluate(&run, &stopped);
     while (r == VKD_OK && !stopped && run.step < run.total_steps) {
         r = train_epoch(&run, &stopped);
         if (r == VKD_OK && !stopped && evaluation_due(&run))
-            r = evaluate(&run);
+            r = evaluate(&run, &stopped);
         if (r == VKD_OK)
             r = checkpoint(&run);
     }

@@ -26,7 +26,8 @@ struct vkd_train_params {
     const char *command_line;               // for run.json
     // Called about 10 times a second at most for STEP and EVAL_BATCH, always for the others.
     void (*progress)(void *user, const struct vkd_progress *p);
-    // Asked after each step; true ends the run after saving, with VKD_INTERRUPTED.
+    // Asked after each step and each batch of an evaluation; true ends the run after saving, with
+    // VKD_INTERRUPTED. An evaluation that was broken off is made when the run is resumed.
     bool (*stop)(void *user);
     void *user;
 };
