@@ -1,6 +1,7 @@
 // test_train.c -- whole trainings on a small made-up image set: learning, resuming, failing.
 #include <vkdiv/train.h>
 
+#include "engine/safetensors.h"
 #include "runtime/os.h"
 #include "tests/gpu.h"
 
@@ -118,6 +119,7 @@ START_TEST(learns_and_repeats_bit_for_bit)
     ck_assert_int_eq(train(&r, "learn-b", false, &quiet, &b), VKD_OK);
     ck_assert(a.weights_hash == b.weights_hash);
     r.seed = 6;
+    r.eval_every = 1u << 31;            // times 10 steps it does not fit 32 bits
     ck_assert_int_eq(train(&r, "learn-c", false, &quiet, &c), VKD_OK);
     ck_assert(a.weights_hash != c.weights_hash);
 }
@@ -225,6 +227,49 @@ START_TEST(divergence_names_step_and_tensor)
 }
 END_TEST
 
+// The statistics that evaluation uses, and training does not, overflow.
+START_TEST(evaluation_that_is_not_finite_ends_the_run)
+{
+    struct vkd_recipe r = recipe();
+    struct vkd_train_result res;
+    struct watch w = { 0 };
+    struct vkd__st_tensor tensors[160];
+    char from[128], to[128];
+    float huge[4] = { -3e38f, -3e38f, -3e38f, -3e38f };
+    vkd__st_file *f;
+    r.steps = 1;
+    ck_assert_int_eq(train(&r, "finite", false, &w, &res), VKD_OK);
+    snprintf(from, sizeof(from), "%s/finite/last.safetensors", root);
+    snprintf(to, sizeof(to), "%s/huge.safetensors", root);
+    ck_assert_int_eq(vkd__st_open(from, NULL, &f), VKD_OK);
+    ck_assert_uint_le(vkd__st_count(f), 160);
+    for (uint32_t i = 0; i < vkd__st_count(f); i++) {
+        tensors[i] = *vkd__st_at(f, i);
+        if (!strcmp(tensors[i].name, "bn1.running_mean"))
+            tensors[i].data = huge;
+    }
+    ck_assert_int_eq(vkd__st_write(to, NULL, tensors, vkd__st_count(f), NULL, 0), VKD_OK);
+    vkd__st_close(&f);
+    r.init = to;
+    ck_assert_int_eq(train(&r, "infinite", false, &w, &res), VKD_DIVERGED);
+    ck_assert_msg(strstr(gpu_last_error, "step 1: the loss of the test set is not finite"), "%s", gpu_last_error);
+}
+END_TEST
+
+// An image without a class; the SPEC of the set it makes.
+static const char *flat_set(void)
+{
+    static char text[128];
+    char path[128];
+    struct vkd__why why;
+    snprintf(text, sizeof(text), "folder:%s/flat?split=all", root);
+    snprintf(path, sizeof(path), "%s/flat", root);
+    ck_assert_int_eq(vkd__dir_create(path, &why), VKD_OK);
+    snprintf(path, sizeof(path), "%s/flat/one.pgm", root);
+    ck_assert_int_eq(vkd__file_replace(path, "P5 1 1 255 x", 12, &why), VKD_OK);
+    return text;
+}
+
 // Each row: what is wrong before training starts, and a part of the message.
 static const struct { const char *what, *part; vkd_result result; } refusals[] = {
     { "accumulate does not divide batch", "multiple of accumulate", VKD_INVALID },
@@ -238,6 +283,9 @@ static const struct { const char *what, *part; vkd_result result; } refusals[] =
     { "init file missing", "none.safetensors", VKD_IO },
     { "too large", "fits", VKD_NO_MEMORY },
     { "damaged checkpoint", "is damaged", VKD_FORMAT },
+    { "too many at once", "accumulate=31", VKD_NO_MEMORY },     // of 31 images no other share is whole
+    { "images without labels", "has no labels", VKD_INVALID },
+    { "one value to normalise", "more than one value per channel", VKD_INVALID },
 };
 
 START_TEST(wrong_runs_are_refused)
@@ -256,7 +304,10 @@ START_TEST(wrong_runs_are_refused)
     case 6: r.model.arch = "resnet81"; break;
     case 7: r.data.train = "idx:/nowhere"; break;
     case 8: r.init = "/nowhere/none.safetensors"; break;
-    case 9: r.model.size = 2048; r.model.width = 64; r.batch = 16; break;
+    case 9: r.model.size = 1792; r.model.width = 64; r.batch = 16; break;
+    case 11: r.model.size = 1024; r.batch = 31; break;
+    case 13: r.model.size = 4; r.batch = 1; break;
+    case 12: r.data.train = r.data.test = flat_set(); break;
     case 10: r.augment.name = "pad-crop"; r.augment.pad = 1; r.augment.flip = 0; break;
     }
     if (_i == 10) {         // flip one bit in the middle of the newest checkpoint
@@ -392,6 +443,7 @@ int main(void)
     tcase_add_loop_test(t, resumed_equals_uninterrupted, 0, sizeof(resumes) / sizeof(resumes[0]));
     tcase_add_loop_test(t, metrics_are_whole, 0, sizeof(resumes) / sizeof(resumes[0]));
     tcase_add_test(t, divergence_names_step_and_tensor);
+    tcase_add_test(t, evaluation_that_is_not_finite_ends_the_run);
     tcase_add_loop_test(t, wrong_runs_are_refused, 0, sizeof(refusals) / sizeof(refusals[0]));
     tcase_add_test(t, full_disk_loses_nothing);
     tcase_add_test(t, unwritable_folder_is_said);

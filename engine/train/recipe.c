@@ -75,13 +75,13 @@ static void check_data(struct check *c, const struct vkd_recipe *r)
         in_range(c, "data.mean", (double) r->data.mean[i], -10, 10);
         in_range(c, "data.std", (double) r->data.std[i], 1e-6, 100);
     }
-    in_range(c, "data.threads", r->data.threads, 0, 256);
+    in_range(c, "data.threads", r->data.threads, 0, 64);
     ONE_OF(c, "augment.name", r->augment.name, "none", "pad-crop", "resized-crop");
     in_range(c, "augment.pad", r->augment.pad, 0, 1024);
     in_range(c, "augment.scale[0]", (double) r->augment.scale[0], 1e-4, 1);
     in_range(c, "augment.scale[1]", (double) r->augment.scale[1], (double) r->augment.scale[0], 1);
-    in_range(c, "augment.ratio[0]", (double) r->augment.ratio[0], 0.01, 100);
-    in_range(c, "augment.ratio[1]", (double) r->augment.ratio[1], (double) r->augment.ratio[0], 100);
+    in_range(c, "augment.ratio[0]", (double) r->augment.ratio[0], 0.0625, 16);
+    in_range(c, "augment.ratio[1]", (double) r->augment.ratio[1], (double) r->augment.ratio[0], 16);
     in_range(c, "augment.flip", (double) r->augment.flip, 0, 1);
 }
 
@@ -108,8 +108,8 @@ vkd_result vkd_recipe_check(const struct vkd_recipe *r, char *why, size_t why_si
     check_data(&c, r);
     check_optimizer(&c, r);
     ONE_OF(&c, "model.stem", r->model.stem, "cifar", "imagenet");
-    in_range(&c, "model.width", r->model.width, 0, 4096);
-    in_range(&c, "model.size", r->model.size, 4, 4096);
+    in_range(&c, "model.width", r->model.width, 0, 1024);
+    in_range(&c, "model.size", r->model.size, 4, 1792);    // evaluation resizes to 8/7 of it, at most 2048
     in_range(&c, "model.dropout", (double) r->model.dropout, -1, 0.99);
     in_range(&c, "label_smoothing", (double) r->label_smoothing, 0, 0.99);
     in_range(&c, "ema", (double) r->ema, 0, 0.9999999);

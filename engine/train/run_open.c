@@ -4,6 +4,7 @@
 #include "../../runtime/os.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,14 @@ static vkd_result open_sets(struct vkd__run *run)
     if (r < 0)
         return r;
     const struct vkd_dataset_info *a = vkd_dataset_info(run->train_set), *b = vkd_dataset_info(run->test_set);
+    if (!a->classes) {
+        vkd_log_write(&run->log, VKD_LOG_ERROR, "%s: the training set has no labels: a classifier needs images in folders "
+                      "named after their class", re->data.train);
+        return VKD_INVALID;
+    }
+    if (a->fingerprint == b->fingerprint)
+        vkd_log_write(&run->log, VKD_LOG_WARNING, "the test set is the training set: its accuracy says nothing of new "
+                      "images; name another with data.test");
     if (a->count < re->batch) {
         vkd_log_write(&run->log, VKD_LOG_ERROR, "the training set has %u images, fewer than one batch of %u: use a smaller "
                       "batch", a->count, re->batch);
@@ -103,6 +112,8 @@ static uint64_t memory_of(struct vkd__run *run, uint32_t batch)
         for (uint32_t i = 0; i < g->tensor_count; i++)
             values += g->tensors[i]->kind == VKD_TENSOR_PARAM ? 4 * vkd__numel(g->tensors[i]->desc.shape) : 0;
         vkd_graph_destroy(&g);
+        if (r == VKD_INVALID)
+            return 0;           // no matter of memory: making the program says what is wrong
         if (r < 0)
             return UINT64_MAX;
         total += m.arena;
@@ -125,13 +136,19 @@ static vkd_result check_memory(struct vkd__run *run)
     for (uint32_t bit = 1u << 20; bit; bit >>= 1)
         if ((fits | bit) < run->micro_batch && memory_of(run, fits | bit) <= budget)
             fits |= bit;
+    // Both suggestions must divide: `batch` by the present accumulate, the present batch by `parts`.
+    uint32_t whole = run->recipe->batch, parts = fits ? (whole + fits - 1) / fits : 0;
+    while (parts && whole % parts)
+        parts++;
+    if (!fits)
+        need = memory_of(run, 1);
     char needs[64] = "more than one binding of this device can hold";
     if (need != UINT64_MAX)
         snprintf(needs, sizeof(needs), "about %.0f MiB", need / 1048576.0);
     if (fits)
         vkd_log_write(&run->log, VKD_LOG_ERROR, "%u images at once need %s; %s has %.0f MiB free. A batch of %u fits: set "
                       "batch=%u, or keep batch=%u and set accumulate=%u", run->micro_batch, needs, caps->name,
-                      budget / 1048576.0, fits, fits, run->recipe->batch, (run->recipe->batch + fits - 1) / fits);
+                      budget / 1048576.0, fits, fits * run->recipe->accumulate, whole, parts);
     else
         vkd_log_write(&run->log, VKD_LOG_ERROR, "not even one image at once fits: it needs %s, %s has %.0f MiB free; use a "
                       "smaller model.width or model.size", needs, caps->name, budget / 1048576.0);
@@ -196,11 +213,13 @@ static vkd_result open_schedule(struct vkd__run *run)
                       run->steps_per_epoch);
         return VKD_INVALID;
     }
-    uint32_t warmup = (uint32_t) ((double) re->schedule.warmup_epochs * run->steps_per_epoch + 0.5);
+    // Beyond 2^31 steps nothing comes any more.
+    uint64_t period = (uint64_t) re->schedule.step_epochs * run->steps_per_epoch;
+    uint32_t warmup = (uint32_t) fmin((double) re->schedule.warmup_epochs * run->steps_per_epoch + 0.5, INT32_MAX);
     run->schedule = (struct vkd_schedule) {
         .lr = (double) re->optimizer.lr, .warmup_steps = warmup, .warmup_lr = warmup ? (double) re->optimizer.lr / warmup : 0,
         .total_steps = (uint32_t) total, .min_lr = (double) re->schedule.min_lr, .gamma = (double) re->schedule.gamma,
-        .step_size = re->schedule.step_epochs * run->steps_per_epoch,
+        .step_size = period < INT32_MAX ? (uint32_t) period : INT32_MAX,
     };
     run->total_steps = re->steps && re->steps < total ? re->steps : (uint32_t) total;
     vkd_result r = vkd_schedule_find(re->schedule.name, &run->schedule.kind);
@@ -407,8 +426,11 @@ vkd_result vkd__run_open(struct vkd__run *run, vkd_device *dev, const struct vkd
         r = open_feeds(run);
     if (r == VKD_OK)
         r = record_lists(run);
-    if (r == VKD_OK && !(run->json = describe_run(run)))
-        r = VKD_NO_MEMORY;
+    if (r == VKD_OK && !(run->json = describe_run(run))) {
+        vkd_log_write(&run->log, VKD_LOG_ERROR, "run.json cannot be made: a text of the recipe or the command line is not "
+                      "UTF-8, or host memory is out");
+        r = VKD_INVALID;
+    }
     if (r == VKD_OK)
         r = p->resume ? resume_values(run) : start_values(run);
     if (r == VKD_OK)

@@ -4,6 +4,7 @@
 #include "../../runtime/os.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,7 +65,8 @@ static vkd_result diverged(struct vkd__run *run, uint32_t step)
         return r;
     vkd_log_write(&run->log, VKD_LOG_ERROR, "step %u: NaN or infinity, first in the %s; the weights were not changed by that "
                   "step, the last checkpoint is intact. Try a smaller optimizer.lr, a warm-up or optimizer.clip_norm",
-                  step, tensor[0] ? tensor : "norm of the gradients (they overflow)");
+                  step, tensor[0] ? tensor : run->recipe->accumulate > 1 ? "norm of the gradients (or in an earlier "
+                  "micro-batch)" : "norm of the gradients (they overflow)");
     r = vkd__metrics_write(run->metrics, json_pack("{s:s, s:i, s:f, s:f, s:s, s:s}", "event", "warning", "step", (int) step,
         "epoch", (double) step / run->steps_per_epoch, "seconds", seconds_of(run), "text", "not finite", "tensor", tensor));
     return r < 0 ? r : VKD_DIVERGED;
@@ -186,6 +188,13 @@ static vkd_result evaluate(struct vkd__run *run, bool *stopped)
     *stopped = r == VKD_INTERRUPTED;
     if (r < 0)
         return *stopped ? VKD_OK : r;
+    if (!isfinite(sums.loss)) {
+        vkd_log_write(&run->log, VKD_LOG_ERROR, "step %u: the loss of the test set is not finite, though training's is: "
+                      "activations overflow with the running statistics; the last checkpoint is intact. Try a smaller "
+                      "optimizer.lr, a warm-up or optimizer.clip_norm", run->done);
+        vkd__eval_sums_finish(&sums);
+        return VKD_DIVERGED;
+    }
     run->evaluated = run->done;
     run->result.test_loss = (float) (sums.loss / (sums.count ? sums.count : 1));
     run->result.test_accuracy = (float) sums.right / (float) (sums.count ? sums.count : 1);
@@ -246,7 +255,7 @@ static vkd_result train_epoch(struct vkd__run *run, bool *stopped)
 {
     vkd_result r = VKD_OK;
     uint32_t epoch = run->step / run->steps_per_epoch;
-    if (run->done > run->first_step + 2)
+    if (run->done >= run->first_step + 2)
         run->allocations_mark = objects_made(run);
     // Batches that do not fill a step are left out, so an epoch may end before the loader's does.
     if (run->step % run->steps_per_epoch == 0 && run->recipe->accumulate > 1)
@@ -257,7 +266,7 @@ static vkd_result train_epoch(struct vkd__run *run, bool *stopped)
         *stopped = r == VKD_OK && run->p->stop && run->p->stop(run->p->user);
         bool due = run->recipe->checkpoint_minutes &&
                    vkd__os_seconds() - run->last_saved > 60.0 * run->recipe->checkpoint_minutes;
-        if (r == VKD_OK && due && !epoch_ends(run)) {
+        if (r == VKD_OK && due && !*stopped && !epoch_ends(run)) {
             r = drain(run);
             if (r == VKD_OK)
                 r = checkpoint(run);
