@@ -143,9 +143,11 @@ static vkd_result bench_model(const struct bench *b, const struct recipe_file *f
                               uint32_t classes, uint32_t batch)
 {
     const struct vkd_recipe *re = &file->recipe;
+    const struct vkd_model_arch *arch = vkd_model_find(re->model.arch);     // NULL: building says so
     struct vkd_weights_info model = {
-        .width = re->model.width, .cifar_stem = strcmp(re->model.stem, "cifar") == 0, .classes = classes,
-        .size = re->model.size, .channels = channels,
+        .width = re->model.width > 0 || arch == NULL ? re->model.width : arch->default_width,
+        .cifar_stem = strcmp(re->model.stem, "cifar") == 0, .classes = classes, .size = re->model.size,
+        .channels = channels,
     };
     snprintf(model.arch, sizeof model.arch, "%s", re->model.arch);
     struct step s = { .dev = b->dev };

@@ -112,15 +112,28 @@ static enum exit_status status_of(vkd_result r, const struct vkd_recipe *recipe)
     return app_status(r);
 }
 
-static void print_result(const struct vkd_train_result *t, const char *dir, const char *recipe, bool stopped)
+// The command as a shell would take it again.
+static void write_command(char *text, size_t size, int argc, char *const *argv)
 {
+    size_t used = (size_t)snprintf(text, size, "%s", argv[0]);
+    for (int i = 1; i < argc && used < size; i++) {
+        bool plain = argv[i][0] != 0 && argv[i][strcspn(argv[i], " \t\n'\"?*&|;<>()[]{}$`\\!#~")] == 0;
+        used += (size_t)snprintf(text + used, size - used, plain ? " %s" : " '%s'", argv[i]);
+    }
+}
+
+static void print_result(const struct vkd_train_result *t, const struct train_options *o, const char *dir,
+                         const char *command_line, bool stopped)
+{
+    const char *recipe = o->recipe;
     char duration[24], speed[24];
     const char *bold = app_sgr(1, APP_BOLD), *plain = app_sgr(1, APP_PLAIN);
-    printf("%s %u steps (%u epochs) in %s: %s images/s, %.1f %% of the time spent waiting for data.\n",
-           stopped ? "Stopped and saved after" : "Trained", t->steps, t->epochs,
+    printf("%s %u steps (%u epoch%s) in %s: %s images/s, %.1f %% of the time spent waiting for data.\n",
+           stopped ? "Stopped and saved after" : "Trained", t->steps, t->epochs, t->epochs == 1 ? "" : "s",
            app_duration(duration, t->seconds), app_count(speed, t->images_per_second), 100 * t->wait_share);
     if (stopped) {
-        printf("Go on with:\n  vkdiv train %s --out %s --resume\n", recipe, dir);
+        printf("Go on with:\n  %s%s%s%s\n", command_line, o->out == NULL ? " --out " : "", o->out == NULL ? dir : "",
+               o->resume ? "" : " --resume");
         return;
     }
     printf("%sTest accuracy %.2f %%%s (best %.2f %%), test loss %.4f, training loss %.4f.\n", bold,
@@ -165,7 +178,7 @@ static enum exit_status train(const struct train_options *o, const struct recipe
     app_progress_clear();
     status = status_of(r, &file->recipe);
     if (r == VKD_OK || r == VKD_INTERRUPTED)
-        print_result(&result, dir, o->recipe, r == VKD_INTERRUPTED);
+        print_result(&result, o, dir, command_line, r == VKD_INTERRUPTED);
     else
         app_error("training ended: %s", vkd_result_text(r));
     if (vkd_device_stats(dev).validation_messages > 0) {
@@ -178,11 +191,8 @@ static enum exit_status train(const struct train_options *o, const struct recipe
 
 enum exit_status cmd_train(int argc, char **argv)
 {
-    char command_line[2048] = "", dir[1200], why[1024];
-    for (int i = 0; i < argc; i++) {
-        size_t used = strlen(command_line);
-        snprintf(command_line + used, sizeof command_line - used, "%s%s", i > 0 ? " " : "", argv[i]);
-    }
+    char command_line[2048], dir[1200], why[1024];
+    write_command(command_line, sizeof command_line, argc, argv);
     struct train_options o = { 0 };
     app_parse(&argp, argc, argv, &o);
     if (o.data != NULL) {

@@ -135,9 +135,10 @@ void app_progress_show(void *progress, const struct vkd_progress *n)
             write_plain(p, n, eval);
     } else if (n->event == VKD_PROGRESS_EVAL && !p->quiet) {
         app_progress_clear();
-        fprintf(stderr, "after epoch %u, step %u: test accuracy %s%.2f %%%s, loss %.3f  (%s)\n", n->epoch, n->step,
-                app_sgr(2, APP_BOLD), 100 * (double)n->accuracy, app_sgr(2, APP_PLAIN), (double)n->loss,
-                app_duration(number, n->seconds));
+        if (n->epoch > 0)
+            fprintf(stderr, "epoch %u, ", n->epoch);
+        fprintf(stderr, "step %u: test accuracy %s%.2f %%%s, loss %.3f  (%s)\n", n->step, app_sgr(2, APP_BOLD),
+                100 * (double)n->accuracy, app_sgr(2, APP_PLAIN), (double)n->loss, app_duration(number, n->seconds));
     } else if (n->event == VKD_PROGRESS_END) {
         app_progress_clear();
     }
