@@ -158,7 +158,8 @@ static void convolve(const struct vkd_call *c, struct vkd_plan *p, const struct 
             .h = s->oh, .w = s->ow, .c = vectors,
             .tiles_y = s->tiles_y, .tiles_x = s->tiles_x, .tiles = tiles, .count = tiles * vectors,
         };
-        transform(c, p, texel ? "winograd_output.texel" : "winograd_output.buffer", &out, vkd__slot_part(VKD_SCRATCH(PRODUCTS), 0, size_m),
+        transform(c, p, texel ? "winograd_output.texel" : "winograd_output.buffer", &out,
+                  vkd__slot_part(VKD_SCRATCH(PRODUCTS), 0, size_m),
                   vkd__slot_part(slots.out, n * image, images * image));
     }
 }
