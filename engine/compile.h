@@ -44,17 +44,17 @@ struct vkd_compiled {
 
 // Orders the calls of `g` (and of its gradients), decides what shares storage, sizes scratch. On
 // failure the log has the reason and *out needs no finish.
-vkd_result vkd__compile(const struct vkd_caps *caps, const struct vkd_log *log, vkd_graph *g,
-                        const struct vkd_program_params *p, struct vkd_compiled *out);
+VKD_CHECKED vkd_result vkd__compile(const struct vkd_caps *caps, const struct vkd_log *log, vkd_graph *g,
+                                    const struct vkd_program_params *p, struct vkd_compiled *out);
 void vkd__compiled_finish(struct vkd_compiled *c);
 
 // The dispatches of one call; the caller finishes `plan`.
-vkd_result vkd__call_plan(const struct vkd_step_call *sc, const struct vkd_log *log, struct vkd_plan *plan);
+VKD_CHECKED vkd_result vkd__call_plan(const struct vkd_step_call *sc, const struct vkd_log *log, struct vkd_plan *plan);
 
 // "conv2d of layer1.0.conv1.weight": what a person would call it.
 void vkd__call_name(const struct vkd_step_call *sc, char *text, size_t size);
 
 // lifetime.c: gives every root value its place in the arena and fills c->memory.
-vkd_result vkd__lifetime_plan(struct vkd_compiled *c);
+VKD_CHECKED vkd_result vkd__lifetime_plan(struct vkd_compiled *c);
 
 #endif

@@ -45,7 +45,7 @@ vkd_result vkd__vk_failed(vkd_device *dev, VkResult vk, const char *call, const 
 vkd_result vkd__vk_result(VkResult vk);
 const char *vkd__vk_text(VkResult vk);
 // VKD_DEVICE_LOST once the device is lost.
-vkd_result vkd__device_check(vkd_device *dev);
+VKD_CHECKED vkd_result vkd__device_check(vkd_device *dev);
 
 // Grows a malloc'd array so that it holds `count` elements of `size` bytes. False: no memory.
 bool vkd__reserve(void *array, uint32_t *capacity, uint32_t count, size_t size);
@@ -62,11 +62,11 @@ struct vkd__instance {
     atomic_uint_fast64_t messages;      // from the validation layer
 };
 
-vkd_result vkd__instance_create(const struct vkd_log *log, bool validation, struct vkd__instance **out);
-vkd_result vkd__instance_import(const struct vkd_import_params *p, struct vkd__instance **out);
+VKD_CHECKED vkd_result vkd__instance_create(const struct vkd_log *log, bool validation, struct vkd__instance **out);
+VKD_CHECKED vkd_result vkd__instance_import(const struct vkd_import_params *p, struct vkd__instance **out);
 void vkd__instance_destroy(struct vkd__instance **inst);
 // malloc'd handles of the instance's physical devices.
-vkd_result vkd__instance_devices(struct vkd__instance *inst, VkPhysicalDevice **out, uint32_t *count);
+VKD_CHECKED vkd_result vkd__instance_devices(struct vkd__instance *inst, VkPhysicalDevice **out, uint32_t *count);
 
 // ---- Capabilities (caps.c) --------------------------------------------------------------------
 
@@ -88,8 +88,8 @@ struct vkd__facts {
     uint32_t extension_count;
 };
 
-vkd_result vkd__caps_read(struct vkd__instance *inst, VkPhysicalDevice pd, struct vkd_caps *caps,
-                          struct vkd__facts *facts);
+VKD_CHECKED vkd_result vkd__caps_read(struct vkd__instance *inst, VkPhysicalDevice pd, struct vkd_caps *caps,
+                                      struct vkd__facts *facts);
 // Takes away what the application of an imported device has not enabled.
 void vkd__caps_restrict(const struct vkd_import_params *p, struct vkd_caps *caps, struct vkd__facts *facts);
 // Fills `timestamp_*` for the queue family in use; false when it cannot compute.
@@ -103,10 +103,10 @@ uint64_t vkd__caps_heap_free(struct vkd__instance *inst, VkPhysicalDevice pd, co
 // ---- Device list (device_list.c) --------------------------------------------------------------
 
 // The index in `rows` that `selector` names, in *index.
-vkd_result vkd__device_select(const struct vkd_log *log, const char *selector,
-                              const struct vkd_device_row *rows, uint32_t count, int *index);
-vkd_result vkd__device_rows(struct vkd__instance *inst, VkPhysicalDevice **handles,
-                            struct vkd_device_row **rows, uint32_t *count);
+VKD_CHECKED vkd_result vkd__device_select(const struct vkd_log *log, const char *selector,
+                                          const struct vkd_device_row *rows, uint32_t count, int *index);
+VKD_CHECKED vkd_result vkd__device_rows(struct vkd__instance *inst, VkPhysicalDevice **handles,
+                                        struct vkd_device_row **rows, uint32_t *count);
 
 // ---- Memory (memory.c) ------------------------------------------------------------------------
 
@@ -134,8 +134,8 @@ struct vkd__allocation {
     uint64_t ofs, size;
 };
 
-vkd_result vkd__memory_take(vkd_device *dev, const VkMemoryRequirements *req, enum vkd_memory kind,
-                            struct vkd__allocation *out);
+VKD_CHECKED vkd_result vkd__memory_take(vkd_device *dev, const VkMemoryRequirements *req, enum vkd_memory kind,
+                                        struct vkd__allocation *out);
 void vkd__memory_give(vkd_device *dev, struct vkd__allocation *a);
 void vkd__memory_finish(vkd_device *dev);
 
@@ -156,7 +156,8 @@ struct vkd_buffer {
 
 void vkd__buffer_free(vkd_device *dev, vkd_buffer *buf);
 // The texel view of a range, made on first use.
-vkd_result vkd__buffer_view(vkd_device *dev, vkd_buffer *buf, uint64_t ofs, uint64_t size, VkBufferView *out);
+VKD_CHECKED vkd_result vkd__buffer_view(vkd_device *dev, vkd_buffer *buf, uint64_t ofs, uint64_t size,
+                                       VkBufferView *out);
 
 // Two slots in each direction, so that the host copies one while the device copies the other.
 struct vkd__staging {
@@ -188,8 +189,8 @@ struct vkd__module {
 
 // Reads a module under the given specialisation. VKD_FORMAT with `why` when it is not a compute
 // module of the kind vkdiv writes.
-vkd_result vkd__spirv_read(const uint32_t *words, size_t size, const uint32_t *spec, uint32_t spec_count,
-                           struct vkd__module *out, char *why, size_t why_size);
+VKD_CHECKED vkd_result vkd__spirv_read(const uint32_t *words, size_t size, const uint32_t *spec, uint32_t spec_count,
+                                       struct vkd__module *out, char *why, size_t why_size);
 
 struct vkd_kernel {
     struct vkd_kernel_params params;    // .name is kept below
@@ -201,7 +202,7 @@ struct vkd_kernel {
 };
 void vkd__kernels_finish(vkd_device *dev);
 
-vkd_result vkd__pipeline_cache_open(vkd_device *dev, const char *dir);
+VKD_CHECKED vkd_result vkd__pipeline_cache_open(vkd_device *dev, const char *dir);
 void vkd__pipeline_cache_save(vkd_device *dev);
 void vkd__pipeline_cache_close(vkd_device *dev);
 
@@ -221,8 +222,8 @@ struct vkd__sync {
 
 void vkd__sync_begin(vkd_device *dev, struct vkd__sync *sync, VkCommandBuffer cb);
 // Called before a command that uses `uses`: makes it wait for what it depends on.
-vkd_result vkd__sync_use(vkd_device *dev, struct vkd__sync *sync, VkCommandBuffer cb,
-                         const struct vkd__use *uses, uint32_t count);
+VKD_CHECKED vkd_result vkd__sync_use(vkd_device *dev, struct vkd__sync *sync, VkCommandBuffer cb,
+                                     const struct vkd__use *uses, uint32_t count);
 void vkd__sync_end(vkd_device *dev, struct vkd__sync *sync, VkCommandBuffer cb);
 
 // ---- Command lists (commands.c) ---------------------------------------------------------------
@@ -258,8 +259,8 @@ struct vkd__span {
     uint64_t ofs, size;
 };
 // The descriptor set for (kernel, spans), made on first use within the list (descriptors.c).
-vkd_result vkd__set_get(vkd_commands *cmds, const vkd_kernel *kernel, const struct vkd__span *spans,
-                        VkDescriptorSet *out);
+VKD_CHECKED vkd_result vkd__set_get(vkd_commands *cmds, const vkd_kernel *kernel, const struct vkd__span *spans,
+                                    VkDescriptorSet *out);
 void vkd__sets_reset(vkd_commands *cmds);
 void vkd__sets_free(vkd_device *dev, vkd_commands *cmds);
 
@@ -285,7 +286,7 @@ struct vkd__queue {
     uint32_t handle_capacity;
 };
 
-vkd_result vkd__queue_create(vkd_device *dev);
+VKD_CHECKED vkd_result vkd__queue_create(vkd_device *dev);
 void vkd__queue_finish(vkd_device *dev);
 // Frees buffer or list once everything submitted so far is done.
 void vkd__queue_discard(vkd_device *dev, vkd_buffer *buffer, vkd_commands *commands);

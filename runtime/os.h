@@ -13,13 +13,13 @@ uint64_t vkd__os_memory_free(void);     // bytes of host memory available, 0 whe
 
 // ---- Threads ----
 struct vkd__thread; struct vkd__mutex; struct vkd__cond;
-vkd_result vkd__thread_start(struct vkd__thread **out, void (*fn)(void *arg), void *arg);
+VKD_CHECKED vkd_result vkd__thread_start(struct vkd__thread **out, void (*fn)(void *arg), void *arg);
 void vkd__thread_join(struct vkd__thread **t);          // NULL is fine
-vkd_result vkd__mutex_create(struct vkd__mutex **out);
+VKD_CHECKED vkd_result vkd__mutex_create(struct vkd__mutex **out);
 void vkd__mutex_destroy(struct vkd__mutex **m);
 void vkd__mutex_lock(struct vkd__mutex *m);
 void vkd__mutex_unlock(struct vkd__mutex *m);
-vkd_result vkd__cond_create(struct vkd__cond **out);
+VKD_CHECKED vkd_result vkd__cond_create(struct vkd__cond **out);
 void vkd__cond_destroy(struct vkd__cond **c);
 void vkd__cond_wait(struct vkd__cond *c, struct vkd__mutex *m);
 void vkd__cond_broadcast(struct vkd__cond *c);
@@ -28,16 +28,17 @@ void vkd__cond_broadcast(struct vkd__cond *c);
 struct vkd__why { char text[512]; };
 
 // Maps a whole file read-only. *data is NULL and *size 0 for an empty file.
-vkd_result vkd__file_map(const char *path, const uint8_t **data, uint64_t *size, struct vkd__why *why);
+VKD_CHECKED vkd_result vkd__file_map(const char *path, const uint8_t **data, uint64_t *size, struct vkd__why *why);
 void vkd__file_unmap(const uint8_t *data, uint64_t size);
 // Reads a whole file of at most `limit` bytes into malloc'd memory with a 0 byte behind the end.
-vkd_result vkd__file_read(const char *path, uint64_t limit, uint8_t **data, uint64_t *size, struct vkd__why *why);
+VKD_CHECKED vkd_result vkd__file_read(const char *path, uint64_t limit, uint8_t **data, uint64_t *size,
+                                      struct vkd__why *why);
 // Replaces `path` atomically: temporary file beside it, write, fsync, rename, fsync of the folder.
-vkd_result vkd__file_replace(const char *path, const void *data, uint64_t size, struct vkd__why *why);
+VKD_CHECKED vkd_result vkd__file_replace(const char *path, const void *data, uint64_t size, struct vkd__why *why);
 // Creates a folder and its parents; fine when it exists.
-vkd_result vkd__dir_create(const char *path, struct vkd__why *why);
+VKD_CHECKED vkd_result vkd__dir_create(const char *path, struct vkd__why *why);
 // Names in a folder, without "." and "..", sorted bytewise; *names is one malloc'd block to free().
-vkd_result vkd__dir_list(const char *path, char ***names, uint32_t *count, struct vkd__why *why);
+VKD_CHECKED vkd_result vkd__dir_list(const char *path, char ***names, uint32_t *count, struct vkd__why *why);
 enum vkd__path_kind { VKD__PATH_NONE, VKD__PATH_FILE, VKD__PATH_DIR, VKD__PATH_OTHER };
 enum vkd__path_kind vkd__path_kind(const char *path, uint64_t *size, double *modified); // out: NULL ok
 

@@ -11,7 +11,7 @@ struct vkd_step_block {
     u32 epoch;
     u32 image_count;        // valid images in the batch (evaluation's last batch is short)
     f32 lr;
-    f32 momentum;           // 0 on the first step for optimisers that need it
+    f32 momentum;
     f32 weight_decay;
     f32 bias1, bias2;       // Adam, LAMB: 1 - beta^t
     f32 grad_keep;          // accumulation: 0 on the first micro-batch, else 1

@@ -19,10 +19,11 @@ struct vkd__spec {
     uint32_t limit, size;       // 0: not given
 };
 
-vkd_result vkd__spec_parse(const char *text, const char *split, struct vkd__spec *out, struct vkd__why *why);
+VKD_CHECKED vkd_result vkd__spec_parse(const char *text, const char *split, struct vkd__spec *out,
+                                       struct vkd__why *why);
 void vkd__spec_finish(struct vkd__spec *spec);
 // keep[c] for each of `count` classes, true where `list` ("0-5,8") names it; NULL names all.
-vkd_result vkd__spec_classes(const char *list, uint32_t count, bool *keep, struct vkd__why *why);
+VKD_CHECKED vkd_result vkd__spec_classes(const char *list, uint32_t count, bool *keep, struct vkd__why *why);
 
 // ---- What a format finds ----
 
@@ -75,7 +76,7 @@ void vkd__dataset_pixels(const vkd_dataset *d, uint32_t index, uint8_t *rgba);
 VKD_PRINTF(3, 4) vkd_result vkd__data_fail(struct vkd__why *why, vkd_result r, const char *format, ...);
 char *vkd__data_path(const char *folder, const char *name);     // malloc'd "folder/name", NULL: out of memory
 // Copies `count` names; *out belongs to the caller as vkd__source.class_names does.
-vkd_result vkd__data_names(const char *const *names, uint32_t count, char ***out, struct vkd__why *why);
+VKD_CHECKED vkd_result vkd__data_names(const char *const *names, uint32_t count, char ***out, struct vkd__why *why);
 void vkd__data_names_free(char **names, uint32_t count);
 
 #endif

@@ -14,7 +14,7 @@ struct vkd__idx {
 // bounded by what the file's own size can hold, whatever its header claims. `why` names no file.
 //
 //   VKD_FORMAT, VKD_NO_MEMORY
-vkd_result vkd__idx_read(const uint8_t *file, uint64_t size, uint32_t dims, struct vkd__idx *out,
-                         struct vkd__why *why);
+VKD_CHECKED vkd_result vkd__idx_read(const uint8_t *file, uint64_t size, uint32_t dims, struct vkd__idx *out,
+                                     struct vkd__why *why);
 
 #endif

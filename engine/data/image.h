@@ -16,8 +16,8 @@
 // vkd_dataset_decode describes. `why` names no file: the caller knows it.
 //
 //   VKD_FORMAT, VKD_NO_MEMORY
-vkd_result vkd__image_decode(const uint8_t *data, uint64_t size, uint32_t short_side, uint32_t max_side,
-                             struct vkd_image *out, struct vkd__why *why);
+VKD_CHECKED vkd_result vkd__image_decode(const uint8_t *data, uint64_t size, uint32_t short_side, uint32_t max_side,
+                                         struct vkd_image *out, struct vkd__why *why);
 // Whether the bytes begin like an image, of a format read here or not (TGA has no such beginning).
 bool vkd__image_sniff(const uint8_t *data, uint64_t size);
 
@@ -25,13 +25,13 @@ bool vkd__image_sniff(const uint8_t *data, uint64_t size);
 void vkd__image_fit(uint32_t height, uint32_t width, uint32_t short_side, uint32_t max_side, uint32_t *fit_height,
                     uint32_t *fit_width);
 // Replaces the pixels by their area average on a grid of (height, width), neither larger than before.
-vkd_result vkd__image_shrink(struct vkd_image *image, uint32_t height, uint32_t width);
+VKD_CHECKED vkd_result vkd__image_shrink(struct vkd_image *image, uint32_t height, uint32_t width);
 
 // ---- For the codecs ----
 
 // Refuses a size before anything is allocated for it.
-vkd_result vkd__image_check_size(uint64_t height, uint64_t width, struct vkd__why *why);
-vkd_result vkd__image_alloc(uint32_t height, uint32_t width, struct vkd_image *out, struct vkd__why *why);
+VKD_CHECKED vkd_result vkd__image_check_size(uint64_t height, uint64_t width, struct vkd__why *why);
+VKD_CHECKED vkd_result vkd__image_alloc(uint32_t height, uint32_t width, struct vkd_image *out, struct vkd__why *why);
 VKD_PRINTF(2, 3) vkd_result vkd__image_bad(struct vkd__why *why, const char *format, ...);     // VKD_FORMAT
 
 // A codec. Given the bounds it may deliver the picture smaller than the file's (full_height, full_width),

@@ -229,7 +229,8 @@ vkd_result vkd__checkpoint_load(const char *dir, vkd_device *dev, vkd_params *pa
     char path[4096];
     vkd__st_file *f = NULL;
     if (!count) {
-        vkd_log_write(log, VKD_LOG_ERROR, "%s/state holds no complete checkpoint to resume from", dir);
+        vkd_log_write(log, VKD_LOG_ERROR, "%s/state holds no complete checkpoint to resume from: remove the run and begin "
+                      "it again", dir);
         return VKD_IO;
     }
     step_path(path, sizeof(path), dir, steps[count - 1], ".safetensors");

@@ -24,7 +24,7 @@ struct vkd__feed_params {
 };
 
 VKD_CHECKED vkd_result vkd__feed_create(const struct vkd__feed_params *p, vkd__feed **out);
-void vkd__feed_destroy(vkd__feed **f);      // waits for what is in flight
+void vkd__feed_destroy(vkd__feed **f);      // what is in flight is freed once it is done
 
 // True when both frames are in flight: collect before the next submit.
 bool vkd__feed_full(const vkd__feed *f);

@@ -21,7 +21,7 @@ struct vkd_progress {
 
 struct vkd_train_params {
     const struct vkd_recipe *recipe;
-    const char *out_dir;                    // created; must be empty or a run of the same recipe with `resume`
+    const char *out_dir;                    // created; must hold no run or, with `resume`, one of the same recipe
     bool resume;
     const char *command_line;               // for run.json
     // Called about 10 times a second at most for STEP and EVAL_BATCH, always for the others.
@@ -64,7 +64,7 @@ struct vkd_eval_result {
     uint32_t count, classes;
     float loss, top1, top5;         // shares in 0 ... 1
     float *per_class;               // malloc'd, `classes` accuracies; NaN for a class without images
-    char **class_names;             // malloc'd block
+    char **class_names;             // malloc'd, each name too
 };
 
 VKD_CHECKED vkd_result vkd_eval(vkd_device *dev, const struct vkd_eval_params *p, struct vkd_eval_result *out);
