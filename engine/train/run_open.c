@@ -130,8 +130,11 @@ static vkd_result check_memory(struct vkd__run *run)
     const struct vkd_caps *caps = vkd_device_caps(run->dev);
     uint64_t budget = caps->memory_budget ? caps->memory_budget : caps->memory_size;
     uint64_t need = memory_of(run, run->micro_batch);
-    if (need <= budget)
+    if (need <= budget) {
+        vkd_log_write(&run->log, VKD_LOG_INFO, "memory: about %.0f MiB of the %.0f MiB free on %s", need / 1048576.0,
+                      budget / 1048576.0, caps->name);
         return VKD_OK;
+    }
     uint32_t fits = 0;
     for (uint32_t bit = 1u << 20; bit; bit >>= 1)
         if ((fits | bit) < run->micro_batch && memory_of(run, fits | bit) <= budget)
