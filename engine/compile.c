@@ -107,10 +107,13 @@ static bool tensor_value_add(struct builder *b, const struct vkd_tensor *t)
 {
     char shape[64];
     uint64_t size = vkd__desc_size(t->desc);
-    if (size > b->caps->storage_range_max) {
-        vkd_log_write(b->log, VKD_LOG_ERROR, "a tensor of shape %s takes %.0f MiB, but this device binds at most "
+    uint64_t most = b->caps->storage_range_max;
+    if (b->caps->allocation_max && b->caps->allocation_max < most)
+        most = b->caps->allocation_max;
+    if (size > most) {
+        vkd_log_write(b->log, VKD_LOG_ERROR, "a tensor of shape %s takes %.0f MiB, but this device takes at most "
                       "%.0f MiB at once: use a smaller batch", vkd__shape_text(t->desc.shape, shape),
-                      size / 1048576.0, b->caps->storage_range_max / 1048576.0);
+                      size / 1048576.0, most / 1048576.0);
         return false;
     }
     int64_t v = value_add(b->c, size);

@@ -354,6 +354,23 @@ START_TEST(full_disk_loses_nothing)
 }
 END_TEST
 
+// Killed before the first checkpoint: the run begins again, with the same result.
+START_TEST(resume_without_a_checkpoint_starts_over)
+{
+    struct vkd_recipe r = recipe();
+    struct vkd_train_result whole, res;
+    struct watch quiet = { 0 };
+    char command[160];
+    r.epochs = 1;
+    ck_assert_int_eq(train(&r, "killed", false, &quiet, &whole), VKD_OK);
+    snprintf(command, sizeof(command), "rm -r %s/killed/state", root);
+    ck_assert_int_eq(system(command), 0);
+    ck_assert_int_eq(train(&r, "killed", true, &quiet, &res), VKD_OK);
+    ck_assert_uint_eq(res.steps, whole.steps);
+    ck_assert(res.weights_hash == whole.weights_hash);
+}
+END_TEST
+
 START_TEST(unwritable_folder_is_said)
 {
     struct vkd_recipe r = recipe();
@@ -446,6 +463,7 @@ int main(void)
     tcase_add_test(t, evaluation_that_is_not_finite_ends_the_run);
     tcase_add_loop_test(t, wrong_runs_are_refused, 0, sizeof(refusals) / sizeof(refusals[0]));
     tcase_add_test(t, full_disk_loses_nothing);
+    tcase_add_test(t, resume_without_a_checkpoint_starts_over);
     tcase_add_test(t, unwritable_folder_is_said);
     tcase_add_test(t, evaluation_agrees_with_training);
     tcase_add_test(t, default_width_is_evaluated);

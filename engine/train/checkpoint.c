@@ -72,6 +72,12 @@ static uint32_t list_steps(const char *dir, uint64_t *steps, uint32_t max)
     return found;
 }
 
+bool vkd__checkpoint_exists(const char *dir)
+{
+    uint64_t step;
+    return list_steps(dir, &step, 1) > 0;
+}
+
 static void step_path(char *path, size_t size, const char *dir, uint64_t step, const char *end)
 {
     snprintf(path, size, "%s/state/%s%08" PRIu64 "%s", dir, prefix, step, end);
@@ -90,20 +96,24 @@ static vkd_result write_marker(const char *dir, const struct vkd_log *log, const
     return say(log, &why, vkd__file_replace(path, text, strlen(text), &why));
 }
 
-static void remove_older(const char *dir, uint64_t step)
+// Removes what is not one of the last two checkpoints, also data that a crash left without its marker.
+static void remove_older(const char *dir)
 {
-    uint64_t steps[64];
-    uint32_t count = list_steps(dir, steps, 64);
-    char path[4096];
-    // The one just written and the one before it stay.
-    for (uint32_t i = 0; i + 2 < count; i++) {
-        if (steps[i] == step)
+    uint64_t kept[2];
+    uint32_t kept_count = list_steps(dir, kept, 2), count;
+    char path[4096], **names;
+    struct vkd__why why;
+    snprintf(path, sizeof(path), "%s/state", dir);
+    if (!kept_count || vkd__dir_list(path, &names, &count, &why) < 0)
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t step;
+        if (sscanf(names[i], "step-%" SCNu64, &step) != 1 || step >= kept[0])
             continue;
-        step_path(path, sizeof(path), dir, steps[i], suffix);
-        remove(path);
-        step_path(path, sizeof(path), dir, steps[i], ".safetensors");
+        snprintf(path, sizeof(path), "%s/state/%s", dir, names[i]);
         remove(path);
     }
+    free(names);
 }
 
 // The numbers of an info under their names in the file: 2^53 steps fit a double.
@@ -167,7 +177,7 @@ vkd_result vkd__checkpoint_save(const char *dir, vkd_device *dev, vkd_params *pa
     if (r == VKD_OK)
         r = write_marker(dir, log, path, info->step);
     if (r == VKD_OK)
-        remove_older(dir, info->step);
+        remove_older(dir);
     for (uint32_t i = 0; i < STATES_MAX; i++)
         free(data[i]);
     return r;

@@ -19,6 +19,9 @@ struct vkd__checkpoint_info {
 VKD_CHECKED vkd_result vkd__checkpoint_save(const char *dir, vkd_device *dev, vkd_params *params,
                                             const vkd_optimizer *opt, const struct vkd__checkpoint_info *info);
 
+// Whether DIR has a complete checkpoint.
+bool vkd__checkpoint_exists(const char *dir);
+
 // Loads the newest complete checkpoint.
 //
 //   VKD_IO      there is none

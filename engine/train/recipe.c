@@ -1,4 +1,5 @@
 // recipe.c -- a recipe's defaults, its table of keys, and its checks.
+#include <vkdiv/optimizer.h>
 #include <vkdiv/recipe.h>
 
 #include "../suggest.h"
@@ -24,12 +25,25 @@ void vkd_recipe_default(struct vkd_recipe *r)
         .data = { .mean = { 0.5f, 0.5f, 0.5f }, .std = { 0.25f, 0.25f, 0.25f }, .shuffle = true, .bad_limit = 10 },
         .augment = { .name = "none", .pad = 4, .scale = { 0.08f, 1.0f }, .ratio = { 0.75f, 4.0f / 3.0f }, .flip = 0.5f },
         .model = { .arch = "resnet18", .stem = "cifar", .size = 32, .dropout = -1.0f },
-        .optimizer = { .name = "sgd", .lr = 0.1f, .momentum = 0.9f, .weight_decay = 5e-4f, .beta1 = 0.9f,
-                       .beta2 = 0.999f, .eps = 1e-8f, .nesterov = true, .decay_norm_bias = true },
+        .optimizer = { .name = "sgd", .lr = 0.1f, .momentum = -1, .weight_decay = -1, .beta1 = -1, .beta2 = -1, .eps = -1,
+                       .eta = -1, .decay_norm_bias = true },
         .schedule = { .name = "cosine", .gamma = 0.1f, .step_epochs = 30 },
         .batch = 128, .accumulate = 1, .epochs = 10, .eval_every = 1, .checkpoint_minutes = 5,
         .precision = "fp32",
     };
+}
+
+void vkd_recipe_resolve(struct vkd_recipe *r)
+{
+    struct vkd_optimizer_config own;
+    if (vkd_optimizer_defaults(r->optimizer.name, &own) < 0)
+        return;
+    float *const left[] = { &r->optimizer.momentum, &r->optimizer.weight_decay, &r->optimizer.beta1,
+                              &r->optimizer.beta2, &r->optimizer.eps, &r->optimizer.eta };
+    const float values[] = { own.momentum, own.weight_decay, own.beta1, own.beta2, own.eps, own.eta };
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+        if (*left[i] < 0)
+            *left[i] = values[i];
 }
 
 // ---- Checks ----
@@ -62,6 +76,13 @@ static void in_range(struct check *c, const char *key, double value, double low,
     c->bad = true;
 }
 
+// -1 stands for the optimiser's own value.
+static void own_or_range(struct check *c, const char *key, double value, double low, double high)
+{
+    if (value != -1)
+        in_range(c, key, value, low, high);
+}
+
 #define ONE_OF(c, key, value, ...) \
     one_of(c, key, value, (const char *const[]) { __VA_ARGS__ }, sizeof((const char *const[]) { __VA_ARGS__ }) / sizeof(char *))
 
@@ -89,11 +110,12 @@ static void check_optimizer(struct check *c, const struct vkd_recipe *r)
 {
     ONE_OF(c, "optimizer.name", r->optimizer.name, "sgd", "lars", "adam", "adamw", "lamb");
     in_range(c, "optimizer.lr", (double) r->optimizer.lr, 0, 1000);
-    in_range(c, "optimizer.momentum", (double) r->optimizer.momentum, 0, 0.99999);
-    in_range(c, "optimizer.weight_decay", (double) r->optimizer.weight_decay, 0, 10);
-    in_range(c, "optimizer.beta1", (double) r->optimizer.beta1, 0, 0.99999);
-    in_range(c, "optimizer.beta2", (double) r->optimizer.beta2, 0, 0.999999);
-    in_range(c, "optimizer.eps", (double) r->optimizer.eps, 1e-20, 1);
+    own_or_range(c, "optimizer.momentum", (double) r->optimizer.momentum, 0, 0.99999);
+    own_or_range(c, "optimizer.weight_decay", (double) r->optimizer.weight_decay, 0, 10);
+    own_or_range(c, "optimizer.beta1", (double) r->optimizer.beta1, 0, 0.99999);
+    own_or_range(c, "optimizer.beta2", (double) r->optimizer.beta2, 0, 0.999999);
+    own_or_range(c, "optimizer.eps", (double) r->optimizer.eps, 1e-20, 1);
+    own_or_range(c, "optimizer.eta", (double) r->optimizer.eta, 1e-9, 100);
     in_range(c, "optimizer.clip_norm", (double) r->optimizer.clip_norm, 0, 1e9);
     ONE_OF(c, "schedule.name", r->schedule.name, "constant", "step", "cosine");
     in_range(c, "schedule.warmup_epochs", (double) r->schedule.warmup_epochs, 0, 100000);

@@ -14,7 +14,8 @@ struct vkd__run {
     vkd_device *dev;
     struct vkd_log log;
     const struct vkd_train_params *p;
-    const struct vkd_recipe *recipe;
+    struct vkd_recipe resolved;
+    const struct vkd_recipe *recipe;    // &resolved
     struct vkd_weights_info model;      // what the files say about the model
 
     // Data.

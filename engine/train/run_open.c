@@ -200,6 +200,7 @@ static vkd_result open_optimizer(struct vkd__run *run)
     c.beta1 = re->optimizer.beta1;
     c.beta2 = re->optimizer.beta2;
     c.eps = re->optimizer.eps;
+    c.eta = re->optimizer.eta;
     c.clip_norm = re->optimizer.clip_norm;
     c.accumulation = re->accumulate;
     c.ema_decay = re->ema;
@@ -381,6 +382,11 @@ static vkd_result resume_values(struct vkd__run *run)
 {
     struct vkd__checkpoint_info info;
     vkd_result r = check_same_run(run);
+    if (r == VKD_OK && !vkd__checkpoint_exists(run->p->out_dir)) {
+        vkd_log_write(&run->log, VKD_LOG_WARNING, "%s has no checkpoint yet: the run starts from its first step",
+                      run->p->out_dir);
+        return start_values(run);
+    }
     if (r == VKD_OK)
         r = vkd_optimizer_reset(run->optimizer);
     if (r == VKD_OK)
@@ -404,7 +410,7 @@ vkd_result vkd__run_open(struct vkd__run *run, vkd_device *dev, const struct vkd
 {
     char why[512];
     *run = (struct vkd__run) {
-        .dev = dev, .log = *vkd_device_log(dev), .p = p, .recipe = p->recipe,
+        .dev = dev, .log = *vkd_device_log(dev), .p = p, .resolved = *p->recipe, .recipe = &run->resolved,
         .micro_batch = p->recipe->accumulate ? p->recipe->batch / p->recipe->accumulate : 0,
     };
     vkd_result r = vkd_recipe_check(p->recipe, why, sizeof(why));
@@ -412,6 +418,7 @@ vkd_result vkd__run_open(struct vkd__run *run, vkd_device *dev, const struct vkd
         vkd_log_write(&run->log, VKD_LOG_ERROR, "%s", why);
         return r;
     }
+    vkd_recipe_resolve(&run->resolved);
     r = open_folder(run);
     if (r == VKD_OK)
         r = open_sets(run);

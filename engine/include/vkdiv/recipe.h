@@ -33,7 +33,9 @@ struct vkd_recipe {
     } model;
     struct {
         const char *name;           // "sgd", "lars", "adam", "adamw", "lamb"
-        float lr, momentum, weight_decay, beta1, beta2, eps;
+        float lr;
+        float momentum, weight_decay, beta1, beta2, eps;    // negative: the optimiser's own, see
+        float eta;                                          // engine/optimizers/; eta: LARS's trust
         bool nesterov, decay_norm_bias;
         float clip_norm;            // 0: none
     } optimizer;
@@ -57,6 +59,10 @@ struct vkd_recipe {
 
 // Fills `r` with the defaults that a recipe's keys override.
 void vkd_recipe_default(struct vkd_recipe *r);
+
+// Replaces what is left to the optimiser (negative numbers) by its own values. vkd_train does this
+// to a copy; run.json has the result.
+void vkd_recipe_resolve(struct vkd_recipe *r);
 
 // Checks everything that can be known without data or device: names (with the nearest one),
 // ranges, divisibility.
@@ -92,6 +98,7 @@ VKD_CHECKED vkd_result vkd_recipe_check(const struct vkd_recipe *r, char *why, s
     X("optimizer.beta1",           optimizer.beta1,           F32)      \
     X("optimizer.beta2",           optimizer.beta2,           F32)      \
     X("optimizer.eps",             optimizer.eps,             F32)      \
+    X("optimizer.eta",             optimizer.eta,             F32)      \
     X("optimizer.nesterov",        optimizer.nesterov,        BOOL)     \
     X("optimizer.decay_norm_bias", optimizer.decay_norm_bias, BOOL)     \
     X("optimizer.clip_norm",       optimizer.clip_norm,       F32)      \
