@@ -1,19 +1,20 @@
 // bench_copy -- y = x, for the bandwidth of the roofline.
 #version 450
+//: axis buffer:TEXEL=0 texel:TEXEL=1
+#extension GL_GOOGLE_include_directive : require
+#include "linear.glsl"
+#include "load.glsl"
 #include "pc_bench.h"
-layout(local_size_x = 64) in;
 layout(push_constant) uniform block { vkd_pc_bench pc; };
-layout(binding = 0) readonly restrict buffer X { vec4 x[]; };
-layout(binding = 1) writeonly restrict buffer Y { vec4 y[]; };
+SOURCE(readonly restrict, 0, X);                                    // (count)
+layout(binding = 1) writeonly restrict buffer Y { vec4 y[]; };      // (count)
 
 void main()
 {
-    // Neighbours in a workgroup take neighbouring vec4s.
-    uint group = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
-    uint first = group * 64u * uint(VKD_BENCH_VECS) + gl_LocalInvocationID.x;
-    for (uint k = 0u; k < uint(VKD_BENCH_VECS); k++) {
-        uint i = first + k * 64u;
-        if (i < pc.count)
-            y[i] = x[i];
-    }
+    vec4 v[4];
+    for (uint k = 0; k < 4; k++)
+        v[k] = LOAD(X, min(linear_item(k), pc.count - 1));
+    for (uint k = 0; k < 4; k++)
+        if (linear_item(k) < pc.count)
+            y[linear_item(k)] = v[k];
 }

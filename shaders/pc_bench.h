@@ -3,7 +3,7 @@
 #define VKD_PC_BENCH_H
 #include "shared.h"
 
-#define VKD_BENCH_VECS 4        // vec4s that an invocation copies
+#define VKD_BENCH_GROUP 256     // vec4s that a workgroup of bench_copy copies
 #define VKD_BENCH_FMAS 64       // vec4 multiply-adds in one turn of bench_fma's loop
 
 struct vkd_pc_bench {

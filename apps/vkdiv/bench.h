@@ -12,7 +12,7 @@ VKD_CHECKED vkd_result roofline_measure(vkd_device *dev, struct roofline *out);
 
 // One row. `work` and `bytes` are of one run; 0 where they mean nothing.
 struct bench_row {
-    char name[64], shape[64], variant[64];
+    char name[64], shape[64], variant[160];
     struct vkd__bench_time time;
     double work;            // floating-point operations
     double bytes;           // that must move between memory and the device at least

@@ -33,17 +33,18 @@ static const struct bench_case conv_cases[] = {
       { { { 64, 16, 16, 144 } }, { { 3, 3, 1, 144 } } }, 2, { "conv forward", "conv dgrad", "conv wgrad" } },
 };
 
-#define MAPS { { 64, 32, 32, 64 } }
+// 64 MiB a tensor: beyond what a cache holds.
+#define MAPS { { 256, 32, 32, 64 } }
 static const struct bench_case op_cases[] = {
-    { "relu", "N64 H32 C64", NONE, { MAPS }, 1, { "relu", "relu backward" } },
-    { "gelu", "N64 H32 C64", NONE, { MAPS }, 1, { "gelu", "gelu backward" } },
-    { "add", "N64 H32 C64", NONE, { MAPS, MAPS }, 2, { "add" } },
-    { "mul", "N64 H32 C64", NONE, { MAPS, MAPS }, 2, { "mul", "mul backward" } },
-    { "bias", "N64 H32 C64", NONE, { MAPS, { { 1, 1, 1, 64 } } }, 2, { "bias", NULL, "bias backward" } },
-    { "max_pool", "N64 H32 C64 3x3 stride 2", { .kernel = { 3, 3 }, .stride = { 2, 2 }, .pad = { 1, 1 } }, { MAPS }, 1,
+    { "relu", "N256 H32 C64", NONE, { MAPS }, 1, { "relu", "relu backward" } },
+    { "gelu", "N256 H32 C64", NONE, { MAPS }, 1, { "gelu", "gelu backward" } },
+    { "add", "N256 H32 C64", NONE, { MAPS, MAPS }, 2, { "add" } },
+    { "mul", "N256 H32 C64", NONE, { MAPS, MAPS }, 2, { "mul", "mul backward" } },
+    { "bias", "N256 H32 C64", NONE, { MAPS, { { 1, 1, 1, 64 } } }, 2, { "bias", NULL, "bias backward" } },
+    { "max_pool", "N256 H32 C64 3x3 stride 2", { .kernel = { 3, 3 }, .stride = { 2, 2 }, .pad = { 1, 1 } }, { MAPS }, 1,
       { "max pool", "max pool backward" } },
-    { "global_avg_pool", "N64 H32 C64", NONE, { MAPS }, 1, { "average pool", "average pool backward" } },
-    { "softmax", "4096 x 1000", NONE, { { { 1, 1, 4096, 1000 } } }, 1, { "softmax", "softmax backward" } },
+    { "global_avg_pool", "N256 H32 C64", NONE, { MAPS }, 1, { "average pool", "average pool backward" } },
+    { "softmax", "16384 x 1000", NONE, { { { 1, 1, 16384, 1000 } } }, 1, { "softmax", "softmax backward" } },
 };
 
 // Floating-point operations of any pass of a product or convolution; 0 for the rest.

@@ -125,7 +125,6 @@ static void write_command(char *text, size_t size, int argc, char *const *argv)
 static void print_result(const struct vkd_train_result *t, const struct train_options *o, const char *dir,
                          const char *command_line, bool stopped)
 {
-    const char *recipe = o->recipe;
     char duration[24], speed[24];
     const char *bold = app_sgr(1, APP_BOLD), *plain = app_sgr(1, APP_PLAIN);
     printf("%s %u steps (%u epoch%s) in %s: %s images/s, %.1f %% of the time spent waiting for data.\n",
@@ -145,8 +144,9 @@ static void print_result(const struct vkd_train_result *t, const struct train_op
            "  metrics.jsonl                        a line per step and test\n", dir);
     printf("\nNext:\n"
            "  vkdiv eval %s\n"
-           "  vkdiv export %s --format safetensors --names torchvision -o model.safetensors\n"
-           "  vkdiv train %s --set epochs=%u\n", dir, dir, recipe, 2 * (t->epochs > 0 ? t->epochs : 1));
+           "  vkdiv export %s --format safetensors --names torchvision -o model.safetensors\n", dir, dir);
+    if (o->set_count == 0 && t->epochs > 0)
+        printf("  vkdiv train %s --set epochs=%u\n", o->recipe, 2 * t->epochs);
 }
 
 static enum exit_status train(const struct train_options *o, const struct recipe_file *file, const char *dir,

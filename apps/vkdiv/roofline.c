@@ -62,14 +62,18 @@ static vkd_result measure_copy(vkd_device *dev, const struct vkd_caps *caps, dou
     while (size > caps->storage_range_max || 3 * size > caps->memory_budget)
         size /= 2;
     vkd_buffer *buffers[2] = { NULL, NULL };
-    double seconds;
+    bool texels = size / 16 <= caps->texel_count_max;
+    double seconds = 0, other = 0;
     vkd_result r = vkd_buffer_create(dev, size, VKD_MEMORY_DEVICE, &buffers[0]);
     if (r == VKD_OK)
         r = vkd_buffer_create(dev, size, VKD_MEMORY_DEVICE, &buffers[1]);
     if (r == VKD_OK) {
-        uint32_t count = (uint32_t)(size / 16);
-        r = time_kernel(dev, "bench_copy", buffers, 2, (struct vkd_pc_bench){ .count = count },
-                        count / (LOCAL * VKD_BENCH_VECS), &seconds);
+        struct vkd_pc_bench push = { .count = (uint32_t)(size / 16) };
+        r = time_kernel(dev, "bench_copy.buffer", buffers, 2, push, push.count / VKD_BENCH_GROUP, &seconds);
+        if (r == VKD_OK && texels)
+            r = time_kernel(dev, "bench_copy.texel", buffers, 2, push, push.count / VKD_BENCH_GROUP, &other);
+        if (texels && other < seconds)
+            seconds = other;
     }
     vkd_buffer_destroy(dev, &buffers[1]);
     vkd_buffer_destroy(dev, &buffers[0]);
