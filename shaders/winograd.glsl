@@ -1,9 +1,9 @@
 // winograd.glsl -- the matrices of F(4x4, 3x3) (Lavin and Gray, CVPR 2016; points 0, 1, -1, 2, -2, infinity):
 //
-// The includer defines the type T, a vector of channels.
-//
 //   y = A^T [ (G g G^T) . (B^T d B) ] A        d 6x6 of the image, g the filter, y 4x4 results
 //   dg = G^T [ (B^T d B) . (A dy A^T) ] G
+//
+// The includer defines the type T, a vector of channels.
 
 void apply_bt(in T d[6], out T t[6])
 {
