@@ -117,12 +117,15 @@ const char *app_sgr(int fd, enum app_style style)
     return wanted && vkd__os_is_terminal(fd) ? codes[style] : "";
 }
 
+static unsigned errors_said;
+
 static void write_message(enum vkd_log_level level, const char *text)
 {
     static const char *const words[] = { "error: ", "warning: ", "", "" };
     static const enum app_style styles[] = { APP_RED, APP_YELLOW, APP_PLAIN, APP_DIM };
     const char *on = level == VKD_LOG_INFO ? "" : app_sgr(2, styles[level]), *off = on[0] ? app_sgr(2, APP_PLAIN) : "";
     app_progress_clear();
+    errors_said += level == VKD_LOG_ERROR;
     if (level == VKD_LOG_DEBUG)
         fprintf(stderr, "%s%s%s\n", on, text, off);
     else
@@ -160,6 +163,12 @@ void app_error(const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     write_message(VKD_LOG_ERROR, text);
+}
+
+void app_ended(const char *what, vkd_result r)
+{
+    if (!errors_said)
+        app_error("%s: %s", what, vkd_result_text(r));
 }
 
 const char *app_bytes(char text[24], double bytes)

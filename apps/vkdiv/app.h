@@ -39,6 +39,8 @@ void app_usage(const struct argp_state *state, const char *format, ...) VKD_PRIN
 struct vkd_log app_log(const struct app_options *o);
 struct vkd_log app_log_quiet(void);
 void app_error(const char *format, ...) VKD_PRINTF(1, 2);
+// Says that `what` ended with `r`, unless a message has said why already.
+void app_ended(const char *what, vkd_result r);
 
 // SGR codes for stdout (1) or stderr (2), "" where colours are unwanted.
 enum app_style { APP_PLAIN, APP_BOLD, APP_DIM, APP_RED, APP_YELLOW, APP_GREEN };

@@ -126,7 +126,7 @@ enum exit_status cmd_eval(int argc, char **argv)
             print_text(&result);
         vkd_eval_result_finish(&result);
     } else {
-        app_error("evaluation ended: %s", vkd_result_text(r));
+        app_ended("evaluation ended", r);
     }
     vkd_device_destroy(&dev);
     return status;

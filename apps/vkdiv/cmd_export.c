@@ -118,7 +118,7 @@ enum exit_status cmd_export(int argc, char **argv)
         printf("%s: %s of width %u for %u classes of %u x %u pixels, %s\n", o.out, info.arch, info.width, info.classes,
                info.size, info.size, app_bytes(size_text, (double)size));
     } else {
-        app_error("nothing was exported: %s", vkd_result_text(r));
+        app_ended("nothing was exported", r);
     }
     vkd_device_destroy(&dev);
     return app_status(r);

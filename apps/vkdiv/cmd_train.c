@@ -180,7 +180,7 @@ static enum exit_status train(const struct train_options *o, const struct recipe
     if (r == VKD_OK || r == VKD_INTERRUPTED)
         print_result(&result, o, dir, command_line, r == VKD_INTERRUPTED);
     else
-        app_error("training ended: %s", vkd_result_text(r));
+        app_ended("training ended", r);
     if (vkd_device_stats(dev).validation_messages > 0) {
         app_error("%llu validation messages", (unsigned long long)vkd_device_stats(dev).validation_messages);
         status = status == EXIT_DONE ? EXIT_FAILED : status;
