@@ -256,6 +256,7 @@ START_TEST(train_eval_export)
     json_t *doc = parsed();
     has_keys(doc, "data split count loss top1 top5 per_class");
     ck_assert_int_eq(json_integer_value(json_object_get(doc, "count")), 32);
+    ck_assert_str_eq(json_string_value(json_object_get(doc, "data")), "idx:set");
     json_decref(doc);
     ck_assert_int_eq(run("eval run/best.safetensors --data idx:set --split train"), 0);
     has(out, "64 images");

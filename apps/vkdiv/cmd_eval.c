@@ -61,6 +61,20 @@ static const struct argp argp = {
     children, NULL, NULL
 };
 
+// The set that the model was tested on: --data, else what the run's recipe says. NULL when nothing does.
+static json_t *data_spec(const struct eval_options *o)
+{
+    char path[1200];
+    snprintf(path, sizeof path, "%.1100s/run.json", o->path);
+    json_t *run = o->data == NULL ? json_load_file(path, 0, NULL) : NULL;
+    json_t *data = json_object_get(json_object_get(run, "recipe"), "data"), *spec = json_object_get(data, "test");
+    if (!json_is_string(spec))
+        spec = json_object_get(data, "train");
+    json_t *out = o->data != NULL ? json_string(o->data) : json_is_string(spec) ? json_incref(spec) : json_null();
+    json_decref(run);
+    return out;
+}
+
 static enum exit_status print_json(const struct eval_options *o, const struct vkd_eval_result *e)
 {
     json_t *shares = json_array(), *names = json_array();
@@ -68,8 +82,8 @@ static enum exit_status print_json(const struct eval_options *o, const struct vk
         json_array_append_new(shares, app_json_real((double)e->per_class[i]));
         json_array_append_new(names, json_string(e->class_names[i]));
     }
-    return app_print_json(json_pack("{s:i, s:s, s:s?, s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "schema", 1,
-        "model", o->path, "data", o->data, "split", o->split != NULL ? o->split : "test", "count", (int)e->count,
+    return app_print_json(json_pack("{s:i, s:s, s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "schema", 1,
+        "model", o->path, "data", data_spec(o), "split", o->split != NULL ? o->split : "test", "count", (int)e->count,
         "loss", app_json_real((double)e->loss), "top1", app_json_real((double)e->top1),
         "top5", app_json_real((double)e->top5), "per_class", shares, "class_names", names));
 }

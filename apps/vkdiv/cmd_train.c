@@ -14,16 +14,16 @@
 struct train_options {
     struct app_options app;
     const char *recipe, *data, *out;
-    const char *sets[SET_MAX];
+    const char *sets[SET_MAX];          // --set, in order
     uint32_t set_count;
-    char data_set[1024], seed_set[64];
+    char data_set[1024], seed_set[64];  // --data and --seed as overrides; "" without
     bool resume;
 };
 
 static void add_set(struct train_options *o, const struct argp_state *state, const char *set)
 {
-    if (o->set_count == SET_MAX - 3)
-        app_usage(state, "more than %d --set; put them into a recipe file", SET_MAX - 3);
+    if (o->set_count == SET_MAX)
+        app_usage(state, "more than %d --set; put them into a recipe file", SET_MAX);
     o->sets[o->set_count++] = set;
 }
 
@@ -145,7 +145,7 @@ static void print_result(const struct vkd_train_result *t, const struct train_op
     printf("\nNext:\n"
            "  vkdiv eval %s\n"
            "  vkdiv export %s --format safetensors --names torchvision -o model.safetensors\n", dir, dir);
-    if (o->set_count == 0 && t->epochs > 0)
+    if (o->set_count == 0 && o->data == NULL && t->epochs > 0)
         printf("  vkdiv train %s --set epochs=%u\n", o->recipe, 2 * t->epochs);
 }
 
@@ -195,19 +195,20 @@ enum exit_status cmd_train(int argc, char **argv)
     write_command(command_line, sizeof command_line, argc, argv);
     struct train_options o = { 0 };
     app_parse(&argp, argc, argv, &o);
+    const char *sets[SET_MAX + 3];
+    uint32_t set_count = 0;
     if (o.data != NULL) {
-        if ((size_t)snprintf(o.data_set, sizeof o.data_set, "data.train=%s", o.data) > 900) {
-            app_error("--data: the SPEC is longer than 900 bytes");
-            return EXIT_USAGE;
-        }
-        o.sets[o.set_count++] = o.data_set;
-        o.sets[o.set_count++] = "data.test=";
+        snprintf(o.data_set, sizeof o.data_set, "data.train=%.1000s", o.data);
+        sets[set_count++] = o.data_set;
+        sets[set_count++] = "data.test=";
     }
     if (o.seed_set[0] != 0)
-        o.sets[o.set_count++] = o.seed_set;
+        sets[set_count++] = o.seed_set;
+    for (uint32_t i = 0; i < o.set_count; i++)      // last, so that they win
+        sets[set_count++] = o.sets[i];
 
     struct recipe_file file;
-    struct recipe_params p = { .name = o.recipe, .sets = o.sets, .set_count = o.set_count };
+    struct recipe_params p = { .name = o.recipe, .sets = sets, .set_count = set_count };
     if (recipe_load(&p, &file, why, sizeof why) != VKD_OK) {
         app_error("%s", why);
         return EXIT_USAGE;
