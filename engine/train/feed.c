@@ -23,8 +23,6 @@ struct vkd__feed {
     uint32_t next, in_flight;           // the frame to fill, and how many before it are running
     uint64_t pixel_max;
     vkd_buffer *table, *pixels;         // device copies
-    vkd_commands **lists;               // head, program, after, tail
-    uint32_t list_capacity;
 };
 
 static uint64_t aligned(uint64_t n)
@@ -120,11 +118,6 @@ vkd_result vkd__feed_create(const struct vkd__feed_params *p, vkd__feed **out)
         r = vkd_buffer_create(p->dev, 4 * f->pixel_max, VKD_MEMORY_DEVICE, &f->pixels);
     for (uint32_t i = 0; r == VKD_OK && i < FRAMES; i++)
         r = frame_create(f, &f->frames[i]);
-    uint32_t segments;
-    vkd_program_segments(p->program, &segments);
-    f->list_capacity = segments + 8;
-    if (r == VKD_OK && !(f->lists = malloc(f->list_capacity * sizeof(*f->lists))))
-        r = VKD_NO_MEMORY;
     if (r < 0)
         vkd__feed_destroy(&f);
     else
@@ -146,7 +139,6 @@ void vkd__feed_destroy(vkd__feed **pf)
     }
     vkd_buffer_destroy(f->p.dev, &f->table);
     vkd_buffer_destroy(f->p.dev, &f->pixels);
-    free(f->lists);
     free(f);
     *pf = NULL;
 }
@@ -180,26 +172,35 @@ static void frame_fill(vkd__feed *f, struct frame *fr, const struct vkd_batch *b
         labels[i] = i < b->count ? b->images[i].label : VKD_NO_LABEL;
 }
 
+// A submission of its own for each list, so that none lasts long enough for a driver's watchdog.
+static vkd_result submit_each(vkd_device *dev, vkd_commands *const *lists, uint32_t count, uint64_t *ticket)
+{
+    vkd_result r = VKD_OK;
+    for (uint32_t i = 0; r == VKD_OK && i < count; i++)
+        r = vkd_submit(dev, &lists[i], 1, ticket);
+    return r;
+}
+
 vkd_result vkd__feed_submit(vkd__feed *f, struct vkd_step_block *step, vkd_commands *const *after,
                             uint32_t after_count, double *waited)
 {
     struct frame *fr = &f->frames[f->next];
     struct vkd_batch batch;
-    uint32_t count = 0, segments;
+    uint32_t segments;
     vkd_commands *const *program = vkd_program_segments(f->p.program, &segments);
-    if (f->in_flight == FRAMES || segments + after_count + 2 > f->list_capacity)
+    if (f->in_flight == FRAMES)
         return VKD_INVALID;
     vkd_result r = vkd_loader_next(f->p.loader, &batch, waited);
     if (r < 0)
         return r;
     frame_fill(f, fr, &batch, step);
-    f->lists[count++] = fr->head;
-    for (uint32_t i = 0; i < segments; i++)
-        f->lists[count++] = program[i];
-    for (uint32_t i = 0; i < after_count; i++)
-        f->lists[count++] = after[i];
-    f->lists[count++] = fr->tail;
-    r = vkd_submit(f->p.dev, f->lists, count, &fr->ticket);
+    r = submit_each(f->p.dev, &fr->head, 1, &fr->ticket);
+    if (r == VKD_OK)
+        r = submit_each(f->p.dev, program, segments, &fr->ticket);
+    if (r == VKD_OK)
+        r = submit_each(f->p.dev, after, after_count, &fr->ticket);
+    if (r == VKD_OK)
+        r = submit_each(f->p.dev, &fr->tail, 1, &fr->ticket);
     if (r < 0)
         return r;
     f->next = (f->next + 1) % FRAMES;
