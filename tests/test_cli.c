@@ -232,6 +232,15 @@ START_TEST(broken_data)
     int status = run("data check folder:pictures");
     ck_assert_msg(status == 2, "status %d\n%s%s", status, out, err);
     has(out, "a.png");
+    write_file(DIR "/pictures/dog/\xff\033c.png", "not a png", 9);
+    ck_assert_int_eq(run("data check folder:pictures"), 2);
+    has(out, "\\x1bc.png");
+    has(out, "3 images read, 2 broken");
+    ck_assert_int_eq(run("data check --json folder:pictures"), 2);
+    json_t *doc = parsed();
+    ck_assert_uint_eq(json_array_size(json_object_get(doc, "broken")), 2);
+    has(out, "dog/\\\\xff\\\\x1bc.png");
+    json_decref(doc);
     status = run("train small.yaml --data 'folder:pictures?split=all' --set data.bad_limit=0 --set batch=2 --out bad");
     ck_assert_msg(status == 2, "status %d\n%s%s", status, out, err);
     has(err, "a.png");

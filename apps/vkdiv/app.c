@@ -124,6 +124,8 @@ static void write_message(enum vkd_log_level level, const char *text)
     static const char *const words[] = { "error: ", "warning: ", "", "" };
     static const enum app_style styles[] = { APP_RED, APP_YELLOW, APP_PLAIN, APP_DIM };
     const char *on = level == VKD_LOG_INFO ? "" : app_sgr(2, styles[level]), *off = on[0] ? app_sgr(2, APP_PLAIN) : "";
+    char plain[4096];
+    text = app_printable(plain, sizeof plain, text);
     app_progress_clear();
     errors_said += level == VKD_LOG_ERROR;
     if (level == VKD_LOG_DEBUG)
@@ -227,6 +229,34 @@ json_t *app_json_real(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+// Writes `text` with control characters other than line ends as \xNN, and with those of the other half
+// of the bytes too when `ascii`.
+static const char *escape(char *out, size_t size, const char *text, bool ascii)
+{
+    size_t used = 0;
+    for (; *text && used + 5 <= size; text++) {
+        unsigned char c = (unsigned char)*text;
+        if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f || (ascii && c >= 0x80))
+            used += (size_t)snprintf(out + used, size - used, "\\x%02x", c);
+        else
+            out[used++] = *text;
+    }
+    out[used] = 0;
+    return out;
+}
+
+const char *app_printable(char *out, size_t size, const char *text)
+{
+    return escape(out, size, text, false);
+}
+
+json_t *app_json_text(const char *text)
+{
+    char plain[2048];
+    json_t *s = json_string(text);
+    return s != NULL ? s : json_string(escape(plain, sizeof plain, text, true));
+}
+
 // ---- Device ------------------------------------------------------------------------------------
 
 enum exit_status app_status(vkd_result r)
@@ -274,7 +304,7 @@ vkd_device *app_open_device(const struct app_options *o, enum exit_status *statu
     if (r == VKD_UNSUPPORTED)
         app_error("no usable Vulkan device; `vkdiv doctor` says what is missing");
     else if (r != VKD_OK)
-        app_error("the device could not be opened: %s", vkd_result_text(r));
+        app_ended("the device could not be opened", r);
     return dev;
 }
 

@@ -82,8 +82,8 @@ static json_t *info_json(const vkd_dataset *d)
     snprintf(print, sizeof print, "%016llx", (unsigned long long)n->fingerprint);
     json_t *classes = json_array();
     for (uint32_t i = 0; i < n->classes; i++)
-        json_array_append_new(classes, json_pack("{s:s, s:i}", "name", vkd_dataset_class_name(d, i), "count",
-                                                 (int)vkd_dataset_class_size(d, i)));
+        json_array_append_new(classes, json_pack("{s:o, s:i}", "name", app_json_text(vkd_dataset_class_name(d, i)),
+                                                 "count", (int)vkd_dataset_class_size(d, i)));
     return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:s, s:o}", "format", n->format, "split", n->split,
                      "count", (int)n->count, "channels", (int)n->channels, "height", (int)n->height,
                      "width", (int)n->width, "fingerprint", print, "classes", classes);
@@ -92,14 +92,15 @@ static json_t *info_json(const vkd_dataset *d)
 static void print_info(const vkd_dataset *d)
 {
     const struct vkd_dataset_info *n = vkd_dataset_info(d);
-    char size[48] = "of different sizes";
+    char size[48] = "of different sizes", name[1024];
     if (n->height > 0)
         snprintf(size, sizeof size, "of %u x %u pixels", n->width, n->height);
     printf("%s%s%s: %u %s images %s in %u classes (%s, fingerprint %016llx)\n", app_sgr(1, APP_BOLD), n->split,
            app_sgr(1, APP_PLAIN), n->count, n->channels == 1 ? "grey" : "colour", size, n->classes, n->format,
            (unsigned long long)n->fingerprint);
     for (uint32_t i = 0; i < n->classes; i++)
-        printf("  %6u  %s\n", vkd_dataset_class_size(d, i), vkd_dataset_class_name(d, i));
+        printf("  %6u  %s\n", vkd_dataset_class_size(d, i),
+               app_printable(name, sizeof name, vkd_dataset_class_name(d, i)));
 }
 
 static enum exit_status info(const struct data_options *o, vkd_dataset *const sets[SPLIT_COUNT])
@@ -111,7 +112,8 @@ static enum exit_status info(const struct data_options *o, vkd_dataset *const se
         else if (sets[i] != NULL)
             print_info(sets[i]);
     if (o->app.json)
-        return app_print_json(json_pack("{s:i, s:s, s:o}", "schema", 1, "data", o->spec, "splits", list));
+        return app_print_json(json_pack("{s:i, s:o, s:o}", "schema", 1, "data", app_json_text(o->spec),
+                                        "splits", list));
     json_decref(list);
     return EXIT_DONE;
 }
@@ -124,16 +126,16 @@ static uint32_t check_split(const struct data_options *o, const vkd_dataset *d, 
     uint32_t i = 0;
     for (; i < n->count && !vkd__os_interrupted(); i++) {
         struct vkd_image image;
-        char why[512], name[512];
+        char why[512], name[512], text[2048];
         if (vkd_dataset_decode(d, i, 0, 0, &image, why, sizeof why) == VKD_OK) {
             vkd_image_finish(&image);
         } else {
             vkd_dataset_name(d, i, name, sizeof name);
-            json_array_append_new(bad, json_pack("{s:s, s:i, s:s, s:s}", "split", n->split, "index", (int)i,
-                                                 "name", name, "why", why));
+            json_array_append_new(bad, json_pack("{s:s, s:i, s:o, s:o}", "split", n->split, "index", (int)i,
+                                                 "name", app_json_text(name), "why", app_json_text(why)));
             app_progress_clear();
             if (!o->app.json)
-                puts(why);      // names the file itself
+                puts(app_printable(text, sizeof text, why));    // names the file itself
         }
         double now = vkd__os_seconds();
         if (now - shown > 0.1) {
@@ -160,8 +162,8 @@ static enum exit_status check(const struct data_options *o, vkd_dataset *const s
     uint32_t broken = (uint32_t)json_array_size(bad);
     enum exit_status status = vkd__os_interrupted() ? EXIT_STOPPED : broken > 0 ? EXIT_USAGE : EXIT_DONE;
     if (o->app.json) {
-        enum exit_status written = app_print_json(json_pack("{s:i, s:s, s:i, s:o}", "schema", 1, "data", o->spec,
-                                                            "count", (int)read, "broken", bad));
+        enum exit_status written = app_print_json(json_pack("{s:i, s:o, s:i, s:o}", "schema", 1, "data",
+                                                            app_json_text(o->spec), "count", (int)read, "broken", bad));
         return written != EXIT_DONE ? written : status;
     }
     json_decref(bad);

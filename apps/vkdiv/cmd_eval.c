@@ -80,7 +80,7 @@ static enum exit_status print_json(const struct eval_options *o, const struct vk
     json_t *shares = json_array(), *names = json_array();
     for (uint32_t i = 0; i < e->classes; i++) {
         json_array_append_new(shares, app_json_real((double)e->per_class[i]));
-        json_array_append_new(names, json_string(e->class_names[i]));
+        json_array_append_new(names, app_json_text(e->class_names[i]));
     }
     return app_print_json(json_pack("{s:i, s:s, s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "schema", 1,
         "model", o->path, "data", data_spec(o), "split", o->split != NULL ? o->split : "test", "count", (int)e->count,
@@ -90,6 +90,7 @@ static enum exit_status print_json(const struct eval_options *o, const struct vk
 
 static void print_text(const struct vkd_eval_result *e)
 {
+    char name[1024];
     int width = 5;
     for (uint32_t i = 0; i < e->classes; i++)
         if ((int)strlen(e->class_names[i]) > width)
@@ -98,9 +99,9 @@ static void print_text(const struct vkd_eval_result *e)
            app_sgr(1, APP_BOLD), 100 * (double)e->top1, app_sgr(1, APP_PLAIN), 100 * (double)e->top5, (double)e->loss);
     for (uint32_t i = 0; i < e->classes; i++)
         if (isnan(e->per_class[i]))
-            printf("  %-*s  no images\n", width, e->class_names[i]);
+            printf("  %-*s  no images\n", width, app_printable(name, sizeof name, e->class_names[i]));
         else
-            printf("  %-*s  %6.2f %%\n", width, e->class_names[i], 100 * (double)e->per_class[i]);
+            printf("  %-*s  %6.2f %%\n", width, app_printable(name, sizeof name, e->class_names[i]), 100 * (double)e->per_class[i]);
 }
 
 // A path or data set that cannot be read is bad input, and evaluation writes nothing.
