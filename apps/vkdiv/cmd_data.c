@@ -54,23 +54,31 @@ static const struct argp argp = {
 static const char *const splits[] = { "train", "val", "test" };
 enum { SPLIT_COUNT = 3 };
 
-// Opens the splits that `spec` has; true when there is one.
+static vkd_result open_split(const struct data_options *o, int i, struct vkd_log log, vkd_dataset **out)
+{
+    struct vkd_dataset_params p = { .spec = o->spec, .split = splits[i], .log = log };
+    return vkd_dataset_open(&p, out);
+}
+
+// Opens the splits that `spec` has; true when there is one. A split that is there and cannot be read is
+// said, and makes *status that of bad input.
 static bool open_splits(const struct data_options *o, vkd_dataset *sets[SPLIT_COUNT], enum exit_status *status)
 {
     bool named = strstr(o->spec, "?split=") != NULL || strstr(o->spec, "&split=") != NULL, any = false;
-    vkd_result first = VKD_OK;
+    vkd_result results[SPLIT_COUNT] = { VKD_INVALID, VKD_INVALID, VKD_INVALID };
     for (int i = 0; i < SPLIT_COUNT && !(named && i > 0); i++) {
-        struct vkd_dataset_params p = { .spec = o->spec, .split = splits[i], .log = app_log_quiet() };
-        vkd_result r = vkd_dataset_open(&p, &sets[i]);
-        any |= r == VKD_OK;
-        first = first == VKD_OK ? r : first;
+        results[i] = open_split(o, i, app_log_quiet(), &sets[i]);
+        any |= results[i] == VKD_OK;
     }
-    if (!any) {     // once more, aloud
-        struct vkd_dataset_params p = { .spec = o->spec, .split = "train", .log = app_log(&o->app) };
+    *status = EXIT_DONE;
+    for (int i = 0; i < SPLIT_COUNT; i++) {
+        // VKD_INVALID beside a split that is there: the set has no split of this name.
+        if (results[i] == VKD_OK || (any ? results[i] == VKD_INVALID : i > 0))
+            continue;
         vkd_dataset *d = NULL;
-        first = vkd_dataset_open(&p, &d);
+        vkd_result r = open_split(o, i, app_log(&o->app), &d);      // once more, aloud
         vkd_dataset_close(&d);
-        *status = first == VKD_NO_MEMORY ? EXIT_FAILED : EXIT_USAGE;
+        *status = r == VKD_NO_MEMORY ? EXIT_FAILED : EXIT_USAGE;
     }
     return any;
 }
@@ -177,8 +185,10 @@ enum exit_status cmd_data(int argc, char **argv)
     app_parse(&argp, argc, argv, &o);
     vkd_dataset *sets[SPLIT_COUNT] = { NULL };
     enum exit_status status = EXIT_USAGE;
-    if (open_splits(&o, sets, &status))
-        status = strcmp(o.action, "info") == 0 ? info(&o, sets) : check(&o, sets);
+    if (open_splits(&o, sets, &status)) {
+        enum exit_status done = strcmp(o.action, "info") == 0 ? info(&o, sets) : check(&o, sets);
+        status = done != EXIT_DONE ? done : status;
+    }
     for (int i = 0; i < SPLIT_COUNT; i++)
         vkd_dataset_close(&sets[i]);
     return status;
