@@ -97,6 +97,7 @@ static void setup(void)
     ck_assert(vkd__dir_create(DIR "/set", &why) == VKD_OK);
     write_set(DIR "/set", "train", 64, 3);
     write_set(DIR "/set", "t10k", 32, 3);
+    write_file(DIR "/tab.yaml", "data:\n\ttrain: idx:set\n", 22);
     write_file(DIR "/small.yaml", recipe, sizeof recipe - 1);
 }
 
@@ -128,6 +129,10 @@ static const struct {
     { "train a b", 2, "", "expected one RECIPE" },
     { "train fashion-resent", 2, "", "did you mean 'fashion-resnet'?" },
     { "train small.yaml --set optimizer.lrr=1", 2, "", "did you mean 'optimizer.lr'?" },
+    { "train small.yaml --set optimzer.lr=1", 2, "", "unknown key 'optimzer'; did you mean 'optimizer'?" },
+    { "train small.yaml --set batch=0", 2, "", "from 1 to 1048576, found 0" },
+    { "train small.yaml --set init=nowhere --out r4", 2, "", "nowhere" },
+    { "train tab.yaml", 2, "", "tab.yaml:2:1: not valid YAML: found character that cannot start any token (a tab;" },
     { "train small.yaml --set optimizer.lr=fast", 2, "", "expected a number, found 'fast'" },
     { "train small.yaml --seed -1", 2, "", "seed: expected" },
     { "train small.yaml --data idx:nowhere --out r", 2, "", "nowhere" },
@@ -219,6 +224,22 @@ START_TEST(data_json)
     ck_assert_int_eq(json_integer_value(json_object_get(doc, "count")), 96);
     ck_assert_uint_eq(json_array_size(json_object_get(doc, "broken")), 0);
     json_decref(doc);
+}
+END_TEST
+
+START_TEST(broken_split)
+{
+    struct vkd__why why;
+    ck_assert(vkd__dir_create(DIR "/half", &why) == VKD_OK);
+    write_set(DIR "/half", "train", 64, 3);
+    write_set(DIR "/half", "t10k", 32, 3);
+    write_file(DIR "/half/train-labels-idx1-ubyte", "cut", 3);
+    ck_assert_int_eq(run("data check idx:half"), 2);
+    has(out, "32 images read");
+    has(err, "train-labels-idx1-ubyte");
+    ck_assert_int_eq(run("data info idx:half --json"), 2);
+    json_decref(parsed());
+    ck_assert_int_eq(run("data check 'idx:half?split=test'"), 0);
 }
 END_TEST
 
@@ -324,6 +345,7 @@ int main(void)
     tcase_add_test(t, devices_json);
     tcase_add_test(t, no_driver);
     tcase_add_test(t, data_json);
+    tcase_add_test(t, broken_split);
     tcase_add_test(t, broken_data);
     tcase_add_test(t, train_eval_export);
     tcase_add_test(t, bench_json);

@@ -103,10 +103,12 @@ static bool readable(const char *spec, const char *split)
     return ok;
 }
 
-// A missing or broken data set is bad input; any other input or output error is failed work.
+// A missing or broken data set or init file is bad input; any other input or output error is failed work.
 static enum exit_status status_of(vkd_result r, const struct vkd_recipe *recipe)
 {
     const char *test = recipe->data.test != NULL ? recipe->data.test : recipe->data.train;
+    if (r == VKD_IO && recipe->init != NULL && vkd__path_kind(recipe->init, NULL, NULL) != VKD__PATH_FILE)
+        return EXIT_USAGE;
     if (r == VKD_IO && !(readable(recipe->data.train, "train") && readable(test, "test")))
         return EXIT_USAGE;
     return app_status(r);

@@ -291,7 +291,9 @@ static vkd_result survey(struct loader *l, const char *text, size_t size)
     if (!yaml_parser_load(&parser, &doc)) {
         struct place at = { .source = l->source, .line = (uint32_t)parser.problem_mark.line + 1,
                             .column = (uint32_t)parser.problem_mark.column + 1 };
-        vkd_result r = refuse(l, VKD_FORMAT, &at, "not valid YAML: %s", parser.problem ? parser.problem : "unreadable");
+        bool tab = parser.problem_mark.index < size && text[parser.problem_mark.index] == '\t';
+        vkd_result r = refuse(l, VKD_FORMAT, &at, "not valid YAML: %s%s", parser.problem ? parser.problem : "unreadable",
+                              tab ? " (a tab; indent with spaces)" : "");
         yaml_parser_delete(&parser);
         return r;
     }
@@ -437,6 +439,8 @@ static vkd_result load_override(struct loader *l, const char *set)
     if (field == NULL) {
         char near[128];
         bool inside = dot != NULL && section != NULL && section->value.type == CYAML_MAPPING;
+        if (dot != NULL && !inside)
+            *dot = 0;       // the section's name is the wrong one
         suggest_key(l, inside ? section->key : "", inside ? keys_of(section) : l->file->schema->top,
                     inside ? dot + 1 : key, near, sizeof near);
         return refuse(l, VKD_FORMAT, NULL, "unknown key '%s'%s", key, near);

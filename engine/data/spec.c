@@ -126,7 +126,7 @@ vkd_result vkd__spec_parse(const char *text, const char *split, struct vkd__spec
         const bool folder = vkd__path_kind(text, NULL, NULL) == VKD__PATH_DIR;
         r = vkd__data_fail(why, VKD_INVALID, "data '%.120s': expected FORMAT:PATH%s%.120s%s", text,
                            folder ? ", as folder:" : ", as idx:/usr/share/datasets/fashion-mnist",
-                           folder ? text : "", folder ? " or idx:" : "");
+                           folder ? text : "", folder ? " when its folders are classes" : "");
         goto fail;
     }
     *colon = 0;

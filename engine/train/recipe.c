@@ -72,7 +72,7 @@ static void in_range(struct check *c, const char *key, double value, double low,
 {
     if (c->bad || (isfinite(value) && value >= low && value <= high))
         return;
-    snprintf(c->why, c->size, "%s: expected a number from %g to %g, found %g", key, low, high, value);
+    snprintf(c->why, c->size, "%s: expected a number from %.7g to %.7g, found %.7g", key, low, high, value);
     c->bad = true;
 }
 
