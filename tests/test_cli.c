@@ -299,6 +299,14 @@ START_TEST(train_eval_export)
     ck_assert(vkd__path_kind(DIR "/never.safetensors", NULL, NULL) == VKD__PATH_NONE);
     ck_assert_int_eq(run("eval cut.safetensors --data idx:set"), 2);
 
+    // To resume a run that is complete changes none of its results.
+    ck_assert_int_eq(run("train small.yaml --out run --seed 3 --resume"), 0);
+    slurp(DIR "/run/run.json", out, sizeof out);
+    json_t *results = json_object_get(doc = parsed(), "results");
+    ck_assert(json_is_true(json_object_get(results, "complete")));
+    ck_assert(json_number_value(json_object_get(results, "images_per_second")) > 0);
+    json_decref(doc);
+
     // The folder of another run is not written over.
     ck_assert_int_eq(run("train small.yaml --out run --seed 4"), 2);
     has(err, "run");

@@ -340,6 +340,8 @@ static vkd_result check_same_run(struct vkd__run *run)
         goto done;
     r = VKD_INVALID;
 done:
+    if (r == VKD_OK && json_object_get(old, "results"))     // the latest there are, until this run has its own
+        json_object_set(run->json, "results", json_object_get(old, "results"));
     json_decref(old);
     return r;
 }

@@ -294,6 +294,11 @@ static vkd_result finish(struct vkd__run *run, bool stopped)
     res->seconds = seconds_of(run);
     res->images_per_second = spent > 0 ? (double) run->images / spent : 0;
     res->wait_share = spent > 0 ? run->waited / spent : 0;
+    if (!run->images) {     // resumed after its last step: the speed stays that of the training
+        const json_t *old = json_object_get(run->json, "results");
+        res->images_per_second = json_number_value(json_object_get(old, "images_per_second"));
+        res->wait_share = json_number_value(json_object_get(old, "wait_share"));
+    }
     snprintf(hash, sizeof(hash), "%016" PRIx64, res->weights_hash);
     json_object_set_new(run->json, "results", json_pack("{s:b, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:s}",
         "complete", !stopped, "steps", (int) res->steps, "train_loss", (double) res->train_loss,
