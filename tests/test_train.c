@@ -371,6 +371,55 @@ START_TEST(resume_without_a_checkpoint_starts_over)
 }
 END_TEST
 
+static void write_pgm(const char *split, uint32_t class, uint32_t index, bool whole)
+{
+    struct vkd__why why;
+    char path[160];
+    snprintf(path, sizeof(path), "%s/pictures/%s/%c", root, split, 'a' + class);
+    ck_assert_int_eq(vkd__dir_create(path, &why), VKD_OK);
+    snprintf(path, sizeof(path), "%s/pictures/%s/%c/%02u.pgm", root, split, 'a' + class, index);
+    FILE *f = fopen(path, "wb");
+    ck_assert_ptr_nonnull(f);
+    fprintf(f, "P5\n%d %d\n255\n", SIDE, SIDE);
+    for (int i = 0; i < (whole ? SIDE * SIDE : 5); i++)
+        fputc((int) (class * 100 + (uint32_t) i % 50), f);
+    fclose(f);
+}
+
+// A broken image is replaced, counted and in the log; past the limit the run ends with its name.
+START_TEST(unreadable_images_are_counted)
+{
+    struct vkd_recipe r = recipe();
+    struct vkd_train_result res;
+    struct watch w = { 0 };
+    char set[128], path[160], line[1024];
+    for (uint32_t i = 0; i < 16; i++) {
+        write_pgm("train", i % 2, i, i != 6 && i != 9);
+        write_pgm("test", i % 2, i, true);
+    }
+    snprintf(set, sizeof(set), "folder:%s/pictures", root);
+    r.data.train = set;
+    r.batch = 8;
+    r.data.bad_limit = 2;
+    ck_assert_int_eq(train(&r, "pictured", false, &w, &res), VKD_OK);
+    snprintf(path, sizeof(path), "%s/pictured/metrics.jsonl", root);
+    FILE *f = fopen(path, "r");
+    ck_assert_ptr_nonnull(f);
+    json_int_t counted = 0;
+    while (fgets(line, sizeof(line), f)) {
+        json_t *event = json_loads(line, 0, NULL);
+        if (!strcmp(json_string_value(json_object_get(event, "event")), "warning"))
+            counted = json_integer_value(json_object_get(event, "count"));
+        json_decref(event);
+    }
+    fclose(f);
+    ck_assert_int_eq(counted, 2);
+    r.data.bad_limit = 1;
+    ck_assert_int_eq(train(&r, "pictured-limited", false, &w, &res), VKD_FORMAT);
+    ck_assert_msg(strstr(gpu_last_error, "limit"), "%s", gpu_last_error);
+}
+END_TEST
+
 START_TEST(unwritable_folder_is_said)
 {
     struct vkd_recipe r = recipe();
@@ -464,6 +513,7 @@ int main(void)
     tcase_add_loop_test(t, wrong_runs_are_refused, 0, sizeof(refusals) / sizeof(refusals[0]));
     tcase_add_test(t, full_disk_loses_nothing);
     tcase_add_test(t, resume_without_a_checkpoint_starts_over);
+    tcase_add_test(t, unreadable_images_are_counted);
     tcase_add_test(t, unwritable_folder_is_said);
     tcase_add_test(t, evaluation_agrees_with_training);
     tcase_add_test(t, default_width_is_evaluated);

@@ -510,3 +510,8 @@ void vkd_loader_destroy(vkd_loader **lp)
     free(l);
     *lp = NULL;
 }
+
+uint32_t vkd_loader_bad_count(const vkd_loader *l)
+{
+    return l->bad_count;
+}

@@ -39,6 +39,7 @@ struct vkd__run {
     double previous_seconds;            // of the parts before a resume
     double started, last_told, last_saved, waited;
     uint32_t first_step;                // of this part
+    uint32_t bad_images;                // unreadable ones that metrics.jsonl knows of
     uint32_t evaluated;                 // step of the last evaluation; 0: none yet
     float best_accuracy;
 

@@ -72,6 +72,18 @@ static vkd_result diverged(struct vkd__run *run, uint32_t step)
     return r < 0 ? r : VKD_DIVERGED;
 }
 
+// A "warning" event when images could not be read since the last one.
+static vkd_result log_bad_images(struct vkd__run *run)
+{
+    uint32_t bad = vkd_loader_bad_count(run->train_loader);
+    if (bad == run->bad_images)
+        return VKD_OK;
+    run->bad_images = bad;
+    return vkd__metrics_write(run->metrics, json_pack("{s:s, s:i, s:f, s:f, s:s, s:i}", "event", "warning", "step",
+        (int) run->done, "epoch", (double) run->done / run->steps_per_epoch, "seconds", seconds_of(run), "text",
+        "unreadable images replaced", "count", (int) bad));
+}
+
 // Takes in the oldest result in flight.
 static vkd_result collect(struct vkd__run *run)
 {
@@ -96,6 +108,8 @@ static vkd_result collect(struct vkd__run *run)
         run->allocations_mark = objects_made(run);
     if (run->done % 10 == 0 || run->done == run->total_steps || run->done == run->first_step + 1)
         result = log_step(run, &r, lr);
+    if (result == VKD_OK)
+        result = log_bad_images(run);
     if (vkd__os_seconds() - run->last_told >= 0.1 || run->done == run->total_steps) {
         run->last_told = vkd__os_seconds();
         report(run, VKD_PROGRESS_STEP, lr);

@@ -122,5 +122,8 @@ struct vkd_batch {
 // After a failure every later call fails in the same way. Thread-safety: the consumer's thread.
 VKD_CHECKED vkd_result vkd_loader_next(vkd_loader *l, struct vkd_batch *out, double *waited_seconds);
 
+// Unreadable images met so far. Thread-safety: the consumer's thread.
+uint32_t vkd_loader_bad_count(const vkd_loader *l);
+
 VKD_END
 #endif
