@@ -34,3 +34,22 @@ struct vkd_dispatch *vkd__rows_dispatch(const struct vkd_call *c, struct vkd_pla
     vkd__groups_1d(c, thread ? vkd__div_up(pc.rows, 64) : pc.rows, groups);
     return vkd__dispatch(p, name, &pc, sizeof(pc), groups[0], groups[1], groups[2]);
 }
+
+void vkd__rows_forward(const struct vkd_call *c, struct vkd_plan *p)
+{
+    char kernel[40];
+    snprintf(kernel, sizeof(kernel), "%s.forward", c->op->name);
+    struct vkd_dispatch *d = vkd__rows_dispatch(c, p, kernel);
+    vkd__bind(d, VKD_IN(0));
+    vkd__bind(d, VKD_OUT(0));
+}
+
+void vkd__rows_backward(const struct vkd_call *c, struct vkd_plan *p)
+{
+    char kernel[40];
+    snprintf(kernel, sizeof(kernel), "%s.backward", c->op->name);
+    struct vkd_dispatch *d = vkd__rows_dispatch(c, p, kernel);
+    vkd__bind(d, VKD_DOUT);
+    vkd__bind(d, VKD_OUT(0));
+    vkd__bind(d, VKD_DIN(0));
+}

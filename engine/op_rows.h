@@ -15,4 +15,8 @@ struct vkd_pc_rows vkd__rows_push(const struct vkd_call *c);
 // Appends KERNEL.thread (one thread per row) or KERNEL.group (one workgroup per row), by C.
 struct vkd_dispatch *vkd__rows_dispatch(const struct vkd_call *c, struct vkd_plan *p, const char *kernel);
 
+// Plans of y = f(x) whose backward pass reads y: OP.forward binds (x, y), OP.backward (dy, y, dx).
+void vkd__rows_forward(const struct vkd_call *c, struct vkd_plan *p);
+void vkd__rows_backward(const struct vkd_call *c, struct vkd_plan *p);
+
 #endif

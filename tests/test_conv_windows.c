@@ -88,11 +88,12 @@ START_TEST(windows)
     ck_assert_uint_gt(count_small, count);
     ck_assert_uint_eq(numel, numel_small);
     ck_assert_msg(!memcmp(want, got, filter * 4), "row %d: y or dx differs", _i);
-    float scale = 0;
+    // dw sums over windows in another order; Winograd's transforms magnify its rounding.
+    float scale = 0, bound = row->attr.algorithm == VKD_CONV_WINOGRAD ? 1e-4f : 1e-5f;
     for (uint64_t i = filter; i < numel; i++)
         scale = fmaxf(scale, fabsf(want[i]));
     for (uint64_t i = filter; i < numel; i++)
-        ck_assert_msg(fabsf(got[i] - want[i]) <= 1e-4f * scale, "row %d: dw[%llu] is %g, expected %g", _i,
+        ck_assert_msg(fabsf(got[i] - want[i]) <= bound * scale, "row %d: dw[%llu] is %g, expected %g", _i,
                       (unsigned long long) (i - filter), (double) got[i], (double) want[i]);
     free(want);
     free(got);

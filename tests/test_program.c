@@ -157,6 +157,38 @@ START_TEST(first_bad_tensor_is_named)
 }
 END_TEST
 
+struct told { uint32_t calls, products; double seconds; };
+
+static void tell(void *user, const char *name, struct vkd_shape at, double seconds)
+{
+    struct told *t = user;
+    ck_assert(isfinite(seconds) && seconds >= 0 && at.d[3] > 0);
+    t->calls++;
+    t->products += strstr(name, "matmul with w") != NULL;
+    t->seconds += seconds;
+}
+
+// Forward and backward: the product twice, and the loss the program computes is the same afterwards.
+START_TEST(profile_tells_every_call)
+{
+    struct session s = { 0 };
+    struct told t = { 0 };
+    ck_assert_int_eq(vkd_graph_create(vkd_device_log(dev), &s.g), VKD_OK);
+    vkd_tensor *x = vkd_input(s.g, "x", VKD_F32, shape(N, 1, 1, C));
+    vkd_tensor *y = vkd_matmul(s.g, x, matrix(s.g, "w", C, K), NULL);
+    vkd_graph_loss(s.g, vkd_mark(s.g, vkd_mean(s.g, vkd_mul(s.g, y, y), 15), "loss"));
+    start(&s);
+    float before = loss_of(&s);
+    ck_assert_int_eq(vkd_program_profile(s.program, 3, tell, &t), VKD_OK);
+    ck_assert_float_eq(loss_of(&s), before);
+    ck_assert_uint_eq(t.products, 2);
+    ck_assert_uint_ge(t.calls, 6);
+    if (vkd_device_caps(dev)->timestamp_bits)
+        ck_assert_double_gt(t.seconds, 0);
+    stop(&s);
+}
+END_TEST
+
 START_TEST(start_values_depend_on_seed_and_name_alone)
 {
     uint64_t hash[3];
@@ -188,6 +220,7 @@ int main(void)
     tcase_add_test(t, fan_out_adds_gradients);
     tcase_add_test(t, detach_stops_gradients);
     tcase_add_test(t, first_bad_tensor_is_named);
+    tcase_add_test(t, profile_tells_every_call);
     tcase_add_test(t, start_values_depend_on_seed_and_name_alone);
     suite_add_tcase(s, t);
     return gpu_run(s);

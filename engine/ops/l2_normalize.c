@@ -3,13 +3,6 @@
 
 #include <math.h>
 
-static void forward(const struct vkd_call *c, struct vkd_plan *p)
-{
-    struct vkd_dispatch *d = vkd__rows_dispatch(c, p, "l2_normalize.forward");
-    vkd__bind(d, VKD_IN(0));
-    vkd__bind(d, VKD_OUT(0));
-}
-
 static void backward(const struct vkd_call *c, struct vkd_plan *p)
 {
     struct vkd_dispatch *d = vkd__rows_dispatch(c, p, "l2_normalize.backward");
@@ -38,7 +31,7 @@ const struct vkd_op vkd_op_l2_normalize = {
     .grad_in = 1,
     .reads_in = 1,
     .shape = vkd__rows_shape,
-    .forward = forward,
+    .forward = vkd__rows_forward,
     .backward = backward,
     .ref = ref,
 };

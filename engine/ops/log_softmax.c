@@ -3,21 +3,6 @@
 
 #include <math.h>
 
-static void forward(const struct vkd_call *c, struct vkd_plan *p)
-{
-    struct vkd_dispatch *d = vkd__rows_dispatch(c, p, "log_softmax.forward");
-    vkd__bind(d, VKD_IN(0));
-    vkd__bind(d, VKD_OUT(0));
-}
-
-static void backward(const struct vkd_call *c, struct vkd_plan *p)
-{
-    struct vkd_dispatch *d = vkd__rows_dispatch(c, p, "log_softmax.backward");
-    vkd__bind(d, VKD_DOUT);
-    vkd__bind(d, VKD_OUT(0));
-    vkd__bind(d, VKD_DIN(0));
-}
-
 static void ref(const struct vkd_call *c, double *const in[], double *const out[])
 {
     struct vkd_pc_rows pc = vkd__rows_push(c);
@@ -40,7 +25,7 @@ const struct vkd_op vkd_op_log_softmax = {
     .grad_in = 1,
     .reads_out = 1,
     .shape = vkd__rows_shape,
-    .forward = forward,
-    .backward = backward,
+    .forward = vkd__rows_forward,
+    .backward = vkd__rows_backward,
     .ref = ref,
 };

@@ -161,12 +161,6 @@ static vkd_result submit_step(struct vkd__run *run)
 
 // ---- Evaluating and saving ----
 
-static const struct vkd_range *averaged_weights(const struct vkd__run *run, struct vkd_range *range)
-{
-    *range = vkd_optimizer_ema(run->optimizer);
-    return range->buffer ? range : NULL;
-}
-
 static vkd_result save_weights(struct vkd__run *run, const char *name)
 {
     char path[4096];
@@ -179,8 +173,7 @@ static vkd_result save_weights(struct vkd__run *run, const char *name)
 static vkd_result refresh_average(struct vkd__run *run)
 {
     uint64_t ticket;
-    struct vkd_range range;
-    if (!averaged_weights(run, &range))
+    if (!run->average)
         return VKD_OK;
     vkd_result r = vkd_submit(run->dev, &run->copy_average, 1, &ticket);
     return r == VKD_OK ? vkd_wait(run->dev, ticket, UINT64_MAX, NULL) : r;
