@@ -17,7 +17,7 @@ SHAPES = [(64, 64, 32), (64, 128, 16), (64, 256, 8)]       # images, channels, s
 
 
 def torch_ms(n, c, side, direction):
-    """One timed call of PyTorch in `direction`, in milliseconds."""
+    """The median of ten calls of PyTorch in `direction` after two to warm up, in milliseconds."""
     x, w = torch.randn(n, c, side, side), torch.randn(c, c, 3, 3)
     y = torch.nn.functional.conv2d(x, w, padding=1)
     calls = {
@@ -25,15 +25,17 @@ def torch_ms(n, c, side, direction):
         "dgrad": lambda: torch.nn.grad.conv2d_input(x.shape, w, y, padding=1),
         "wgrad": lambda: torch.nn.grad.conv2d_weight(x, w.shape, y, padding=1),
     }
-    calls[direction]()
-    start = time.perf_counter()
-    calls[direction]()
-    return (time.perf_counter() - start) * 1e3
+    times = []
+    for _ in range(12):
+        start = time.perf_counter()
+        calls[direction]()
+        times.append((time.perf_counter() - start) * 1e3)
+    return statistics.median(times[2:])
 
 
 def vkdiv_ms(program):
     """{(direction, channels, side): ms} of one `vkdiv bench conv`."""
-    out = subprocess.run([program, "bench", "conv", "--json", "--runs", "3"], stdout=subprocess.PIPE,
+    out = subprocess.run([program, "bench", "conv", "--json", "--runs", "12"], stdout=subprocess.PIPE,
                          stderr=subprocess.DEVNULL, check=True)
     rows = {}
     for r in json.loads(out.stdout)["results"]:
@@ -45,7 +47,7 @@ def vkdiv_ms(program):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2, help="of PyTorch")
     parser.add_argument("--program", default="build/bin/vkdiv")
     args = parser.parse_args()
