@@ -224,6 +224,90 @@ START_TEST(seek_equals_going_there)
 }
 END_TEST
 
+// A loader over part of a set: its images only, each once an epoch, by their numbers in the set.
+START_TEST(subsets)
+{
+    write_folder("sub", 3);
+    write_idx_set("subidx", "train", 40, 5, 6, false);
+    for (unsigned set = 0; set < 2; set++) {
+        vkd_dataset *d = set ? open_set("idx", "subidx") : open_set("folder", "sub");
+        uint32_t subset[15], first[15];
+        for (uint32_t i = 0; i < 15; i++)
+            subset[i] = 2 * i + 1;      // with one of the broken ones
+        vkd_loader *l = start(&(struct vkd_loader_params) {
+            .dataset = d, .batch = 4, .canvas = 16, .shuffle = true, .seed = 3, .threads = 2, .bad_limit = 3,
+            .subset = subset, .subset_count = 15, .log = LOG_TO(&said) });
+        memset(subset, 0, sizeof subset);           // it was copied
+        ck_assert_uint_eq(vkd_loader_batches(l), 4);
+        bool differs = false;
+        for (unsigned epoch = 0; epoch < 2; epoch++) {
+            uint32_t times[40] = { 0 }, seen = 0;
+            for (unsigned i = 0; i < 4; i++) {
+                struct vkd_batch b;
+                (void)next_hash(l, &b);
+                ck_assert_uint_eq(b.count, i < 3 ? 4 : 3);
+                ck_assert_ptr_null(b.targets);
+                for (uint32_t k = 0; k < b.count; k++, seen++) {
+                    const uint32_t index = b.images[k].index;
+                    ck_assert_uint_eq(index % 2, 1);
+                    ck_assert_uint_lt(index, 30);
+                    ck_assert_uint_eq(b.images[k].label, vkd_dataset_label(d, index));
+                    times[index]++;
+                    differs = differs || (epoch && first[seen] != index);
+                    first[seen] = index;
+                }
+            }
+            for (uint32_t i = 1; i < 30; i += 2)
+                ck_assert(set == 0 || times[i] == 1);
+        }
+        ck_assert(differs);
+        vkd_loader_destroy(&l);
+        vkd_dataset_close(&d);
+    }
+    ck_assert_uint_eq(said.errors, 0);
+}
+END_TEST
+
+START_TEST(wrong_subsets)
+{
+    write_idx_set("wsub", "train", 10, 4, 4, false);
+    vkd_dataset *d = open_set("idx", "wsub");
+    static const uint32_t past[2] = { 3, 10 };
+    static const struct { uint32_t count; bool drop_last; const char *words; } rows[] = {
+        { 2, false, "names image 10, the set has 10" }, { 0, false, "holds no images" }, { 1, true, "fewer images" },
+    };
+    for (size_t i = 0; i < 3; i++) {
+        vkd_loader *l = NULL;
+        memset(&said, 0, sizeof said);
+        ck_assert_int_eq(vkd_loader_create(&(struct vkd_loader_params) {
+            .dataset = d, .batch = 2, .canvas = 4, .subset = past, .subset_count = rows[i].count,
+            .drop_last = rows[i].drop_last, .log = LOG_TO(&said) }, &l), VKD_INVALID);
+        ck_assert_ptr_null(l);
+        ck_assert_msg(strstr(said.text, rows[i].words) != NULL, "%s", said.text);
+    }
+    vkd_dataset_close(&d);
+}
+END_TEST
+
+START_TEST(targets_on_request)
+{
+    write_idx_set("hot", "train", 23, 5, 6, false);
+    vkd_dataset *d = open_set("idx", "hot");
+    vkd_loader *l = start(&(struct vkd_loader_params) { .dataset = d, .batch = 7, .canvas = 6, .shuffle = true,
+                                                        .targets = true, .log = LOG_TO(&said) });
+    for (unsigned i = 0; i < 8; i++) {
+        struct vkd_batch b;
+        (void)next_hash(l, &b);
+        ck_assert_uint_eq(b.target_stride, 12);
+        for (uint32_t k = 0; k < b.count; k++)
+            for (uint32_t c = 0; c < 12; c++)
+                ck_assert_float_eq(b.targets[k * 12 + c], c == b.images[k].label);
+    }
+    vkd_loader_destroy(&l);
+    vkd_dataset_close(&d);
+}
+END_TEST
+
 // ---- Bad images ----
 
 START_TEST(bad_images_are_replaced)
@@ -254,6 +338,38 @@ START_TEST(bad_images_are_replaced)
     }
     ck_assert_mem_eq(hashes[0], hashes[1], sizeof hashes[0]);
     ck_assert_str_eq(texts[0].text, texts[1].text);
+    vkd_dataset_close(&d);
+}
+END_TEST
+
+// An evaluation sees every readable image once, and what stands for the others counts for nothing.
+START_TEST(bad_images_are_left_out)
+{
+    write_folder("out", 4);
+    vkd_dataset *d = open_set("folder", "out");
+    vkd_loader *l = start(&(struct vkd_loader_params) { .dataset = d, .batch = 6, .canvas = 16, .bad_limit = 4,
+                                                        .leave_out_bad = true, .targets = true, .log = LOG_TO(&said) });
+    uint32_t times[FOLDER_IMAGES] = { 0 }, none = 0;
+    for (unsigned i = 0; i < vkd_loader_batches(l); i++) {
+        struct vkd_batch b;
+        (void)next_hash(l, &b);
+        for (uint32_t k = 0; k < b.count; k++) {
+            const bool left_out = b.images[k].label == VKD_NO_LABEL;
+            none += left_out;
+            times[b.images[k].index] += !left_out;
+            for (uint32_t c = 0; c < 2; c++)
+                ck_assert_float_eq(b.targets[k * 4 + c], left_out ? VKD_TARGET_UNKNOWN : c == b.images[k].label);
+            ck_assert_float_eq(b.targets[k * 4 + 2], 0);
+        }
+    }
+    ck_assert_uint_eq(none, 4);
+    for (uint32_t i = 0; i < FOLDER_IMAGES; i++) {
+        struct vkd_image image = { 0 };
+        const bool readable = vkd_dataset_decode(d, i, 0, 0, &image, NULL, 0) == VKD_OK;
+        vkd_image_finish(&image);
+        ck_assert_uint_eq(times[i], readable);
+    }
+    vkd_loader_destroy(&l);
     vkd_dataset_close(&d);
 }
 END_TEST
@@ -382,7 +498,11 @@ int main(void)
     tcase_add_test(t, threads_and_caches_change_nothing);
     tcase_add_test(t, batches_hold_the_images);
     tcase_add_test(t, seek_equals_going_there);
+    tcase_add_test(t, subsets);
+    tcase_add_test(t, wrong_subsets);
+    tcase_add_test(t, targets_on_request);
     tcase_add_test(t, bad_images_are_replaced);
+    tcase_add_test(t, bad_images_are_left_out);
     tcase_add_test(t, too_many_bad_images);
     tcase_add_test(t, nothing_readable);
     tcase_add_test(t, wrong_parameters);

@@ -395,7 +395,7 @@ START_TEST(unreadable_images_are_counted)
     char set[128], path[160], line[1024];
     for (uint32_t i = 0; i < 16; i++) {
         write_pgm("train", i % 2, i, i != 6 && i != 9);
-        write_pgm("test", i % 2, i, true);
+        write_pgm("test", i % 2, i, i != 3);
     }
     snprintf(set, sizeof(set), "folder:%s/pictures", root);
     r.data.train = set;
@@ -414,6 +414,12 @@ START_TEST(unreadable_images_are_counted)
     }
     fclose(f);
     ck_assert_int_eq(counted, 2);
+    snprintf(path, sizeof(path), "%s/pictured", root);
+    struct vkd_eval_result ev;
+    ck_assert_int_eq(vkd_eval(dev, &(struct vkd_eval_params) { .path = path, .batch = 5 }, &ev), VKD_OK);
+    ck_assert_uint_eq(ev.count, 15);            // nothing stands in for the sixteenth
+    ck_assert_float_eq_tol(ev.top1, res.test_accuracy, 1e-6f);
+    vkd_eval_result_finish(&ev);
     r.data.bad_limit = 1;
     ck_assert_int_eq(train(&r, "pictured-limited", false, &w, &res), VKD_FORMAT);
     ck_assert_msg(strstr(gpu_last_error, "limit"), "%s", gpu_last_error);

@@ -73,106 +73,6 @@ void vkd__data_names_free(char **names, uint32_t count)
 
 // ---- Opening ----
 
-static vkd_result out_of_memory(struct vkd__why *why, const struct vkd__source *s)
-{
-    return vkd__data_fail(why, VKD_NO_MEMORY, "out of memory for the list of %u images", s->count);
-}
-
-// Chooses among `count` candidates, listed in `images`: the first of each class, then the second of
-// each, until `limit` are taken. The candidates' order stays. Returns how many are left.
-static uint32_t limit_balanced(uint32_t *images, uint32_t count, const uint32_t *labels, uint32_t classes,
-                               uint32_t limit, uint32_t *rank, uint32_t *sizes)
-{
-    if (count <= limit)
-        return count;
-    if (!classes)
-        return limit;
-    memset(sizes, 0, classes * sizeof *sizes);
-    for (uint32_t i = 0; i < count; i++)
-        rank[i] = sizes[labels[images[i]]]++;
-    // The first `full` of every class fit; of the next round the first classes get one more.
-    uint32_t full = 0, too_many = limit + 1;
-    uint64_t taken = 0;
-    while (too_many - full > 1) {
-        const uint32_t middle = full + (too_many - full) / 2;
-        uint64_t sum = 0;
-        for (uint32_t c = 0; c < classes; c++)
-            sum += sizes[c] < middle ? sizes[c] : middle;
-        if (sum > limit) {
-            too_many = middle;
-        } else {
-            full = middle;
-            taken = sum;
-        }
-    }
-    uint32_t spare = limit - (uint32_t)taken;
-    for (uint32_t c = 0; c < classes; c++) {
-        const bool more = sizes[c] > full && spare;
-        sizes[c] = full + more;
-        spare -= more;
-    }
-    uint32_t left = 0;
-    for (uint32_t i = 0; i < count; i++)
-        if (rank[i] < sizes[labels[images[i]]])
-            images[left++] = images[i];
-    return left;
-}
-
-// Fills images, labels, kept, class_sizes and the two counts from what the format found.
-static vkd_result select_images(vkd_dataset *d, struct vkd__why *why)
-{
-    const struct vkd__source *s = &d->source;
-    const struct vkd__spec *spec = &d->spec;
-    vkd_result r = VKD_OK;
-    bool *keep = calloc((size_t)s->classes + 1, sizeof *keep);
-    uint32_t *renumbered = calloc((size_t)s->classes + 1, sizeof *renumbered);
-    uint32_t *rank = spec->limit ? malloc(((size_t)s->count + 1) * sizeof *rank) : NULL;
-    d->images = malloc(((size_t)s->count + 1) * sizeof *d->images);
-    d->labels = s->labels ? malloc(((size_t)s->count + 1) * sizeof *d->labels) : NULL;
-    d->kept = malloc(((size_t)s->classes + 1) * sizeof *d->kept);
-    d->class_sizes = calloc((size_t)s->classes + 1, sizeof *d->class_sizes);
-    if (!keep || !renumbered || !d->images || !d->kept || !d->class_sizes || (s->labels && !d->labels) ||
-        (spec->limit && !rank)) {
-        r = out_of_memory(why, s);
-        goto done;
-    }
-    if (spec->classes && !s->classes) {
-        r = vkd__data_fail(why, VKD_INVALID, "classes=%.60s: these images have no labels", spec->classes);
-        goto done;
-    }
-    r = vkd__spec_classes(spec->classes, s->classes, keep, why);
-    if (r != VKD_OK)
-        goto done;
-    for (uint32_t c = 0; c < s->classes; c++) {
-        if (keep[c]) {
-            renumbered[c] = d->info.classes;
-            d->kept[d->info.classes++] = c;
-        }
-    }
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < s->count; i++)
-        if (!s->labels || keep[s->labels[i]])
-            d->images[count++] = i;
-    if (spec->limit)
-        count = limit_balanced(d->images, count, s->labels, s->classes, spec->limit, rank, d->class_sizes);
-    if (!count) {
-        r = vkd__data_fail(why, VKD_FORMAT, "split %s holds no images%s", spec->split,
-                           spec->classes ? " of these classes" : "");
-        goto done;
-    }
-    memset(d->class_sizes, 0, ((size_t)s->classes + 1) * sizeof *d->class_sizes);
-    for (uint32_t i = 0; s->labels && i < count; i++) {
-        d->labels[i] = renumbered[s->labels[d->images[i]]];
-        d->class_sizes[d->labels[i]]++;
-    }
-    d->info.count = count;
-done:
-    free(keep);
-    free(renumbered);
-    free(rank);
-    return r;
-}
-
 static void digest_words(XXH64_state_t *hash, const uint32_t *words, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -182,11 +82,22 @@ static void digest_words(XXH64_state_t *hash, const uint32_t *words, size_t coun
     }
 }
 
+static void digest_marks(XXH64_state_t *hash, const vkd_dataset *d)
+{
+    const struct vkd__source *s = &d->source;
+    for (uint32_t i = 0; i < d->info.count; i++) {
+        const uint32_t first = s->mark_first[d->images[i]], end = s->mark_first[d->images[i] + 1];
+        digest_words(hash, (const uint32_t[1]) { end - first }, 1);
+        for (uint32_t m = first; m < end; m++)
+            digest_words(hash, (const uint32_t[2]) { s->marks[m].label, s->marks[m].target > 0 }, 2);
+    }
+}
+
 static vkd_result fingerprint(vkd_dataset *d, struct vkd__why *why)
 {
     XXH64_state_t *hash = XXH64_createState();
     if (!hash)
-        return out_of_memory(why, &d->source);
+        return vkd__data_fail(why, VKD_NO_MEMORY, "out of memory");
     const uint32_t head[6] = { d->info.count, d->info.classes, d->info.channels, d->info.height, d->info.width,
                                d->spec.size };
     XXH64_reset(hash, 0);
@@ -200,6 +111,8 @@ static vkd_result fingerprint(vkd_dataset *d, struct vkd__why *why)
     digest_words(hash, d->images, d->info.count);
     if (d->labels)
         digest_words(hash, d->labels, d->info.count);
+    if (d->source.marks)
+        digest_marks(hash, d);
     d->format->digest(&d->source, d->images, d->info.count, hash);
     d->info.fingerprint = XXH64_digest(hash);
     XXH64_freeState(hash);
@@ -241,7 +154,7 @@ vkd_result vkd_dataset_open(const struct vkd_dataset_params *p, vkd_dataset **ou
     r = d->format->open(&d->spec, &p->log, &d->source, &why);
     if (r != VKD_OK)
         goto fail;
-    r = select_images(d, &why);
+    r = vkd__dataset_select(d, &why);
     if (r != VKD_OK)
         goto fail;
     d->info.format = d->format->name;
@@ -269,9 +182,12 @@ void vkd_dataset_close(vkd_dataset **dp)
         d->format->close(d->source.state);
     vkd__data_names_free(d->source.class_names, d->source.classes);
     free(d->source.labels);
+    free(d->source.mark_first);
+    free(d->source.marks);
     free(d->images);
     free(d->labels);
     free(d->kept);
+    free(d->renumbered);
     free(d->class_sizes);
     vkd__spec_finish(&d->spec);
     free(d);
@@ -293,11 +209,6 @@ const char *vkd_dataset_class_name(const vkd_dataset *d, uint32_t class_index)
 uint32_t vkd_dataset_class_size(const vkd_dataset *d, uint32_t class_index)
 {
     return class_index < d->info.classes ? d->class_sizes[class_index] : 0;
-}
-
-uint32_t vkd_dataset_label(const vkd_dataset *d, uint32_t index)
-{
-    return d->labels && index < d->info.count ? d->labels[index] : VKD_NO_LABEL;
 }
 
 void vkd_dataset_name(const vkd_dataset *d, uint32_t index, char *text, size_t size)

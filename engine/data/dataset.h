@@ -27,11 +27,20 @@ VKD_CHECKED vkd_result vkd__spec_classes(const char *list, uint32_t count, bool 
 
 // ---- What a format finds ----
 
+// What is said of one class of one image of a multi-label set. Classes not mentioned are a no.
+struct vkd__mark {
+    uint32_t label;             // or VKD__MARK_REST: all classes not mentioned are unknown
+    float target;               // 1 or VKD_TARGET_UNKNOWN
+};
+#define VKD__MARK_REST VKD_NO_LABEL
+
 struct vkd__source {
     uint32_t count;             // images
     uint32_t classes;           // 0: images have no labels
     uint32_t channels, height, width;
-    uint32_t *labels;           // [count], malloc'd, each below classes; NULL without classes
+    uint32_t *labels;           // [count], malloc'd, each below classes; NULL without classes or when multi-label
+    uint32_t *mark_first;       // [count + 1], malloc'd: image i has marks[mark_first[i]] up to mark_first[i + 1];
+    struct vkd__mark *marks;    // malloc'd, a class at most once an image. NULL both unless multi-label
     char **class_names;         // [classes], malloc'd block(s) of which every name is malloc'd
     void *state;                // the format's own
 };
@@ -61,10 +70,14 @@ struct vkd_dataset {
     struct vkd__spec spec;
     struct vkd__source source;
     uint32_t *images;           // [info.count] source number of each kept image, rising
-    uint32_t *labels;           // [info.count] after renumbering; NULL without classes
+    uint32_t *labels;           // [info.count] after renumbering; NULL without classes or when multi-label
     uint32_t *kept;             // [info.classes] the class's number before
+    uint32_t *renumbered;       // [source.classes] the class's number, VKD_NO_LABEL when it is not kept
     uint32_t *class_sizes;      // [info.classes]
 };
+
+// Fills d's lists and counts from its source and spec.
+VKD_CHECKED vkd_result vkd__dataset_select(vkd_dataset *d, struct vkd__why *why);
 
 // Whether every image lies in memory with a common size that needs no scaling under these bounds;
 // vkd__dataset_pixels then writes image `index` (info.height * info.width pixels) and cannot fail.

@@ -4,6 +4,8 @@
 // Workers claim runs of images from the batch at (claim_seq, claim_image) and write each image to its own
 // place in the slot, so that nobody waits for another's size. The consumer holds batch hold_seq; a
 // slot is filled again once the consumer has moved on. Everything but pixels is guarded by one lock.
+// Images are counted by their place in what is loaded, a subset or the whole set; image_at gives the
+// number in the set.
 #include "dataset.h"
 #include "order.h"
 
@@ -15,6 +17,7 @@ enum { THREAD_MAX = 64, CLAIM_PIXELS = 1 << 14 };
 struct slot {
     struct vkd_batch_image *images;     // [batch]
     uint32_t *pixels;                   // [batch * stride]
+    float *targets;                     // [batch * target_stride], or NULL
     uint32_t *wanted;                   // [batch] the image planned for each place
     uint32_t *skipped;                  // [batch] how many bad ones, from that on, were passed over
     uint32_t epoch, batch, count;
@@ -26,7 +29,9 @@ struct bad_image { struct bad_image *next; uint32_t index; char why[512]; };
 
 struct vkd_loader {
     struct vkd_loader_params p;
+    uint32_t *subset;                   // [image_count], or NULL: the whole set
     uint32_t image_count, batches;
+    uint32_t target_stride;             // 0: batches carry no targets
     bool direct;                        // images lie in memory with their final size
     uint32_t stride;                    // pixels kept for one image in a slot
     uint32_t claim_size;                // images claimed at once
@@ -55,6 +60,11 @@ struct vkd_loader {
     uint32_t bad_count;                 // reported
     vkd_result failed;                  // what next() returned when it gave up
 };
+
+static uint32_t image_at(const vkd_loader *l, uint32_t place)
+{
+    return l->subset ? l->subset[place] : place;
+}
 
 // ---- Plans (under the lock) ----
 
@@ -151,19 +161,20 @@ static vkd_result load_one(vkd_loader *l, struct slot *s, uint32_t place, uint32
     if (bad)
         return VKD_FORMAT;
     if (kept.pixels) {
-        place_pixels(s, place, l->stride, index, &kept);
+        place_pixels(s, place, l->stride, image_at(l, index), &kept);
         return VKD_OK;
     }
     char why[sizeof ((struct bad_image *)0)->why] = "";
     struct vkd_image image = { 0 };
-    vkd_result r = vkd_dataset_decode(l->p.dataset, index, l->p.short_side, l->p.canvas, &image, why, sizeof why);
+    vkd_result r = vkd_dataset_decode(l->p.dataset, image_at(l, index), l->p.short_side, l->p.canvas, &image, why,
+                                      sizeof why);
     if (r == VKD_NO_MEMORY)
         return r;
     if (r != VKD_OK) {
         note_bad(l, index, why);
         return VKD_FORMAT;
     }
-    place_pixels(s, place, l->stride, index, &image);
+    place_pixels(s, place, l->stride, image_at(l, index), &image);
     cache_offer(l, index, &image);
     vkd_image_finish(&image);
     return VKD_OK;
@@ -198,9 +209,9 @@ static vkd_result load_run(vkd_loader *l, struct slot *s, uint32_t first, uint32
     const struct vkd_dataset_info *info = vkd_dataset_info(l->p.dataset);
     for (uint32_t i = first; i < first + count; i++) {
         if (l->direct) {
-            vkd__dataset_pixels(l->p.dataset, s->wanted[i], (uint8_t *)(s->pixels + (size_t)i * l->stride));
-            s->images[i] = (struct vkd_batch_image) { .index = s->wanted[i], .height = info->height,
-                                                      .width = info->width };
+            const uint32_t index = image_at(l, s->wanted[i]);
+            vkd__dataset_pixels(l->p.dataset, index, (uint8_t *)(s->pixels + (size_t)i * l->stride));
+            s->images[i] = (struct vkd_batch_image) { .index = index, .height = info->height, .width = info->width };
             s->skipped[i] = 0;
             continue;
         }
@@ -208,6 +219,22 @@ static vkd_result load_run(vkd_loader *l, struct slot *s, uint32_t first, uint32
         worst = graver(worst, r);
     }
     return worst;
+}
+
+// What is known of the image at `place`: nothing, when it stands for another that is to be left out.
+static void label_place(const vkd_loader *l, struct slot *s, uint32_t place)
+{
+    struct vkd_batch_image *image = &s->images[place];
+    const uint32_t classes = vkd_dataset_info(l->p.dataset)->classes;
+    const bool left_out = l->p.leave_out_bad && s->skipped[place];
+    image->label = left_out ? VKD_NO_LABEL : vkd_dataset_label(l->p.dataset, image->index);
+    if (!s->targets)
+        return;
+    float *row = s->targets + (size_t)place * l->target_stride;
+    if (!left_out)
+        vkd_dataset_targets(l->p.dataset, image->index, row);
+    for (uint32_t c = 0; left_out && c < classes; c++)
+        row[c] = VKD_TARGET_UNKNOWN;
 }
 
 // Moves the images together and fills in what depends on it.
@@ -220,7 +247,7 @@ static void pack(const vkd_loader *l, struct slot *s)
         if (ofs != i * l->stride)
             memmove(s->pixels + ofs, s->pixels + (size_t)i * l->stride, (size_t)pixels * 4);
         image->ofs = ofs;
-        image->label = vkd_dataset_label(l->p.dataset, image->index);
+        label_place(l, s, i);
         ofs += pixels;
     }
 }
@@ -267,7 +294,8 @@ static void report_one(vkd_loader *l, uint32_t index)
         return;
     while (b && b->index != index)
         b = b->next;
-    vkd_log_write(&l->p.log, VKD_LOG_WARNING, "image %u cannot be read: %s", index, b ? b->why : "no details kept");
+    vkd_log_write(&l->p.log, VKD_LOG_WARNING, "image %u cannot be read: %s", image_at(l, index),
+                  b ? b->why : "no details kept");
     l->bad_count++;
 }
 
@@ -317,7 +345,8 @@ vkd_result vkd_loader_next(vkd_loader *l, struct vkd_batch *out, double *waited_
     const struct vkd_batch_image *last = &s->images[s->count - 1];
     *out = (struct vkd_batch) {
         .epoch = s->epoch, .batch = s->batch, .count = s->count, .images = s->images, .pixels = s->pixels,
-        .pixel_count = (uint64_t)last->ofs + (uint64_t)last->height * last->width,
+        .pixel_count = (uint64_t)last->ofs + (uint64_t)last->height * last->width, .targets = s->targets,
+        .target_stride = l->target_stride,
     };
     return VKD_OK;
 }
@@ -360,6 +389,14 @@ uint64_t vkd_loader_pixel_max(const vkd_loader *l)
 static vkd_result check_params(const struct vkd_loader_params *p)
 {
     const char *broken = NULL;
+    const uint32_t whole = p->dataset ? vkd_dataset_info(p->dataset)->count : 0;
+    for (uint32_t i = 0; p->subset && i < p->subset_count; i++) {
+        if (p->subset[i] < whole)
+            continue;
+        vkd_log_write(&p->log, VKD_LOG_ERROR, "vkd_loader_create: the subset names image %u, the set has %u",
+                      p->subset[i], whole);
+        return VKD_INVALID;
+    }
     if (!p->dataset)
         broken = "a data set is needed";
     else if (!p->batch)
@@ -370,8 +407,10 @@ static vkd_result check_params(const struct vkd_loader_params *p)
         broken = "at most 64 threads";
     else if (p->prefetch > 1024)
         broken = "at most 1024 batches ahead";
-    else if (p->drop_last && vkd_dataset_info(p->dataset)->count < p->batch)
-        broken = "the set has fewer images than one batch and the last short batch is left out: nothing would come";
+    else if (p->subset && !p->subset_count)
+        broken = "the subset holds no images";
+    else if (p->drop_last && (p->subset ? p->subset_count : whole) < p->batch)
+        broken = "there are fewer images than one batch holds, and a short batch is left out: nothing would come";
     if (!broken)
         return VKD_OK;
     vkd_log_write(&p->log, VKD_LOG_ERROR, "vkd_loader_create: %s", broken);
@@ -401,8 +440,9 @@ static vkd_result derive(vkd_loader *l)
     l->direct = vkd__dataset_is_direct(p->dataset, p->short_side, p->canvas);
     l->stride = height * width;
     l->claim_size = CLAIM_PIXELS / l->stride ? CLAIM_PIXELS / l->stride : 1;
-    l->image_count = info->count;
-    l->batches = info->count / p->batch + (!p->drop_last && info->count % p->batch);
+    l->image_count = p->subset ? p->subset_count : info->count;
+    l->batches = l->image_count / p->batch + (!p->drop_last && l->image_count % p->batch);
+    l->target_stride = info->multi_label || p->targets ? (info->classes + 3) & ~3u : 0;
     l->slot_count = p->prefetch + 1;
     if ((uint64_t)p->batch * l->stride > UINT32_MAX) {
         vkd_log_write(&p->log, VKD_LOG_ERROR, "vkd_loader_create: %u images of up to %u x %u pixels are too many for "
@@ -420,6 +460,13 @@ static bool allocate(vkd_loader *l)
     l->slots = calloc(l->slot_count, sizeof *l->slots);
     if (!l->order || !l->bad || !l->slots)
         return false;
+    if (l->p.subset) {
+        l->subset = malloc(count * sizeof *l->subset);
+        if (!l->subset)
+            return false;
+        memcpy(l->subset, l->p.subset, count * sizeof *l->subset);
+        l->p.subset = NULL;         // the caller's
+    }
     if (!l->direct) {
         l->cache = calloc(count, sizeof *l->cache);
         if (!l->cache)
@@ -431,7 +478,8 @@ static bool allocate(vkd_loader *l)
         s->wanted = calloc(batch, sizeof *s->wanted);
         s->skipped = calloc(batch, sizeof *s->skipped);
         s->pixels = batch * l->stride <= SIZE_MAX / 4 ? malloc(batch * l->stride * 4) : NULL;
-        if (!s->images || !s->wanted || !s->skipped || !s->pixels)
+        s->targets = l->target_stride ? calloc(batch * l->target_stride, sizeof *s->targets) : NULL;
+        if (!s->images || !s->wanted || !s->skipped || !s->pixels || (l->target_stride && !s->targets))
             return false;
     }
     return vkd__mutex_create(&l->lock) == VKD_OK && vkd__cond_create(&l->work) == VKD_OK &&
@@ -489,6 +537,7 @@ void vkd_loader_destroy(vkd_loader **lp)
         vkd__thread_join(&l->threads[i]);
     for (uint32_t i = 0; l->slots && i < l->slot_count; i++) {
         free(l->slots[i].images);
+        free(l->slots[i].targets);
         free(l->slots[i].wanted);
         free(l->slots[i].skipped);
         free(l->slots[i].pixels);
@@ -507,6 +556,7 @@ void vkd_loader_destroy(vkd_loader **lp)
     free(l->cache);
     free(l->bad);
     free(l->order);
+    free(l->subset);
     free(l);
     *lp = NULL;
 }

@@ -55,9 +55,15 @@ static vkd_result open_set(struct evaluation *e, const struct vkd_eval_params *p
                       e->model.channels, spec, info->classes, info->channels);
         return VKD_INVALID;
     }
+    if (info->multi_label) {
+        vkd_log_write(&e->log, VKD_LOG_ERROR, "%s: the images have several labels each: a classifier is tested on one",
+                      spec);
+        return VKD_INVALID;
+    }
     struct vkd__image_plan plan = vkd__image_plan(info, e->model.size, batch, vkd_device_caps(e->dev)->storage_range_max);
     return vkd_loader_create(&(struct vkd_loader_params) {
-        .dataset = e->set, .batch = batch, .canvas = plan.canvas, .short_side = plan.short_side, .bad_limit = 0, .log = e->log,
+        .dataset = e->set, .batch = batch, .canvas = plan.canvas, .short_side = plan.short_side,
+        .bad_limit = e->recipe.data.bad_limit, .leave_out_bad = true, .log = e->log,
     }, &e->loader);
 }
 

@@ -26,6 +26,11 @@ static vkd_result open_sets(struct vkd__run *run)
                       "named after their class", re->data.train);
         return VKD_INVALID;
     }
+    if (a->multi_label || b->multi_label) {
+        vkd_log_write(&run->log, VKD_LOG_ERROR, "%s: the images have several labels each: cross entropy needs one",
+                      a->multi_label ? re->data.train : re->data.test ? re->data.test : re->data.train);
+        return VKD_INVALID;
+    }
     if (a->fingerprint == b->fingerprint)
         vkd_log_write(&run->log, VKD_LOG_WARNING, "the test set is the training set: its accuracy says nothing of new "
                       "images; name another with data.test");
@@ -69,6 +74,7 @@ static vkd_result open_loaders(struct vkd__run *run)
     lp.canvas = run->test_images.canvas;
     lp.short_side = run->test_images.short_side;
     lp.shuffle = lp.drop_last = false;
+    lp.leave_out_bad = true;
     return vkd_loader_create(&lp, &run->test_loader);
 }
 

@@ -7,6 +7,7 @@
 VKD_BEGIN
 
 #define VKD_NO_LABEL 0xffffffffu
+#define VKD_TARGET_UNKNOWN (-1.0f)      // a class of which nothing is known for an image
 
 // ---- Image sets --------------------------------------------------------------------------------
 
@@ -41,6 +42,7 @@ struct vkd_dataset_info {
     uint32_t classes;
     uint32_t channels;          // 1 when every image is known to be grey, else 3
     uint32_t height, width;     // common size, or 0 when images differ (folder:)
+    bool     multi_label;       // an image has targets, any number of them yes; its label is VKD_NO_LABEL
     uint64_t fingerprint;       // xxHash64 over names, sizes, labels and options; content for idx, cifar
 };
 const struct vkd_dataset_info *vkd_dataset_info(const vkd_dataset *d);
@@ -49,6 +51,9 @@ const struct vkd_dataset_info *vkd_dataset_info(const vkd_dataset *d);
 const char *vkd_dataset_class_name(const vkd_dataset *d, uint32_t class_index);
 uint32_t    vkd_dataset_class_size(const vkd_dataset *d, uint32_t class_index);
 uint32_t    vkd_dataset_label(const vkd_dataset *d, uint32_t index);           // or VKD_NO_LABEL
+// Fills row[classes] for image `index`: per class 1 (yes), 0 (no) or VKD_TARGET_UNKNOWN. Of a set with
+// one label an image: one-hot, or all unknown for an image without.
+void        vkd_dataset_targets(const vkd_dataset *d, uint32_t index, float *row);
 // Where image `index` comes from: "train/cat/12.png", or "train-images-idx3-ubyte.gz[12]".
 void        vkd_dataset_name(const vkd_dataset *d, uint32_t index, char *text, size_t size);
 
@@ -66,6 +71,18 @@ struct vkd_image {
 VKD_CHECKED vkd_result vkd_dataset_decode(const vkd_dataset *d, uint32_t index, uint32_t short_side,
                                           uint32_t max_side, struct vkd_image *out, char *why, size_t why_size);
 void vkd_image_finish(struct vkd_image *image);
+
+// Chooses images whose labels may be used: of each class the share `fraction`, round(fraction * n) of
+// its n images with halves up; of a multi-label set that share of all images of which any target is
+// known, whatever their classes. The choice depends on the set and the seed alone, and that of a smaller
+// fraction is contained in that of a larger. On success *indices is a rising list, malloc'd, for free().
+//
+//   VKD_INVALID  `fraction` is not in (0, 1], the set has no labels, or nothing would be left of a class
+//                that has images (the log names it and the smallest fraction that leaves it one)
+//   VKD_NO_MEMORY
+// Thread-safety: safe.
+VKD_CHECKED vkd_result vkd_label_subset(const vkd_dataset *d, double fraction, uint64_t seed, const struct vkd_log *log,
+                                        uint32_t **indices, uint32_t *count);
 
 // ---- Loading -----------------------------------------------------------------------------------
 
@@ -93,6 +110,10 @@ struct vkd_loader_params {
     uint32_t threads;           // 0: one less than the processors, at least 1
     uint32_t prefetch;          // batches ahead; 0: 4
     uint32_t bad_limit;         // unreadable images tolerated in all (each replaced by the next readable one, and logged)
+    bool     leave_out_bad;     // for evaluation: what stands for an unreadable image has no label and no known target
+    const uint32_t *subset;     // only these images, shuffled like a whole set; copied. NULL: all
+    uint32_t subset_count;
+    bool     targets;           // batches carry targets; those of a multi-label set do so always
     uint64_t cache_size;        // bytes of decoded images kept in memory; 0: 1 GiB or a quarter of what is free
     struct vkd_log log;
 };
@@ -112,6 +133,8 @@ struct vkd_batch {
     const struct vkd_batch_image *images;   // count
     const uint32_t *pixels;                 // RGBA8, one word each
     uint64_t pixel_count;
+    const float *targets;                   // (count, target_stride) as vkd_dataset_targets gives them, or NULL
+    uint32_t target_stride;                 // classes rounded up to a multiple of 4; what is beyond them is 0
 };
 
 // The next batch, valid until the next call; goes on into the next epoch by itself. Waits for the

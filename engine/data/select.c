@@ -1,0 +1,134 @@
+// select.c -- which of a format's classes and images a spec asks for.
+#include "dataset.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// Chooses among `count` candidates, listed in `images`: the first of each class, then the second of
+// each, until `limit` are taken. The candidates' order stays. Returns how many are left.
+static uint32_t limit_balanced(uint32_t *images, uint32_t count, const uint32_t *labels, uint32_t classes,
+                               uint32_t limit, uint32_t *rank, uint32_t *sizes)
+{
+    memset(sizes, 0, classes * sizeof *sizes);
+    for (uint32_t i = 0; i < count; i++)
+        rank[i] = sizes[labels[images[i]]]++;
+    // The first `full` of every class fit; of the next round the first classes get one more.
+    uint32_t full = 0, too_many = limit + 1;
+    uint64_t taken = 0;
+    while (too_many - full > 1) {
+        const uint32_t middle = full + (too_many - full) / 2;
+        uint64_t sum = 0;
+        for (uint32_t c = 0; c < classes; c++)
+            sum += sizes[c] < middle ? sizes[c] : middle;
+        if (sum > limit) {
+            too_many = middle;
+        } else {
+            full = middle;
+            taken = sum;
+        }
+    }
+    uint32_t spare = limit - (uint32_t)taken;
+    for (uint32_t c = 0; c < classes; c++) {
+        const bool more = sizes[c] > full && spare;
+        sizes[c] = full + more;
+        spare -= more;
+    }
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (rank[i] < sizes[labels[images[i]]])
+            images[left++] = images[i];
+    return left;
+}
+
+// `limit` of `count` candidates, at even distances: a list sorted by what it shows stays mixed.
+static uint32_t limit_evenly(uint32_t *images, uint32_t count, uint32_t limit)
+{
+    for (uint32_t i = 0; i < limit; i++)
+        images[i] = images[(uint64_t)i * count / limit];
+    return limit;
+}
+
+static uint32_t apply_limit(vkd_dataset *d, uint32_t count, uint32_t *rank)
+{
+    const struct vkd__source *s = &d->source;
+    if (!d->spec.limit || count <= d->spec.limit)
+        return count;
+    if (s->labels)
+        return limit_balanced(d->images, count, s->labels, s->classes, d->spec.limit, rank, d->class_sizes);
+    return s->marks ? limit_evenly(d->images, count, d->spec.limit) : d->spec.limit;
+}
+
+static vkd_result allocate(vkd_dataset *d, struct vkd__why *why)
+{
+    const struct vkd__source *s = &d->source;
+    const size_t images = (size_t)s->count + 1, classes = (size_t)s->classes + 1;
+    d->images = malloc(images * sizeof *d->images);
+    d->labels = s->labels ? malloc(images * sizeof *d->labels) : NULL;
+    d->kept = malloc(classes * sizeof *d->kept);
+    d->renumbered = malloc(classes * sizeof *d->renumbered);
+    d->class_sizes = calloc(classes, sizeof *d->class_sizes);
+    if (!d->images || (s->labels && !d->labels) || !d->kept || !d->renumbered || !d->class_sizes)
+        return vkd__data_fail(why, VKD_NO_MEMORY, "out of memory for the list of %u images", s->count);
+    return VKD_OK;
+}
+
+// Fills kept and renumbered.
+static vkd_result choose_classes(vkd_dataset *d, struct vkd__why *why)
+{
+    const uint32_t classes = d->source.classes;
+    if (d->spec.classes && !classes)
+        return vkd__data_fail(why, VKD_INVALID, "classes=%.60s: these images have no labels", d->spec.classes);
+    bool *keep = calloc((size_t)classes + 1, sizeof *keep);
+    if (!keep)
+        return vkd__data_fail(why, VKD_NO_MEMORY, "out of memory for %u classes", classes);
+    vkd_result r = vkd__spec_classes(d->spec.classes, classes, keep, why);
+    for (uint32_t c = 0; r == VKD_OK && c < classes; c++) {
+        d->renumbered[c] = keep[c] ? d->info.classes : VKD_NO_LABEL;
+        if (keep[c])
+            d->kept[d->info.classes++] = c;
+    }
+    free(keep);
+    return r;
+}
+
+static void count_classes(vkd_dataset *d)
+{
+    const struct vkd__source *s = &d->source;
+    memset(d->class_sizes, 0, ((size_t)s->classes + 1) * sizeof *d->class_sizes);
+    for (uint32_t i = 0; i < d->info.count; i++) {
+        const uint32_t image = d->images[i];
+        if (d->labels)
+            d->class_sizes[d->labels[i]]++;
+        for (uint32_t m = s->marks ? s->mark_first[image] : 0; s->marks && m < s->mark_first[image + 1]; m++)
+            if (s->marks[m].target > 0 && d->renumbered[s->marks[m].label] != VKD_NO_LABEL)
+                d->class_sizes[d->renumbered[s->marks[m].label]]++;
+    }
+}
+
+vkd_result vkd__dataset_select(vkd_dataset *d, struct vkd__why *why)
+{
+    const struct vkd__source *s = &d->source;
+    vkd_result r = allocate(d, why);
+    if (r == VKD_OK)
+        r = choose_classes(d, why);
+    if (r != VKD_OK)
+        return r;
+    uint32_t *rank = d->spec.limit ? malloc(((size_t)s->count + 1) * sizeof *rank) : NULL;
+    if (d->spec.limit && !rank)
+        return vkd__data_fail(why, VKD_NO_MEMORY, "out of memory for the list of %u images", s->count);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < s->count; i++)
+        if (!s->labels || d->renumbered[s->labels[i]] != VKD_NO_LABEL)
+            d->images[count++] = i;
+    count = apply_limit(d, count, rank);
+    free(rank);
+    if (!count)
+        return vkd__data_fail(why, VKD_FORMAT, "split %s holds no images%s", d->spec.split,
+                              d->spec.classes ? " of these classes" : "");
+    for (uint32_t i = 0; d->labels && i < count; i++)
+        d->labels[i] = d->renumbered[s->labels[d->images[i]]];
+    d->info.count = count;
+    d->info.multi_label = s->marks != NULL;
+    count_classes(d);
+    return VKD_OK;
+}

@@ -1,0 +1,181 @@
+// test_labels.c -- what is known of images, and choosing whose labels are used.
+#include "data_files.h"
+
+#include <vkdiv/data.h>
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct messages said;
+
+static vkd_dataset *open_set(const char *format, const char *rest)
+{
+    char spec[512];
+    vkd_dataset *d = NULL;
+    snprintf(spec, sizeof spec, "%s:%s/%s", format, temp_folder(), rest);
+    memset(&said, 0, sizeof said);
+    vkd_result r = vkd_dataset_open(&(struct vkd_dataset_params) { .spec = spec, .log = LOG_TO(&said) }, &d);
+    ck_assert_msg(r == VKD_OK, "%s", said.text);
+    return d;
+}
+
+START_TEST(one_label_is_one_hot)
+{
+    write_idx_set("hot", "train", 30, 2, 2, false);
+    vkd_dataset *d = open_set("idx", "hot?classes=3-7");
+    ck_assert(!vkd_dataset_info(d)->multi_label);
+    for (uint32_t i = 0; i < vkd_dataset_info(d)->count; i++) {
+        float row[6] = { 9, 9, 9, 9, 9, 9 };
+        vkd_dataset_targets(d, i, row);
+        for (uint32_t c = 0; c < 5; c++)
+            ck_assert_float_eq(row[c], c == vkd_dataset_label(d, i));
+        ck_assert_float_eq(row[5], 9);
+    }
+    float row[5];
+    vkd_dataset_targets(d, 1000, row);
+    ck_assert_float_eq(row[4], VKD_TARGET_UNKNOWN);
+    vkd_dataset_close(&d);
+    temp_write_bytes("bare/1.png", png_random(3, 3, 1));
+    d = open_set("folder", "bare");
+    float none = 7;
+    vkd_dataset_targets(d, 0, &none);
+    ck_assert_float_eq(none, 7);
+    vkd_dataset_close(&d);
+}
+END_TEST
+
+// ---- Shares of the labels ----
+
+// Class sizes 100, 40, 15, 1 in mixed order.
+static void write_uneven(const char *where)
+{
+    uint8_t labels[156], pixels[156] = { 0 };
+    static const uint32_t sizes[4] = { 100, 40, 15, 1 };
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < 100; i++)
+        for (uint8_t c = 0; c < 4; c++)
+            if (i < sizes[c])
+                labels[count++] = c;
+    char name[128];
+    snprintf(name, sizeof name, "%s/train-images-idx3-ubyte", where);
+    temp_write_bytes(name, idx_encode(3, (const uint32_t[3]) { 156, 1, 1 }, pixels, 156));
+    snprintf(name, sizeof name, "%s/train-labels-idx1-ubyte", where);
+    temp_write_bytes(name, idx_encode(1, (const uint32_t[3]) { 156, 1, 1 }, labels, 156));
+}
+
+static uint32_t choose(const vkd_dataset *d, double fraction, uint64_t seed, bool *in)
+{
+    uint32_t *list = NULL, count = 0;
+    vkd_result r = vkd_label_subset(d, fraction, seed, &LOG_TO(&said), &list, &count);
+    ck_assert_msg(r == VKD_OK, "%s", said.text);
+    memset(in, 0, vkd_dataset_info(d)->count * sizeof *in);
+    for (uint32_t i = 0; i < count; i++) {
+        ck_assert_uint_lt(list[i], vkd_dataset_info(d)->count);
+        ck_assert(i == 0 || list[i] > list[i - 1]);
+        in[list[i]] = true;
+    }
+    free(list);
+    return count;
+}
+
+START_TEST(shares_are_balanced_and_nested)
+{
+    write_uneven("uneven");
+    vkd_dataset *d = open_set("idx", "uneven?classes=0-2");
+    static const struct { double fraction; uint32_t sizes[3]; } rows[] = {
+        { 0.04, { 4, 2, 1 } }, { 0.1, { 10, 4, 2 } }, { 0.29, { 29, 12, 4 } }, { 0.5, { 50, 20, 8 } },
+        { 0.999, { 100, 40, 15 } }, { 1, { 100, 40, 15 } },
+    };
+    bool in[156], before[156] = { false };
+    for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
+        uint32_t sizes[3] = { 0 };
+        uint32_t count = choose(d, rows[k].fraction, 5, in);
+        for (uint32_t i = 0; i < 155; i++) {
+            ck_assert(in[i] || !before[i]);
+            sizes[vkd_dataset_label(d, i)] += in[i];
+        }
+        for (uint32_t c = 0; c < 3; c++)
+            ck_assert_uint_eq(sizes[c], rows[k].sizes[c]);
+        ck_assert_uint_eq(count, sizes[0] + sizes[1] + sizes[2]);
+        memcpy(before, in, sizeof in);
+    }
+    bool again[156], other[156];
+    (void)choose(d, 0.5, 5, in);
+    (void)choose(d, 0.5, 5, again);
+    (void)choose(d, 0.5, 6, other);
+    ck_assert_mem_eq(in, again, 155);
+    uint32_t same = 0;
+    for (uint32_t i = 0; i < 155; i++)
+        same += in[i] == other[i];
+    ck_assert_uint_lt(same, 110);
+    vkd_dataset_close(&d);
+}
+END_TEST
+
+// Every image is chosen as often as another of its class.
+START_TEST(shares_are_fair)
+{
+    write_idx_set("fair", "train", 100, 1, 1, false);
+    vkd_dataset *d = open_set("idx", "fair");
+    uint32_t times[100] = { 0 };
+    bool in[100];
+    for (uint64_t seed = 0; seed < 1000; seed++) {
+        ck_assert_uint_eq(choose(d, 0.3, seed, in), 30);
+        for (uint32_t i = 0; i < 100; i++)
+            times[i] += in[i];
+    }
+    for (uint32_t i = 0; i < 100; i++) {
+        ck_assert_uint_gt(times[i], 230);       // 300 expected, 14.5 the deviation
+        ck_assert_uint_lt(times[i], 370);
+    }
+    vkd_dataset_close(&d);
+}
+END_TEST
+
+static void refused(const vkd_dataset *d, double fraction, const char *words)
+{
+    uint32_t *list = NULL, count = 77;
+    memset(&said, 0, sizeof said);
+    ck_assert_int_eq(vkd_label_subset(d, fraction, 0, &LOG_TO(&said), &list, &count), VKD_INVALID);
+    ck_assert_ptr_null(list);
+    ck_assert_uint_eq(count, 77);
+    ck_assert_uint_eq(said.errors, 1);
+    ck_assert_msg(strstr(said.text, words) != NULL, "'%s' does not say '%s'", said.text, words);
+}
+
+START_TEST(shares_that_cannot_be)
+{
+    write_uneven("cannot");
+    vkd_dataset *d = open_set("idx", "cannot");
+    refused(d, 0.4, "leaves class '3' without labels: it has 1 image, so at least 0.5 is needed");
+    refused(d, 0.001, "leaves class '0' without labels: it has 100 images, so at least 0.005 is needed");
+    refused(d, 0, "above 0, at most 1; found 0");
+    refused(d, 1.5, "found 1.5");
+    refused(d, strtod("nan", NULL), "found nan");
+    vkd_dataset_close(&d);
+    temp_write_bytes("naked/1.png", png_random(3, 3, 1));
+    d = open_set("folder", "naked");
+    refused(d, 1, "none of the 1 images has one");
+    vkd_dataset_close(&d);
+}
+END_TEST
+
+int main(void)
+{
+    temp_folder();          // before Check forks
+    Suite *s = suite_create("labels");
+    TCase *t = tcase_create("labels");
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, one_label_is_one_hot);
+    tcase_add_test(t, shares_are_balanced_and_nested);
+    tcase_add_test(t, shares_are_fair);
+    tcase_add_test(t, shares_that_cannot_be);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return !temp_remove() || failed ? 1 : 0;
+}
