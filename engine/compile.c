@@ -13,7 +13,7 @@ struct builder {
     vkd_graph *g;
     const struct vkd_caps *caps;
     const struct vkd_log *log;
-    bool training;
+    const struct vkd_program_params *how;
     bool *node_needed;              // by node id
     bool *wants;                    // by tensor id: a gradient must reach it
     struct vkd_place *grad;         // by tensor id: the gradient so far
@@ -84,12 +84,14 @@ static void find_needed(struct builder *b)
     for (uint32_t i = 0; i < b->g->tensor_count; i++)
         if (b->g->tensors[i]->name)
             need(b, b->g->tensors[i]);
+    for (uint32_t i = 0; i < b->g->node_count; i++)
+        b->node_needed[i] |= b->g->nodes[i]->op->late && b->how->training && !b->how->still;
     for (uint32_t i = b->g->node_count; i-- > 0;)
         for (uint32_t k = 0; b->node_needed[i] && k < b->g->nodes[i]->in_count; k++)
             need(b, b->g->nodes[i]->in[k]);
     for (uint32_t i = 0; i < b->g->tensor_count; i++) {
         const struct vkd_tensor *t = b->g->tensors[i];
-        b->wants[i] = t->kind == VKD_TENSOR_PARAM && !t->param.state;
+        b->wants[i] = (t->kind == VKD_TENSOR_PARAM && !t->param.state) || t->grad;
         for (uint32_t k = 0; t->kind == VKD_TENSOR_VALUE && t->output == 0 && k < t->node->in_count; k++)
             b->wants[i] |= (t->node->op->grad_in >> k & 1) && b->wants[t->node->in[k]->id];
     }
@@ -157,10 +159,11 @@ static vkd_result forward_add(struct builder *b, const struct vkd_node *node)
     if (!sc)
         return VKD_NO_MEMORY;
     sc->node = node;
-    if (!vkd__node_call(node, b->training, b->caps, &sc->call)) {
+    if (!vkd__node_call(node, b->how->training, b->caps, &sc->call)) {
         vkd_log_write(b->log, VKD_LOG_ERROR, "%s: %s", node->op->name, sc->call.error);
         return VKD_INVALID;
     }
+    sc->call.still = b->how->still;
     for (uint32_t i = 0; i < node->in_count; i++)
         sc->in[i] = tensor_place(b, node->in[i]);
     for (uint32_t i = 0; i < node->out_count; i++) {
@@ -182,13 +185,13 @@ static vkd_result gradient_sum(struct builder *b, uint32_t id, struct vkd_place 
     struct vkd_desc desc = b->g->tensors[id]->desc;
     struct vkd_call *c = &sc->call;
     *c = (struct vkd_call) {
-        .op = vkd__op_find("add"), .in = { desc, desc }, .in_count = 2, .training = b->training, .caps = b->caps,
+        .op = vkd__op_find("add"), .in = { desc, desc }, .in_count = 2, .training = b->how->training, .caps = b->caps,
     };
     if (!c->op || !c->op->shape(c))
         return VKD_INVALID;
     sc->in[0] = b->grad[id];
     sc->in[1] = more;
-    if (b->grad[id].kind == VKD_PLACE_GRAD)
+    if (b->grad[id].kind == VKD_PLACE_GRAD || b->g->tensors[id]->grad)
         sc->out[0] = b->grad[id];
     else if (!place_new(b, vkd__desc_size(desc), &sc->out[0]))
         return VKD_NO_MEMORY;
@@ -201,6 +204,10 @@ static bool contribution_place(struct builder *b, const struct vkd_tensor *t, st
 {
     if (t->kind == VKD_TENSOR_PARAM && b->grad[t->id].kind == VKD_PLACE_NONE) {
         *out = (struct vkd_place) { VKD_PLACE_GRAD, t->id };
+        return true;
+    }
+    if (t->grad && b->grad[t->id].kind == VKD_PLACE_NONE) {
+        *out = tensor_place(b, t->grad);
         return true;
     }
     return place_new(b, vkd__desc_size(t->desc), out);
@@ -223,8 +230,9 @@ static vkd_result backward_call(struct builder *b, const struct vkd_node *node, 
         return VKD_NO_MEMORY;
     sc->node = node;
     sc->backward = true;
-    if (!vkd__node_call(node, b->training, b->caps, &sc->call))
+    if (!vkd__node_call(node, b->how->training, b->caps, &sc->call))
         return VKD_INVALID;
+    sc->call.still = b->how->still;
     sc->call.want = want;
     for (uint32_t i = 0; i < node->in_count; i++)
         if (node->op->reads_in >> i & 1)
@@ -238,10 +246,9 @@ static vkd_result backward_call(struct builder *b, const struct vkd_node *node, 
             continue;
         if (!contribution_place(b, node->in[i], &sc->din[i]))
             return VKD_NO_MEMORY;
-        // Two inputs may be the same parameter: then both contributions need a place of their own.
+        // Two inputs may be the same tensor: then both contributions need a place of their own.
         for (uint32_t k = 0; k < i; k++)
-            if (sc->din[i].kind == VKD_PLACE_GRAD && sc->din[k].kind == VKD_PLACE_GRAD &&
-                sc->din[k].index == sc->din[i].index && !place_new(b, vkd__desc_size(node->in[i]->desc), &sc->din[i]))
+            if (sc->din[k].kind == sc->din[i].kind && sc->din[k].index == sc->din[i].index && !place_new(b, vkd__desc_size(node->in[i]->desc), &sc->din[i]))
                 return VKD_NO_MEMORY;
     }
     memcpy(din, sc->din, sizeof(sc->din));      // sums added later may move the list of calls
@@ -255,7 +262,7 @@ static vkd_result backward_add(struct builder *b, const struct vkd_node *node)
     for (uint32_t i = 0; i < node->in_count; i++) {
         if (!(node->op->grad_in >> i & 1) || !b->wants[node->in[i]->id])
             continue;
-        if ((node->op->same_grad >> i & 1) && node->in[i]->kind != VKD_TENSOR_PARAM)
+        if ((node->op->same_grad >> i & 1) && node->in[i]->kind != VKD_TENSOR_PARAM && !node->in[i]->grad)
             passed |= 1u << i;
         else
             want |= 1u << i;
@@ -276,15 +283,9 @@ static vkd_result backward_all(struct builder *b)
         vkd_log_write(b->log, VKD_LOG_ERROR, "gradients are wanted, but the graph has no loss: call vkd_graph_loss");
         return VKD_INVALID;
     }
-    int64_t one = value_add(b->c, vkd__desc_size(loss->desc));
-    if (one < 0)
-        return VKD_NO_MEMORY;
-    b->c->one = (uint32_t) one;
-    b->c->has_one = true;
-    b->c->values[one].pinned = true;
-    b->grad[loss->id] = (struct vkd_place) { VKD_PLACE_ARENA, (uint32_t) one };
+    b->grad[loss->id] = (struct vkd_place) { VKD_PLACE_ONE, 0 };
     for (uint32_t i = b->g->node_count; i-- > 0;) {
-        if (!b->node_needed[i])
+        if (!b->node_needed[i] || b->g->nodes[i]->op->late)
             continue;
         vkd_result r = backward_add(b, b->g->nodes[i]);
         if (r < 0)
@@ -371,10 +372,13 @@ static vkd_result build(struct builder *b, const struct vkd_program_params *p)
         if (b->g->tensors[i]->kind == VKD_TENSOR_INPUT && !tensor_value_add(b, b->g->tensors[i]))
             return VKD_NO_MEMORY;
     for (uint32_t i = 0; r == VKD_OK && i < b->g->node_count; i++)
-        if (b->node_needed[i])
+        if (b->node_needed[i] && !b->g->nodes[i]->op->late)
             r = forward_add(b, b->g->nodes[i]);
     if (r == VKD_OK && p->backward)
         r = backward_all(b);
+    for (uint32_t i = 0; r == VKD_OK && i < b->g->node_count; i++)
+        if (b->node_needed[i] && b->g->nodes[i]->op->late)
+            r = forward_add(b, b->g->nodes[i]);
     if (r < 0)
         return r;
     for (uint32_t i = 0; i < b->g->tensor_count; i++) {
@@ -385,10 +389,20 @@ static vkd_result build(struct builder *b, const struct vkd_program_params *p)
     for (uint32_t i = 0; i < c->value_count; i++)
         if (c->values[i].pinned)
             c->values[i].last = c->call_count;
-    if (c->has_one)
-        c->values[c->one].first = 0;            // written once, before the first run
     share_all(c);
     return vkd__lifetime_plan(c);
+}
+
+uint32_t vkd__arena_align(const struct vkd_caps *caps)
+{
+    uint32_t align = caps->storage_align > caps->texel_align ? caps->storage_align : caps->texel_align;
+    return align < 256 ? 256 : align;
+}
+
+uint64_t vkd__arena_block_size(const struct vkd_caps *caps)
+{
+    uint64_t align = vkd__arena_align(caps), most = caps->allocation_max ? caps->allocation_max : UINT64_MAX;
+    return most / align * align;
 }
 
 vkd_result vkd__compile(const struct vkd_caps *caps, const struct vkd_log *log, vkd_graph *g,
@@ -399,18 +413,14 @@ vkd_result vkd__compile(const struct vkd_caps *caps, const struct vkd_log *log, 
         return VKD_INVALID;
     }
     struct vkd_compiled c = {
-        .align = caps->storage_align > caps->texel_align ? caps->storage_align : caps->texel_align,
-        .block_size = caps->allocation_max ? caps->allocation_max : UINT64_MAX,
+        .align = vkd__arena_align(caps), .block_size = vkd__arena_block_size(caps),
         .tensor_value = calloc(g->tensor_count + 1, sizeof(uint32_t)),
     };
-    if (c.align < 256)
-        c.align = 256;
     struct builder b = {
-        .c = &c, .g = g, .caps = caps, .log = log, .training = p->training,
+        .c = &c, .g = g, .caps = caps, .log = log, .how = p,
         .node_needed = calloc(g->node_count + 1, sizeof(bool)), .wants = calloc(g->tensor_count + 1, sizeof(bool)),
         .grad = calloc(g->tensor_count + 1, sizeof(struct vkd_place)),
     };
-    c.block_size = c.block_size / c.align * c.align;
     vkd_result r = VKD_NO_MEMORY;
     if (c.tensor_value && b.node_needed && b.wants && b.grad)
         r = build(&b, p);

@@ -18,8 +18,8 @@ struct vkd_value {
 
 // Where an operand of a call lies.
 struct vkd_place {
-    enum { VKD_PLACE_NONE, VKD_PLACE_ARENA, VKD_PLACE_PARAM, VKD_PLACE_GRAD } kind;
-    uint32_t index;             // value, or tensor of a parameter
+    enum { VKD_PLACE_NONE, VKD_PLACE_ARENA, VKD_PLACE_PARAM, VKD_PLACE_GRAD, VKD_PLACE_ONE } kind;
+    uint32_t index;             // value, or tensor of a parameter; ONE is the gradient of the loss itself, 1.0
 };
 
 struct vkd_step_call {
@@ -35,12 +35,14 @@ struct vkd_compiled {
     struct vkd_value *values;
     uint32_t call_count, call_capacity, value_count, value_capacity;
     uint32_t *tensor_value;             // by tensor id: its value + 1, or 0
-    uint32_t one;                       // value that holds the loss's own gradient, 1.0
-    bool has_one;
     uint32_t align;                     // bytes
     uint64_t block_size;                // no value crosses a multiple of this in the arena
     struct vkd_program_memory memory;
 };
+
+// What values in an arena are aligned to, and the size that none of its buffers passes.
+uint32_t vkd__arena_align(const struct vkd_caps *caps);
+uint64_t vkd__arena_block_size(const struct vkd_caps *caps);
 
 // Orders the calls of `g` (and of its gradients), decides what shares storage, sizes scratch. On
 // failure the log has the reason and *out needs no finish.

@@ -133,6 +133,30 @@ static bool name_check(vkd_graph *g, const char *name)
     return true;
 }
 
+// `name` behind the scope's prefix; false after a sticky error.
+static bool scoped_name(vkd_graph *g, const char *prefix, const char *name, char *text, size_t size)
+{
+    if (!g->error[0] && snprintf(text, size, "%s%s", prefix ? prefix : "", name ? name : "") >= (int) size)
+        vkd_graph_fail(g, "the name %.40s... is too long", text);
+    return !g->error[0];
+}
+
+void vkd_scope_begin(vkd_graph *g, const struct vkd_scope *scope)
+{
+    if (g->in_scope)
+        vkd_graph_fail(g, "a scope is begun inside another: end that one first");
+    g->scope = *scope;
+    g->in_scope = true;
+}
+
+void vkd_scope_end(vkd_graph *g)
+{
+    if (!g->in_scope)
+        vkd_graph_fail(g, "a scope is ended that was not begun");
+    g->scope = (struct vkd_scope) { NULL };
+    g->in_scope = false;
+}
+
 vkd_tensor *vkd_input(vkd_graph *g, const char *name, enum vkd_dtype dtype, struct vkd_shape shape)
 {
     if (!name_check(g, name) || !shape_check(g, name, shape))
@@ -140,16 +164,44 @@ vkd_tensor *vkd_input(vkd_graph *g, const char *name, enum vkd_dtype dtype, stru
     return tensor_add(g, VKD_TENSOR_INPUT, (struct vkd_desc) { shape, dtype }, name);
 }
 
+vkd_tensor *vkd_input_grad(vkd_graph *g, const char *name, struct vkd_shape shape)
+{
+    char grad[256];
+    vkd_tensor *t = vkd_input(g, name, VKD_F32, shape);
+    if (!t || !scoped_name(g, name, ".grad", grad, sizeof(grad)))
+        return NULL;
+    t->grad = vkd_input(g, grad, VKD_F32, shape);
+    return t->grad ? t : NULL;
+}
+
+// The parameter called `name` that a shared scope uses again, or NULL: it is new, or an error sticks.
+static vkd_tensor *shared_param(vkd_graph *g, const struct vkd_param_params *p, const char *name)
+{
+    char a[64], b[64];
+    vkd_tensor *t = g->scope.shared ? vkd_graph_find(g, name) : NULL;
+    if (t && (t->kind != VKD_TENSOR_PARAM || memcmp(&t->desc.shape, &p->shape, sizeof(p->shape))))
+        return vkd_graph_fail(g, "%s: shared with shape %s, wanted with %s", name, vkd__shape_text(t->desc.shape, a),
+                              vkd__shape_text(p->shape, b));
+    return t;
+}
+
 vkd_tensor *vkd_param(vkd_graph *g, const struct vkd_param_params *p)
 {
-    if (!name_check(g, p->name) || !shape_check(g, p->name, p->shape))
+    char name[256];
+    if (!scoped_name(g, g->scope.params, p->name, name, sizeof(name)))
+        return NULL;
+    vkd_tensor *again = shared_param(g, p, name);
+    if (again)
+        return again;
+    if (!name_check(g, p->name ? name : NULL) || !shape_check(g, name, p->shape))
         return NULL;
     if (p->logical_in > p->shape.d[2])
         return vkd_graph_fail(g, "%s: logical_in %u must not pass the shape's %u", p->name, p->logical_in, p->shape.d[2]);
-    vkd_tensor *t = tensor_add(g, VKD_TENSOR_PARAM, (struct vkd_desc) { p->shape, VKD_F32 }, p->name);
+    vkd_tensor *t = tensor_add(g, VKD_TENSOR_PARAM, (struct vkd_desc) { p->shape, VKD_F32 }, name);
     if (!t)
         return NULL;
     t->param = *p;
+    t->param.state |= g->scope.frozen;
     t->param.name = t->name;
     if (!t->param.logical_in)
         t->param.logical_in = p->shape.d[2];
@@ -164,7 +216,8 @@ vkd_tensor *vkd_param(vkd_graph *g, const struct vkd_param_params *p)
 bool vkd__node_call(const struct vkd_node *node, bool training, const struct vkd_caps *caps, struct vkd_call *c)
 {
     *c = (struct vkd_call) {
-        .op = node->op, .attr = node->attr, .in_count = node->in_count, .training = training, .caps = caps,
+        .op = node->op, .attr = node->attr, .in_count = node->in_count, .training = training && !node->inference,
+        .caps = caps,
     };
     for (uint32_t i = 0; i < node->in_count; i++)
         c->in[i] = node->in[i]->desc;
@@ -224,6 +277,7 @@ vkd_tensor *vkd_apply(vkd_graph *g, const char *name, vkd_tensor *const *in, uin
     node->in_count = in_count;
     memcpy(node->in, in, in_count * sizeof(*in));
     node->id = g->node_count;
+    node->inference = g->scope.inference;
 
     struct vkd_call c;
     if (!vkd__node_call(node, false, NULL, &c)) {
@@ -261,11 +315,12 @@ vkd_tensor *vkd_output(vkd_tensor *t, uint32_t index)
 
 vkd_tensor *vkd_mark(vkd_graph *g, vkd_tensor *t, const char *name)
 {
-    if (!t || !name_check(g, name))
+    char full[256];
+    if (!t || !scoped_name(g, g->scope.marks, name, full, sizeof(full)) || !name_check(g, name ? full : NULL))
         return NULL;
     if (t->name)
         return vkd_graph_fail(g, "a tensor is called \"%s\" already and cannot be \"%s\" too", t->name, name);
-    t->name = strdup(name);
+    t->name = strdup(full);
     return t->name ? t : vkd_graph_fail(g, "no host memory for the name \"%s\"", name);
 }
 

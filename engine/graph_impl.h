@@ -20,6 +20,7 @@ struct vkd_tensor {
     struct vkd_node *node;          // VALUE: its producer ...
     uint32_t output;                // ... and which output
     struct vkd_tensor *source;      // DETACHED
+    struct vkd_tensor *grad;        // INPUT made by vkd_input_grad: where its gradient goes, an INPUT too
     struct vkd_param_params param;  // PARAM; name points to `name`
 };
 
@@ -29,6 +30,7 @@ struct vkd_node {
     struct vkd_tensor *in[VKD_MAX_IN], *out[VKD_MAX_OUT];
     uint32_t in_count, out_count;
     uint32_t id;                    // index in graph->nodes; inputs come from lower ids
+    bool inference;                 // made in a scope of that kind
 };
 
 struct vkd_graph {
@@ -37,6 +39,8 @@ struct vkd_graph {
     struct vkd_node **nodes;
     uint32_t tensor_count, tensor_capacity, node_count, node_capacity;
     struct vkd_tensor *loss;
+    struct vkd_scope scope;         // all zero outside of scopes
+    bool in_scope;
     char error[512];
 };
 

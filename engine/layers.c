@@ -220,18 +220,13 @@ vkd_tensor *vkd_layer_linear_init(vkd_graph *g, vkd_tensor *x, const char *name,
     return vkd_bias(g, y, b);
 }
 
-vkd_tensor *vkd_layer_batch_norm(vkd_graph *g, vkd_tensor *x, const char *name, enum vkd_activation act,
-                                 vkd_tensor *residual)
-{
-    return vkd_layer_batch_norm_init(g, x, name, act, residual, VKD_INIT_ONE);
-}
-
-vkd_tensor *vkd_layer_batch_norm_init(vkd_graph *g, vkd_tensor *x, const char *name, enum vkd_activation act,
-                                      vkd_tensor *residual, enum vkd_init init)
+// `fixed`: scale and shift are states, never trained.
+static vkd_tensor *batch_norm(vkd_graph *g, vkd_tensor *x, const char *name, enum vkd_activation act,
+                              vkd_tensor *residual, enum vkd_init init, bool fixed)
 {
     if (!x)
         return NULL;
-    struct vkd_param_params p = { .shape = vector(vkd_tensor_shape(x).d[3]), .rank = 1, .no_decay = true };
+    struct vkd_param_params p = { .shape = vector(vkd_tensor_shape(x).d[3]), .rank = 1, .no_decay = true, .state = fixed };
     struct vkd_param_params gamma = p, mean = p, var = p;
     gamma.init = init;
     mean.state = var.state = true;
@@ -246,4 +241,21 @@ vkd_tensor *vkd_layer_batch_norm_init(vkd_graph *g, vkd_tensor *x, const char *n
     };
     return vkd_apply(g, "batch_norm", in, residual ? 6 : 5,
                      &(struct vkd_attr) { .activation = act, .eps = 1e-5f, .momentum = 0.1f });
+}
+
+vkd_tensor *vkd_layer_batch_norm_fixed(vkd_graph *g, vkd_tensor *x, const char *name)
+{
+    return batch_norm(g, x, name, VKD_ACT_NONE, NULL, VKD_INIT_ONE, true);
+}
+
+vkd_tensor *vkd_layer_batch_norm(vkd_graph *g, vkd_tensor *x, const char *name, enum vkd_activation act,
+                                 vkd_tensor *residual)
+{
+    return vkd_layer_batch_norm_init(g, x, name, act, residual, VKD_INIT_ONE);
+}
+
+vkd_tensor *vkd_layer_batch_norm_init(vkd_graph *g, vkd_tensor *x, const char *name, enum vkd_activation act,
+                                      vkd_tensor *residual, enum vkd_init init)
+{
+    return batch_norm(g, x, name, act, residual, init, false);
 }

@@ -26,6 +26,7 @@ struct vkd_call {
     struct vkd_desc in[VKD_MAX_IN], out[VKD_MAX_OUT];
     uint32_t in_count, out_count;
     bool training;                  // batch norm, dropout
+    bool still;                     // training without updating running statistics
     uint32_t want;                  // backward: bit i asks for the gradient of in[i]
     const struct vkd_caps *caps;    // NULL inside shape()
     const struct vkd_step_block *step;  // ref() alone: what the step block holds
@@ -79,6 +80,8 @@ struct vkd_op {
     uint32_t reads_in;      // backward may read these forward inputs ...
     uint32_t reads_out;     // ... and these forward outputs; what it binds decides how long they live
     uint32_t updates_in;    // training forward overwrites these state inputs
+    bool late;              // a training program runs it after its backward pass, which may read what it updates; it
+                            // has no outputs, nothing needs to depend on it, other programs leave it out
     bool in_place;          // out[0] may lie on in[0] (same shape and dtype; elementwise)
     bool in_place_grad;     // DIN(0) may lie on DOUT
     uint32_t same_grad;     // bit i: the gradient of in[i] is DOUT itself; a graph then needs no dispatch

@@ -13,7 +13,7 @@ static struct vkd_range value_range(const struct vkd_program *p, uint32_t value,
 {
     const struct vkd_value *v = &p->compiled.values[p->compiled.values[value].root];
     uint64_t block = v->ofs / p->compiled.block_size;
-    return (struct vkd_range) { p->blocks[block], v->ofs - block * p->compiled.block_size, size };
+    return (struct vkd_range) { p->arena->blocks[block], v->ofs - block * p->compiled.block_size, size };
 }
 
 struct vkd_range vkd__place_range(const struct vkd_program *p, struct vkd_place place, struct vkd_desc desc)
@@ -23,6 +23,8 @@ struct vkd_range vkd__place_range(const struct vkd_program *p, struct vkd_place 
         return value_range(p, place.index, size);
     if (place.kind == VKD_PLACE_NONE)
         return (struct vkd_range) { NULL, 0, 0 };
+    if (place.kind == VKD_PLACE_ONE)
+        return (struct vkd_range) { p->one, 0, size };
     const struct vkd_param_info *info = &p->params->infos[p->param_index[place.index]];
     return (struct vkd_range) { place.kind == VKD_PLACE_PARAM ? p->params->values : p->params->grads, info->ofs * 4, size };
 }
@@ -142,26 +144,64 @@ static bool match_params(struct vkd_program *p, bool backward)
     return true;
 }
 
-static vkd_result allocate(struct vkd_program *p)
+vkd_result vkd_arena_create(vkd_device *dev, uint64_t size, vkd_arena **out)
 {
-    const struct vkd_compiled *c = &p->compiled;
-    uint64_t arena = c->memory.arena ? c->memory.arena : c->align;
-    p->block_count = (uint32_t) ((arena + c->block_size - 1) / c->block_size);
-    if (!(p->blocks = calloc(p->block_count, sizeof(*p->blocks))))
-        return VKD_NO_MEMORY;
-    for (uint32_t i = 0; i < p->block_count; i++) {
-        uint64_t left = arena - i * c->block_size;
-        vkd_result r = vkd_buffer_create(p->dev, left < c->block_size ? left : c->block_size, VKD_MEMORY_DEVICE, &p->blocks[i]);
+    vkd_arena *a = calloc(1, sizeof(*a));
+    vkd_result r = VKD_NO_MEMORY;
+    if (!a)
+        return r;
+    a->dev = dev;
+    a->block_size = vkd__arena_block_size(vkd_device_caps(dev));
+    a->size = size ? size : 256;
+    a->block_count = (uint32_t) ((a->size + a->block_size - 1) / a->block_size);
+    if (!(a->blocks = calloc(a->block_count, sizeof(*a->blocks))))
+        goto fail;
+    for (uint32_t i = 0; i < a->block_count; i++) {
+        uint64_t left = a->size - i * a->block_size;
+        r = vkd_buffer_create(dev, left < a->block_size ? left : a->block_size, VKD_MEMORY_DEVICE, &a->blocks[i]);
         if (r < 0)
-            return r;
+            goto fail;
     }
-    vkd_result r = vkd_buffer_create(p->dev, sizeof(struct vkd_step_block), VKD_MEMORY_DEVICE, &p->step_block);
-    if (r == VKD_OK && c->has_one) {
-        const float one[4] = { 1.0f };
-        struct vkd_range range = value_range(p, c->one, sizeof(one));
-        r = vkd_buffer_write(p->dev, range.buffer, range.ofs, one, sizeof(one));
-    }
+    *out = a;
+    return VKD_OK;
+
+fail:
+    vkd_arena_destroy(&a);
+    return r;
+}
+
+void vkd_arena_destroy(vkd_arena **pa)
+{
+    vkd_arena *a = *pa;
+    if (!a)
+        return;
+    for (uint32_t i = 0; a->blocks && i < a->block_count; i++)
+        vkd_buffer_destroy(a->dev, &a->blocks[i]);
+    free(a->blocks);
+    free(a);
+    *pa = NULL;
+}
+
+static vkd_result allocate(struct vkd_program *p, vkd_arena *given)
+{
     const struct vkd_step_block zero = { .image_count = 0xffffffffu };
+    const float one[4] = { 1.0f };
+    uint64_t need = p->compiled.memory.arena;
+    vkd_result r = VKD_OK;
+    if (given && given->size < need) {
+        vkd_log_write(vkd_device_log(p->dev), VKD_LOG_ERROR, "the arena has %llu bytes, the program needs %llu: "
+                      "vkd_program_estimate tells how many", (unsigned long long) given->size, (unsigned long long) need);
+        return VKD_INVALID;
+    }
+    if (!given)
+        r = vkd_arena_create(p->dev, need, &p->own_arena);
+    p->arena = given ? given : p->own_arena;
+    if (r == VKD_OK)
+        r = vkd_buffer_create(p->dev, sizeof(struct vkd_step_block), VKD_MEMORY_DEVICE, &p->step_block);
+    if (r == VKD_OK)
+        r = vkd_buffer_create(p->dev, sizeof(one), VKD_MEMORY_DEVICE, &p->one);
+    if (r == VKD_OK)
+        r = vkd_buffer_write(p->dev, p->one, 0, one, sizeof(one));
     return r == VKD_OK ? vkd_buffer_write(p->dev, p->step_block, 0, &zero, sizeof(zero)) : r;
 }
 
@@ -181,7 +221,7 @@ vkd_result vkd_program_create(vkd_device *dev, vkd_graph *g, vkd_params *params,
     if (r == VKD_OK && !match_params(p, pp->backward))
         r = VKD_INVALID;
     if (r == VKD_OK)
-        r = allocate(p);
+        r = allocate(p, pp->arena);
     if (r == VKD_OK)
         r = record_all(p);
     if (r < 0)
@@ -198,12 +238,11 @@ void vkd_program_destroy(vkd_program **pp)
         return;
     for (uint32_t i = 0; i < p->segment_count; i++)
         vkd_commands_destroy(p->dev, &p->segments[i]);
-    for (uint32_t i = 0; p->blocks && i < p->block_count; i++)
-        vkd_buffer_destroy(p->dev, &p->blocks[i]);
+    vkd_arena_destroy(&p->own_arena);
     vkd_buffer_destroy(p->dev, &p->step_block);
+    vkd_buffer_destroy(p->dev, &p->one);
     vkd__compiled_finish(&p->compiled);
     free(p->segments);
-    free(p->blocks);
     free(p->param_index);
     free(p);
     *pp = NULL;

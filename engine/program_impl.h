@@ -5,15 +5,21 @@
 #include "compile.h"
 #include "params_impl.h"
 
+struct vkd_arena {
+    vkd_device *dev;
+    vkd_buffer **blocks;            // of block_size bytes, the last one maybe shorter
+    uint32_t block_count;
+    uint64_t size, block_size;
+};
+
 struct vkd_program {
     vkd_device *dev;
     vkd_graph *graph;
     vkd_params *params;
     struct vkd_compiled compiled;
     int32_t *param_index;           // by tensor id: index in params, or -1
-    vkd_buffer **blocks;            // of the arena
-    uint32_t block_count;
-    vkd_buffer *step_block;
+    vkd_arena *arena, *own_arena;   // own_arena: NULL when it was given
+    vkd_buffer *step_block, *one;   // one: the gradient of the loss, 1.0
     vkd_commands **segments;
     uint32_t segment_count, segment_capacity;
     bool training;

@@ -4,13 +4,19 @@
 #define VKD_STEP_BLOCK_H
 #include "shared.h"
 
+#define VKD_LR_GROUPS 8
+
+// Indices into vkd_step_block.weights, for the operation `weigh`.
+#define VKD_WEIGHT_SSL 0u
+#define VKD_WEIGHT_SUPERVISED 1u
+
 struct vkd_step_block {
     u32 seed[2];            // of the run
     u32 step;               // optimiser steps done before this one
     u32 micro;              // micro-batch within the step
     u32 epoch;
     u32 image_count;        // valid images in the batch (evaluation's last batch is short)
-    f32 lr;
+    f32 lr;                 // of group 0
     f32 momentum;
     f32 weight_decay;
     f32 bias1, bias2;       // Adam, LAMB: 1 - beta^t
@@ -19,6 +25,11 @@ struct vkd_step_block {
     f32 clip_norm;          // gradient norm limit; 0 for none
     f32 ema_decay;
     f32 injection;          // a(t) of label injection
-    u32 reserved[16];
+    f32 group_lr[VKD_LR_GROUPS];    // learning rates of parameter groups; 0 freezes a group for this step
+    f32 weights[4];         // of the terms of the loss: VKD_WEIGHT_*
+    f32 teacher_decay;      // teacher = teacher_decay * teacher + (1 - teacher_decay) * student
+    u32 queue_row;          // where a queue takes its next rows: images queued so far, not yet wrapped
+    u32 queue_on;           // 1: the loss uses the queue
+    u32 reserved[1];
 };
 #endif

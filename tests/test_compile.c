@@ -54,7 +54,7 @@ START_TEST(memory_is_shared)
         for (int training = 0; training < 2; training++) {
             vkd_graph *g = classifier(archs[i], 0, 32, 16);
             struct vkd_compiled c;
-            struct vkd_program_params p = { training, training };
+            struct vkd_program_params p = { .training = training, .backward = training };
             ck_assert_int_eq(vkd__compile(&caps, NULL, g, &p, &c), VKD_OK);
             check_disjoint(&c);
             printf("%s %s: %u calls, arena %.1f MiB, lower bound %.1f, unshared %.1f\n", archs[i],
@@ -75,7 +75,7 @@ START_TEST(small_blocks_are_not_crossed)
     struct vkd_caps small = caps;
     struct vkd_compiled c;
     small.allocation_max = 3 << 20;
-    ck_assert_int_eq(vkd__compile(&small, NULL, g, &(struct vkd_program_params) { true, true }, &c), VKD_OK);
+    ck_assert_int_eq(vkd__compile(&small, NULL, g, &(struct vkd_program_params) { .training = true, .backward = true }, &c), VKD_OK);
     ck_assert_uint_gt(c.memory.arena, small.allocation_max);
     check_disjoint(&c);
     vkd__compiled_finish(&c);

@@ -14,7 +14,7 @@
 
 // ---- Schema ------------------------------------------------------------------------------------
 
-enum { KEY_MAX = 64, SECTION_MAX = 8, SECTION_KEY_MAX = 16 };
+enum { KEY_MAX = 64, SECTION_MAX = 16, SECTION_KEY_MAX = 32 };
 
 // libcyaml's schema, made from the engine's table of keys. What it fills is an array of pointers,
 // one per key, NULL where the text does not have it.
@@ -44,8 +44,9 @@ static cyaml_schema_value_t value_of(enum vkd_recipe_kind kind)
 #define VALUE(...) (cyaml_schema_value_t){ __VA_ARGS__ }
     switch (kind) {
     case VKD_RECIPE_F32:   return VALUE(CYAML_VALUE_FLOAT(OPTIONAL, float));
-    case VKD_RECIPE_F32X2: return VALUE(CYAML_VALUE_SEQUENCE_FIXED(OPTIONAL, float, &float_entry, 2));
-    case VKD_RECIPE_F32X3: return VALUE(CYAML_VALUE_SEQUENCE_FIXED(OPTIONAL, float, &float_entry, 3));
+    case VKD_RECIPE_F32X2:
+    case VKD_RECIPE_F32X3:
+    case VKD_RECIPE_F32X4: return VALUE(CYAML_VALUE_SEQUENCE_FIXED(OPTIONAL, float, &float_entry, vkd_recipe_floats(kind)));
     case VKD_RECIPE_U32:
     case VKD_RECIPE_U64:   return VALUE(CYAML_VALUE_INT(OPTIONAL, int64_t));
     case VKD_RECIPE_BOOL:  return VALUE(CYAML_VALUE_ENUM(OPTIONAL | CYAML_FLAG_STRICT, int, bool_words,
@@ -100,7 +101,7 @@ static void build_schema(struct recipe_schema *s)
 
 // ---- Loading -----------------------------------------------------------------------------------
 
-#define PLACE_MAX 128
+#define PLACE_MAX 256
 
 // Where a key was given, for messages.
 struct place {
@@ -171,7 +172,8 @@ static const char *expected_text(const cyaml_schema_field_t *field)
     case CYAML_FLOAT:          return "a number";
     case CYAML_INT:            return "a whole number";
     case CYAML_ENUM:           return "true or false";
-    case CYAML_SEQUENCE_FIXED: return field->value.sequence.max == 2 ? "a list of 2 numbers" : "a list of 3 numbers";
+    case CYAML_SEQUENCE_FIXED: return field->value.sequence.max == 2 ? "a list of 2 numbers" :
+                                      field->value.sequence.max == 3 ? "a list of 3 numbers" : "a list of 4 numbers";
     default:                   return "keys of its own, indented below it";
     }
 }
@@ -356,9 +358,10 @@ static bool take(struct loader *l, const struct vkd_recipe_field *f, const void 
 {
     void *dst = (char *)&l->file->recipe + f->ofs;
     switch (f->kind) {
-    case VKD_RECIPE_F32:   return take_floats(l, f->key, src, dst, 1);
-    case VKD_RECIPE_F32X2: return take_floats(l, f->key, src, dst, 2);
-    case VKD_RECIPE_F32X3: return take_floats(l, f->key, src, dst, 3);
+    case VKD_RECIPE_F32:
+    case VKD_RECIPE_F32X2:
+    case VKD_RECIPE_F32X3:
+    case VKD_RECIPE_F32X4: return take_floats(l, f->key, src, dst, vkd_recipe_floats(f->kind));
     case VKD_RECIPE_BOOL:  *(bool *)dst = *(const int *)src != 0; return true;
     case VKD_RECIPE_U32:
         *(uint32_t *)dst = (uint32_t)*(const int64_t *)src;

@@ -38,7 +38,10 @@ static bool shape(struct vkd_call *c)
 }
 
 static float eps(const struct vkd_call *c) { return c->attr.eps > 0 ? c->attr.eps : 1e-5f; }
-static float momentum(const struct vkd_call *c) { return c->attr.momentum > 0 ? c->attr.momentum : 0.1f; }
+static float momentum(const struct vkd_call *c)
+{
+    return c->still ? 0 : c->attr.momentum > 0 ? c->attr.momentum : 0.1f;
+}
 
 // Shares the rows among threads: at least `low` and at most `high` rows per thread, as few as
 // leave 65,536 threads. GPUs want neighbouring workgroup members side by side; CPU drivers, which run

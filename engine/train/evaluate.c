@@ -75,7 +75,7 @@ static vkd_result open_program(struct evaluation *e, uint32_t batch)
     if (r == VKD_OK)
         r = vkd_weights_load(e->dev, e->params, e->weights, false);
     if (r == VKD_OK)
-        r = vkd_program_create(e->dev, e->graph, e->params, &(struct vkd_program_params) { false, false }, &e->program);
+        r = vkd_program_create(e->dev, e->graph, e->params, &(struct vkd_program_params) { .training = false }, &e->program);
     if (r < 0)
         return r;
     uint32_t resize = vkd__image_plan(vkd_dataset_info(e->set), e->model.size, batch, UINT32_MAX).resize;

@@ -35,8 +35,9 @@ static json_t *field_to_json(const struct vkd_recipe_field *f, const char *at)
     case VKD_RECIPE_F32:    return vkd__json_float(*floats);
     case VKD_RECIPE_F32X2:
     case VKD_RECIPE_F32X3:
+    case VKD_RECIPE_F32X4:
         list = json_array();
-        for (int i = 0; i < (f->kind == VKD_RECIPE_F32X2 ? 2 : 3); i++)
+        for (uint32_t i = 0; i < vkd_recipe_floats(f->kind); i++)
             json_array_append_new(list, vkd__json_float(floats[i]));
         return list;
     }
@@ -92,7 +93,8 @@ void vkd__recipe_from_json(json_t *json, struct vkd_recipe *r)
         case VKD_RECIPE_F32:    if (json_is_number(v)) *(float *) at = (float) json_number_value(v); break;
         case VKD_RECIPE_F32X2:
         case VKD_RECIPE_F32X3:
-            for (size_t k = 0; k < json_array_size(v) && k < (f->kind == VKD_RECIPE_F32X2 ? 2u : 3u); k++)
+        case VKD_RECIPE_F32X4:
+            for (size_t k = 0; k < json_array_size(v) && k < vkd_recipe_floats(f->kind); k++)
                 ((float *) at)[k] = (float) json_number_value(json_array_get(v, k));
             break;
         }

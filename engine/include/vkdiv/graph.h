@@ -65,8 +65,10 @@ vkd_tensor *vkd_graph_fail(vkd_graph *g, const char *format, ...) VKD_PRINTF(2, 
 
 struct vkd_shape vkd_tensor_shape(const vkd_tensor *t);     // all zero for NULL
 
-// A tensor that the caller fills before each run.
+// A tensor that the caller fills before each run. vkd_input_grad also keeps the loss's gradient with
+// respect to it, f32 of the same shape, under the name NAME + ".grad".
 vkd_tensor *vkd_input(vkd_graph *g, const char *name, enum vkd_dtype dtype, struct vkd_shape shape);
+vkd_tensor *vkd_input_grad(vkd_graph *g, const char *name, struct vkd_shape shape);
 
 // A trainable parameter. `name` is unique in its graph; the same name in another graph is the same
 // parameter. `fan_in`/`fan_out` count unpadded elements.
@@ -84,7 +86,7 @@ struct vkd_param_params {
 vkd_tensor *vkd_param(vkd_graph *g, const struct vkd_param_params *p);
 
 // Applies the operation `name` (see engine/ops/). Returns its first output; the others by
-// vkd_output. `attr` may be NULL.
+// vkd_output. `attr` may be NULL. An operation without outputs, which only updates a state, returns NULL.
 vkd_tensor *vkd_apply(vkd_graph *g, const char *name, vkd_tensor *const *in, uint32_t in_count,
                       const struct vkd_attr *attr);
 
@@ -96,6 +98,21 @@ vkd_tensor *vkd_mark(vkd_graph *g, vkd_tensor *t, const char *name);
 
 // The input, parameter or marked tensor called `name`, or NULL.
 vkd_tensor *vkd_graph_find(const vkd_graph *g, const char *name);
+
+// ---- Scopes ----
+
+// How parameters and names are declared between vkd_scope_begin and vkd_scope_end. Scopes do not nest.
+struct vkd_scope {
+    const char *params;         // put before the names of parameters: "teacher."; NULL: nothing
+    const char *marks;          // put before the names of marked tensors: "view1."; NULL: nothing
+    bool shared;                // a parameter that the graph has already, in the same shape, is used again
+    bool frozen;                // parameters are states: no gradient, no optimiser
+    bool inference;             // batch norm and dropout act as in evaluation, whatever the program does
+};
+
+// Begins a scope (its texts are borrowed until the end). Errors stick to the graph.
+void vkd_scope_begin(vkd_graph *g, const struct vkd_scope *scope);
+void vkd_scope_end(vkd_graph *g);
 
 // Stops gradients: the same values, but nothing flows back. (No copy is made.)
 vkd_tensor *vkd_detach(vkd_graph *g, vkd_tensor *x);

@@ -55,6 +55,8 @@ vkd_tensor *vkd_layer_batch_norm(vkd_graph *g, vkd_tensor *x, const char *name, 
                                  vkd_tensor *residual);
 vkd_tensor *vkd_layer_batch_norm_init(vkd_graph *g, vkd_tensor *x, const char *name, enum vkd_activation act,
                                       vkd_tensor *residual, enum vkd_init init);
+// The same without scale and shift (PyTorch's affine=False): those are states that stay 1 and 0.
+vkd_tensor *vkd_layer_batch_norm_fixed(vkd_graph *g, vkd_tensor *x, const char *name);
 
 VKD_END
 #endif

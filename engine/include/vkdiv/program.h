@@ -57,13 +57,21 @@ VKD_CHECKED vkd_result vkd_params_hash(vkd_params *p, uint64_t *hash);
 
 typedef struct vkd_program vkd_program;
 
+// Memory for activations that several programs of one device use in turn: what lies in it is lost when
+// another of them runs. It must outlive them.
+typedef struct vkd_arena vkd_arena;
+VKD_CHECKED vkd_result vkd_arena_create(vkd_device *dev, uint64_t size, vkd_arena **out);
+void vkd_arena_destroy(vkd_arena **a);
+
 struct vkd_program_params {
     bool training;          // batch norm by batch statistics, dropout on
     bool backward;          // also the gradients of the graph's loss with respect to its parameters
+    bool still;             // training, but running statistics stay as they are
+    vkd_arena *arena;       // at least vkd_program_memory.arena bytes (see vkd_program_estimate); NULL: one of its own
 };
 
-// Compiles `g`: orders it, plans one arena by lifetimes, records the dispatches. `g` and `params`
-// must outlive the program.
+// Compiles `g`: orders it, plans one arena by lifetimes, records the dispatches. `g`, `params` and a
+// given arena must outlive the program.
 //
 //   VKD_INVALID     the graph has an error, or a parameter that `params` has not or in another shape
 //   VKD_NO_MEMORY   the log says how much is needed and how much there is

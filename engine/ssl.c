@@ -1,0 +1,48 @@
+// ssl.c -- collects every self-supervised method the build found in engine/ssl, and the heads they share.
+#include "ssl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SSL(stem) extern const struct vkd__ssl_method vkd_ssl_##stem;
+#include "ssl.inc"      // generated: one SSL(stem) line per engine/ssl/*.c
+#undef SSL
+
+static const struct vkd__ssl_method *const all[] = {
+#define SSL(stem) &vkd_ssl_##stem,
+#include "ssl.inc"
+#undef SSL
+    NULL,
+};
+
+const struct vkd__ssl_method *vkd__ssl_at(uint32_t index)
+{
+    return index < sizeof(all) / sizeof(all[0]) ? all[index] : NULL;
+}
+
+const struct vkd__ssl_method *vkd__ssl_find(const char *name)
+{
+    for (uint32_t i = 0; all[i]; i++)
+        if (!strcmp(all[i]->name, name))
+            return all[i];
+    return NULL;
+}
+
+vkd_tensor *vkd__ssl_mlp(vkd_graph *g, vkd_tensor *x, const char *name, uint32_t layers, uint32_t hidden, uint32_t out,
+                         enum vkd__ssl_last last)
+{
+    char layer[96], norm[104];
+    for (uint32_t i = 0; i < layers; i++) {
+        bool end = i + 1 == layers;
+        snprintf(layer, sizeof(layer), "%s.%u", name, i);
+        snprintf(norm, sizeof(norm), "%s_norm", layer);
+        x = vkd_layer_linear(g, x, layer, end ? out : hidden, end && last == VKD__SSL_LAST_BIAS);
+        if (!end)
+            x = vkd_layer_batch_norm(g, x, norm, VKD_ACT_RELU, NULL);
+        else if (last == VKD__SSL_LAST_NORM)
+            x = vkd_layer_batch_norm(g, x, norm, VKD_ACT_NONE, NULL);
+        else if (last == VKD__SSL_LAST_NORM_FIXED)
+            x = vkd_layer_batch_norm_fixed(g, x, norm);
+    }
+    return x;
+}
