@@ -227,6 +227,38 @@ START_TEST(data_json)
 }
 END_TEST
 
+START_TEST(kinds_of_labels)
+{
+    struct vkd__why why;
+    ck_assert(vkd__dir_create(DIR "/bare", &why) == VKD_OK);
+    write_file(DIR "/bare/a.ppm", "P6 1 1 255 abc", 14);
+    write_file(DIR "/bare/b.ppm", "P6 1 1 255 abc", 14);
+    ck_assert_int_eq(run("data info folder:bare"), 0);
+    has(out, "2 colour images of different sizes without labels");
+    write_file(DIR "/bare/list.csv", "path,labels\na.ppm,x|y\nlost.ppm,\nb.ppm,y\n", 40);
+    ck_assert_int_eq(run("data info csv:bare/list.csv"), 0);
+    has(out, "3 colour images of different sizes with targets for 2 classes");
+    has(err, "1 of the 3 images of split train is missing: lost.ppm");
+    ck_assert_int_eq(run("data check csv:bare/list.csv"), 2);
+    has(out, "lost.ppm: cannot open");
+    ck_assert_int_eq(run("data info 'idx:set?collage=2' --json"), 0);
+    json_t *doc = parsed(), *split = json_array_get(json_object_get(doc, "splits"), 0);
+    ck_assert(json_is_true(json_object_get(split, "multi_label")));
+    ck_assert_int_eq(json_integer_value(json_object_get(split, "count")), 64);
+    json_decref(doc);
+    ck_assert_int_eq(run("data check 'idx:set?collage=2'"), 0);
+    has(out, "96 images read, 0 broken");
+    write_file(DIR "/bare/bad.csv", "path,label\na.ppm,x\n", 19);
+    ck_assert_int_eq(run("data info csv:bare/bad.csv"), 2);
+    has(err, "bad.csv:1:6: expected a header with the columns path, split, group and labels, found 'label'; did you mean "
+        "'labels'?");
+    ck_assert_int_eq(run("data --help"), 0);
+    has(out, "holdout=0.1");
+    ck_assert_int_eq(run("train small.yaml --data 'idx:set?collage=2' --out manifold"), 2);
+    has(err, "several labels each");
+}
+END_TEST
+
 START_TEST(broken_split)
 {
     struct vkd__why why;
@@ -353,6 +385,7 @@ int main(void)
     tcase_add_test(t, devices_json);
     tcase_add_test(t, no_driver);
     tcase_add_test(t, data_json);
+    tcase_add_test(t, kinds_of_labels);
     tcase_add_test(t, broken_split);
     tcase_add_test(t, broken_data);
     tcase_add_test(t, train_eval_export);

@@ -185,7 +185,7 @@ START_TEST(jpeg_scaled_while_decoding)
         struct vkd_image fast = decode_ok(b, sides[i][0], sides[i][1]), whole = decode_ok(b, 0, 0);
         uint32_t fit_height, fit_width;
         vkd__image_fit(height, width, sides[i][0], sides[i][1], &fit_height, &fit_width);
-        ck_assert_int_eq(vkd__image_shrink(&whole, fit_height, fit_width), VKD_OK);
+        ck_assert_int_eq(vkd__image_resample(&whole, fit_height, fit_width), VKD_OK);
         ck_assert_uint_eq(fast.height, fit_height);
         ck_assert_uint_eq(fast.width, fit_width);
         // 530 pixels become 67 at an eighth, where 66.25 would be exact: up to 1 % of the gradient.
@@ -421,7 +421,7 @@ START_TEST(shrinking_averages_areas)
         fill_random(image.pixels, (size_t)h * w * 4, k);
         uint8_t *before = malloc((size_t)h * w * 4);
         memcpy(before, image.pixels, (size_t)h * w * 4);
-        ck_assert_int_eq(vkd__image_shrink(&image, oh, ow), VKD_OK);
+        ck_assert_int_eq(vkd__image_resample(&image, oh, ow), VKD_OK);
         ck_assert_uint_eq(image.height, oh);
         ck_assert_uint_eq(image.width, ow);
         for (uint32_t o = 0; o < oh * ow * 3; o++) {
@@ -444,12 +444,12 @@ START_TEST(shrinking_the_longest_side)
 {
     struct vkd_image image = { .height = 2, .width = 16384, .pixels = malloc(2 * 16384 * 4) };
     memset(image.pixels, 255, 2 * 16384 * 4);
-    ck_assert_int_eq(vkd__image_shrink(&image, 1, 1), VKD_OK);
+    ck_assert_int_eq(vkd__image_resample(&image, 1, 1), VKD_OK);
     ck_assert_mem_eq(image.pixels, "\xff\xff\xff\xff", 4);
     vkd_image_finish(&image);
     image = (struct vkd_image) { .height = 16384, .width = 1, .pixels = malloc(16384 * 4) };
     memset(image.pixels, 255, 16384 * 4);
-    ck_assert_int_eq(vkd__image_shrink(&image, 16383, 1), VKD_OK);
+    ck_assert_int_eq(vkd__image_resample(&image, 16383, 1), VKD_OK);
     for (uint32_t i = 0; i < 16383 * 4; i++)
         ck_assert_uint_eq(image.pixels[i], 255);
     vkd_image_finish(&image);

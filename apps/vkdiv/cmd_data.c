@@ -36,7 +36,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (o->spec == NULL)
-            app_usage(state, "expected info or check, and a SPEC: idx:DIR, folder:DIR or cifar:DIR");
+            app_usage(state, "expected info or check, and a SPEC: idx:DIR, folder:DIR, cifar:DIR or csv:FILE");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -46,8 +46,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp_child children[] = { { &app_json_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 } };
 static const struct argp argp = {
     NULL, parse, "info SPEC\ncheck SPEC", "Looks at a data set: `info` counts, `check` decodes every image and lists "
-    "the broken ones.\vSPEC is idx:DIR (MNIST-style files), folder:DIR (a folder per class; train/, val/ and test/ if "
-    "present) or cifar:DIR (binary batches). Options follow a '?': idx:DIR?classes=0-5&limit=1000&split=train&size=64.",
+    "the broken ones.\vSPEC is one of\n"
+    "  idx:DIR     MNIST-style files\n"
+    "  folder:DIR  a folder per class; train/, val/ and test/ if present; images\n"
+    "              directly in DIR have no labels\n"
+    "  cifar:DIR   binary batches\n"
+    "  csv:FILE    several labels an image: lines of path,split,group,labels below\n"
+    "              a header that says so (split and group may be left out)\n\n"
+    "In a csv file paths are relative to its folder. Labels are separated by '|'; none is an image that shows no class, "
+    "'?name' a class of which nothing is known, '?' alone every class that is not named.\n\n"
+    "Options follow a '?', as in idx:DIR?classes=0-5&limit=1000\n"
+    "  split=NAME     train, val or test; all: a whole set that is not divided\n"
+    "  holdout=0.1    divides such a set: a tenth of each class is its test split\n"
+    "  classes=0-5,8  these alone, by their order\n"
+    "  limit=N        so many images in all, balanced by class\n"
+    "  size=N         larger short sides are scaled down to N\n"
+    "  collage=2      2 x 2 images put together, with the labels of all four; size\n"
+    "                 is then a tile's side",
     children, NULL, NULL
 };
 
@@ -60,14 +75,23 @@ static vkd_result open_split(const struct data_options *o, int i, struct vkd_log
     return vkd_dataset_open(&p, out);
 }
 
+// Errors are no news while it is found out which splits there are.
+static void pass_warnings(void *user, enum vkd_log_level level, const char *text)
+{
+    const struct vkd_log *aloud = user;
+    if (level == VKD_LOG_WARNING)
+        aloud->fn(aloud->user, level, text);
+}
+
 // Opens the splits that `spec` has; true when there is one. A split that is there and cannot be read is
 // said, and makes *status that of bad input.
 static bool open_splits(const struct data_options *o, vkd_dataset *sets[SPLIT_COUNT], enum exit_status *status)
 {
     bool named = strstr(o->spec, "?split=") != NULL || strstr(o->spec, "&split=") != NULL, any = false;
+    struct vkd_log aloud = app_log(&o->app), warnings = { .fn = pass_warnings, .user = &aloud };
     vkd_result results[SPLIT_COUNT] = { VKD_INVALID, VKD_INVALID, VKD_INVALID };
     for (int i = 0; i < SPLIT_COUNT && !(named && i > 0); i++) {
-        results[i] = open_split(o, i, app_log_quiet(), &sets[i]);
+        results[i] = open_split(o, i, warnings, &sets[i]);
         any |= results[i] == VKD_OK;
     }
     *status = EXIT_DONE;
@@ -76,7 +100,7 @@ static bool open_splits(const struct data_options *o, vkd_dataset *sets[SPLIT_CO
         if (results[i] == VKD_OK || (any ? results[i] == VKD_INVALID : i > 0))
             continue;
         vkd_dataset *d = NULL;
-        vkd_result r = open_split(o, i, app_log(&o->app), &d);      // once more, aloud
+        vkd_result r = open_split(o, i, aloud, &d);      // once more
         vkd_dataset_close(&d);
         *status = r == VKD_NO_MEMORY ? EXIT_FAILED : EXIT_USAGE;
     }
@@ -92,20 +116,24 @@ static json_t *info_json(const vkd_dataset *d)
     for (uint32_t i = 0; i < n->classes; i++)
         json_array_append_new(classes, json_pack("{s:o, s:i}", "name", app_json_text(vkd_dataset_class_name(d, i)),
                                                  "count", (int)vkd_dataset_class_size(d, i)));
-    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:s, s:o}", "format", n->format, "split", n->split,
+    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:s, s:b, s:o}", "format", n->format, "split", n->split,
                      "count", (int)n->count, "channels", (int)n->channels, "height", (int)n->height,
-                     "width", (int)n->width, "fingerprint", print, "classes", classes);
+                     "width", (int)n->width, "fingerprint", print, "multi_label", (int)n->multi_label,
+                     "classes", classes);
 }
 
 static void print_info(const vkd_dataset *d)
 {
     const struct vkd_dataset_info *n = vkd_dataset_info(d);
-    char size[48] = "of different sizes", name[1024];
+    char size[48] = "of different sizes", classes[48] = "without labels", name[1024];
     if (n->height > 0)
         snprintf(size, sizeof size, "of %u x %u pixels", n->width, n->height);
-    printf("%s%s%s: %u %s images %s in %u classes (%s, fingerprint %016llx)\n", app_sgr(1, APP_BOLD), n->split,
-           app_sgr(1, APP_PLAIN), n->count, n->channels == 1 ? "grey" : "colour", size, n->classes, n->format,
-           (unsigned long long)n->fingerprint);
+    if (n->classes > 0)
+        snprintf(classes, sizeof classes, "%s %u class%s", n->multi_label ? "with targets for" : "in", n->classes,
+                 n->classes > 1 ? "es" : "");
+    printf("%s%s%s: %u %s image%s %s %s (%s, fingerprint %016llx)\n", app_sgr(1, APP_BOLD), n->split,
+           app_sgr(1, APP_PLAIN), n->count, n->channels == 1 ? "grey" : "colour", n->count > 1 ? "s" : "", size, classes,
+           n->format, (unsigned long long)n->fingerprint);
     for (uint32_t i = 0; i < n->classes; i++)
         printf("  %6u  %s\n", vkd_dataset_class_size(d, i),
                app_printable(name, sizeof name, vkd_dataset_class_name(d, i)));

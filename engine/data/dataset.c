@@ -127,6 +127,18 @@ static const struct vkd__format *find_format(const char *name)
     return NULL;
 }
 
+static vkd_result check_path(const vkd_dataset *d, struct vkd__why *why)
+{
+    const bool want_file = d->format->is_file;
+    const enum vkd__path_kind kind = vkd__path_kind(d->spec.path, NULL, NULL);
+    if (kind == (want_file ? VKD__PATH_FILE : VKD__PATH_DIR))
+        return VKD_OK;
+    const char *what = "there is nothing of this name";
+    if (kind != VKD__PATH_NONE)
+        what = want_file ? "this is none; name the file itself" : "this is none; name the folder that holds the files";
+    return vkd__data_fail(why, VKD_IO, "%.300s: expected a %s, %s", d->spec.path, want_file ? "file" : "folder", what);
+}
+
 vkd_result vkd_dataset_open(const struct vkd_dataset_params *p, vkd_dataset **out)
 {
     if (!p || !p->spec || !out) {
@@ -145,12 +157,9 @@ vkd_result vkd_dataset_open(const struct vkd_dataset_params *p, vkd_dataset **ou
     if (r != VKD_OK)
         goto fail;
     d->format = find_format(d->spec.format);
-    if (vkd__path_kind(d->spec.path, NULL, NULL) != VKD__PATH_DIR) {
-        const bool file = vkd__path_kind(d->spec.path, NULL, NULL) != VKD__PATH_NONE;
-        r = vkd__data_fail(&why, VKD_IO, "%.300s: expected a folder, %s", d->spec.path, file ?
-                           "this is none; name the folder that holds the files" : "there is nothing of this name");
+    r = check_path(d, &why);
+    if (r != VKD_OK)
         goto fail;
-    }
     r = d->format->open(&d->spec, &p->log, &d->source, &why);
     if (r != VKD_OK)
         goto fail;
@@ -163,6 +172,8 @@ vkd_result vkd_dataset_open(const struct vkd_dataset_params *p, vkd_dataset **ou
     if (d->source.height)
         vkd__image_fit(d->source.height, d->source.width, d->spec.size, 0, &d->info.height, &d->info.width);
     r = fingerprint(d, &why);
+    if (r == VKD_OK && d->spec.collage)
+        r = vkd__collage_make(d, &why);
     if (r != VKD_OK)
         goto fail;
     *out = d;
@@ -189,6 +200,7 @@ void vkd_dataset_close(vkd_dataset **dp)
     free(d->kept);
     free(d->renumbered);
     free(d->class_sizes);
+    free(d->tiles);
     vkd__spec_finish(&d->spec);
     free(d);
     *dp = NULL;
@@ -216,23 +228,58 @@ void vkd_dataset_name(const vkd_dataset *d, uint32_t index, char *text, size_t s
     if (!size)
         return;
     text[0] = 0;
-    if (index < d->info.count)
+    if (index < d->info.count && d->tiles)
+        vkd__collage_name(d, index, text, size);
+    else if (index < d->info.count)
         d->format->name_of(&d->source, d->images[index], text, size);
+}
+
+const char *vkd_dataset_group(const vkd_dataset *d, uint32_t index)
+{
+    if (index >= d->info.count || d->tiles || !d->format->group_of)
+        return "";
+    return d->format->group_of(&d->source, d->images[index]);
 }
 
 bool vkd__dataset_is_direct(const vkd_dataset *d, uint32_t short_side, uint32_t max_side)
 {
     const struct vkd__source *s = &d->source;
     uint32_t height, width;
-    if (!d->format->pixels || d->info.height != s->height || d->info.width != s->width)
+    if (d->tiles ? !vkd__collage_is_direct(d) :
+        !d->format->pixels || d->info.height != s->height || d->info.width != s->width)
         return false;
-    vkd__image_fit(s->height, s->width, short_side, max_side, &height, &width);
-    return height == s->height && width == s->width;
+    vkd__image_fit(d->info.height, d->info.width, short_side, max_side, &height, &width);
+    return height == d->info.height && width == d->info.width;
 }
 
 void vkd__dataset_pixels(const vkd_dataset *d, uint32_t index, uint8_t *rgba)
 {
-    d->format->pixels(&d->source, d->images[index], rgba);
+    if (d->tiles)
+        vkd__collage_pixels(d, index, rgba);
+    else
+        d->format->pixels(&d->source, d->images[index], rgba);
+}
+
+// Scales `image` down to its fit.
+static vkd_result shrink(struct vkd_image *image, uint32_t short_side, uint32_t max_side, struct vkd__why *why)
+{
+    uint32_t height, width;
+    vkd__image_fit(image->height, image->width, short_side, max_side, &height, &width);
+    vkd_result r = vkd__image_resample(image, height, width);
+    return r == VKD_OK ? r : vkd__data_fail(why, r, "out of memory while scaling to %u x %u pixels", width, height);
+}
+
+vkd_result vkd__image_of(const vkd_dataset *d, uint32_t image, uint32_t short_side, uint32_t max_side,
+                         struct vkd_image *out, struct vkd__why *why)
+{
+    const struct vkd__source *s = &d->source;
+    if (d->format->decode)
+        return d->format->decode(s, d->images[image], short_side, max_side, out, why);
+    vkd_result r = vkd__image_alloc(s->height, s->width, out, why);
+    if (r != VKD_OK)
+        return r;
+    d->format->pixels(s, d->images[image], out->pixels);
+    return shrink(out, short_side, max_side, why);
 }
 
 vkd_result vkd_dataset_decode(const vkd_dataset *d, uint32_t index, uint32_t short_side, uint32_t max_side,
@@ -245,23 +292,16 @@ vkd_result vkd_dataset_decode(const vkd_dataset *d, uint32_t index, uint32_t sho
         r = vkd__data_fail(&text, VKD_INVALID, "image %u asked for, but there are %u", index, d->info.count);
         goto fail;
     }
-    if (d->spec.size && (!short_side || short_side > d->spec.size))
+    if (d->spec.size && !d->tiles && (!short_side || short_side > d->spec.size))
         short_side = d->spec.size;
-    if (d->format->decode) {
-        r = d->format->decode(&d->source, d->images[index], short_side, max_side, &image, &text);
-        if (r != VKD_OK)
-            goto fail;
-    } else {
-        uint32_t height, width;
-        r = vkd__image_alloc(d->source.height, d->source.width, &image, &text);
-        if (r != VKD_OK)
-            goto fail;
-        d->format->pixels(&d->source, d->images[index], image.pixels);
-        vkd__image_fit(image.height, image.width, short_side, max_side, &height, &width);
-        r = vkd__image_shrink(&image, height, width);
-        if (r != VKD_OK)
-            goto fail;
-    }
+    if (d->tiles)
+        r = vkd__collage_decode(d, index, &image, &text);
+    else
+        r = vkd__image_of(d, index, short_side, max_side, &image, &text);
+    if (r == VKD_OK && d->tiles)
+        r = shrink(&image, short_side, max_side, &text);
+    if (r != VKD_OK)
+        goto fail;
     *out = image;
     return VKD_OK;
 fail:

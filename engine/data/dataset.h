@@ -17,6 +17,8 @@ struct vkd__spec {
     const char *format, *path, *split;
     char *classes;              // the list as written, or NULL
     uint32_t limit, size;       // 0: not given
+    uint32_t collage;           // 2, or 0: none
+    uint32_t holdout;           // share of the images that are the test split, in millionths; 0: not given
 };
 
 VKD_CHECKED vkd_result vkd__spec_parse(const char *text, const char *split, struct vkd__spec *out,
@@ -42,16 +44,19 @@ struct vkd__source {
     uint32_t *mark_first;       // [count + 1], malloc'd: image i has marks[mark_first[i]] up to mark_first[i + 1];
     struct vkd__mark *marks;    // malloc'd, a class at most once an image. NULL both unless multi-label
     char **class_names;         // [classes], malloc'd block(s) of which every name is malloc'd
+    bool undivided;             // all the images there are: the set is not divided into splits
     void *state;                // the format's own
 };
 
 struct vkd__format {
     const char *name;
+    bool is_file;               // the spec's path names a file, not a folder
     // Fills *out, which is zero before. On failure the caller closes what is there.
     vkd_result (*open)(const struct vkd__spec *spec, const struct vkd_log *log, struct vkd__source *out,
                        struct vkd__why *why);
     void (*close)(void *state);     // state may be NULL
     void (*name_of)(const struct vkd__source *s, uint32_t image, char *text, size_t size);
+    const char *(*group_of)(const struct vkd__source *s, uint32_t image);   // NULL: there are no groups
     // Adds to the fingerprint what identifies image content beyond labels: bytes, or names and sizes.
     void (*digest)(const struct vkd__source *s, const uint32_t *images, uint32_t count, XXH64_state_t *hash);
     // Exactly one of these. `pixels`: every image lies in memory with the common size, writing it cannot fail.
@@ -64,6 +69,8 @@ const struct vkd__format *vkd__format_at(uint32_t index);       // NULL behind t
 
 // ---- The set ----
 
+enum { VKD__TILES = 4 };       // images of a collage
+
 struct vkd_dataset {
     struct vkd_dataset_info info;
     const struct vkd__format *format;
@@ -74,6 +81,9 @@ struct vkd_dataset {
     uint32_t *kept;             // [info.classes] the class's number before
     uint32_t *renumbered;       // [source.classes] the class's number, VKD_NO_LABEL when it is not kept
     uint32_t *class_sizes;      // [info.classes]
+    uint32_t *tiles;            // [info.count * VKD__TILES] the images of each collage, as numbers of the list above;
+                                // NULL: none are made, and an image is itself
+    uint32_t tile_side;         // pixels
 };
 
 // Fills d's lists and counts from its source and spec.
@@ -83,6 +93,24 @@ VKD_CHECKED vkd_result vkd__dataset_select(vkd_dataset *d, struct vkd__why *why)
 // vkd__dataset_pixels then writes image `index` (info.height * info.width pixels) and cannot fail.
 bool vkd__dataset_is_direct(const vkd_dataset *d, uint32_t short_side, uint32_t max_side);
 void vkd__dataset_pixels(const vkd_dataset *d, uint32_t index, uint8_t *rgba);
+
+// ---- One image of the list, before collages ----
+
+// Adds what is known of it to a row of what is known already: yes wins over unknown, unknown over no.
+void vkd__image_targets(const vkd_dataset *d, uint32_t image, float *row);
+VKD_CHECKED vkd_result vkd__image_of(const vkd_dataset *d, uint32_t image, uint32_t short_side, uint32_t max_side,
+                                     struct vkd_image *out, struct vkd__why *why);
+
+// ---- collage.c, for sets with tiles ----
+
+VKD_CHECKED vkd_result vkd__collage_make(vkd_dataset *d, struct vkd__why *why);     // fills tiles, adapts info
+void vkd__collage_targets(const vkd_dataset *d, uint32_t index, float *row);
+void vkd__collage_name(const vkd_dataset *d, uint32_t index, char *text, size_t size);
+// (2 * tile_side, 2 * tile_side) pixels.
+VKD_CHECKED vkd_result vkd__collage_decode(const vkd_dataset *d, uint32_t index, struct vkd_image *out,
+                                           struct vkd__why *why);
+bool vkd__collage_is_direct(const vkd_dataset *d);
+void vkd__collage_pixels(const vkd_dataset *d, uint32_t index, uint8_t *rgba);
 
 // ---- Helpers for formats ----
 

@@ -101,7 +101,7 @@ vkd_result vkd__image_decode(const uint8_t *data, uint64_t size, uint32_t short_
     if (r != VKD_OK)
         return r;
     vkd__image_fit(height, width, short_side, max_side, &height, &width);
-    r = vkd__image_shrink(&image, height, width);
+    r = vkd__image_resample(&image, height, width);
     if (r != VKD_OK) {
         (void)vkd__image_bad(why, "out of memory while scaling to %u x %u pixels", width, height);
         vkd_image_finish(&image);
@@ -109,4 +109,23 @@ vkd_result vkd__image_decode(const uint8_t *data, uint64_t size, uint32_t short_
     }
     *out = image;
     return VKD_OK;
+}
+
+vkd_result vkd__image_read(const char *path, const char *name, uint32_t short_side, uint32_t max_side,
+                           struct vkd_image *out, struct vkd__why *why)
+{
+    uint8_t *data;
+    uint64_t size;
+    struct vkd__why inner = { "" };
+    // Read, not mapped: a file that shrinks while mapped would end the process by a signal.
+    vkd_result r = vkd__file_read(path, 1u << 30, &data, &size, &inner);
+    if (r == VKD_OK) {
+        r = vkd__image_decode(data, size, short_side, max_side, out, &inner);
+        free(data);
+    }
+    if (r == VKD_IO)
+        *why = inner;           // says the whole path by itself
+    else if (r != VKD_OK)
+        snprintf(why->text, sizeof why->text, "%.200s: %.300s", name, inner.text);
+    return r;
 }

@@ -18,14 +18,18 @@
 //   VKD_FORMAT, VKD_NO_MEMORY
 VKD_CHECKED vkd_result vkd__image_decode(const uint8_t *data, uint64_t size, uint32_t short_side, uint32_t max_side,
                                          struct vkd_image *out, struct vkd__why *why);
+// The same for a file. `why` says the path, or `name` where the path is not at fault.
+VKD_CHECKED vkd_result vkd__image_read(const char *path, const char *name, uint32_t short_side, uint32_t max_side,
+                                       struct vkd_image *out, struct vkd__why *why);
 // Whether the bytes begin like an image, of a format read here or not (TGA has no such beginning).
 bool vkd__image_sniff(const uint8_t *data, uint64_t size);
 
 // The size a (height, width) image is scaled down to; 0 means no bound.
 void vkd__image_fit(uint32_t height, uint32_t width, uint32_t short_side, uint32_t max_side, uint32_t *fit_height,
                     uint32_t *fit_width);
-// Replaces the pixels by their area average on a grid of (height, width), neither larger than before.
-VKD_CHECKED vkd_result vkd__image_shrink(struct vkd_image *image, uint32_t height, uint32_t width);
+// Replaces the pixels by their area average on a grid of (height, width). A finer grid than before repeats pixels,
+// mixed where it lies across their border.
+VKD_CHECKED vkd_result vkd__image_resample(struct vkd_image *image, uint32_t height, uint32_t width);
 
 // ---- For the codecs ----
 

@@ -1,4 +1,4 @@
-// image_scale.c -- scaling down by exact area averages.
+// image_scale.c -- scaling by exact area averages.
 //
 // Output pixel o of n covers the interval [o * m / n, (o + 1) * m / n) of m input pixels. In units of
 // 1/n input pixel its length is m and every overlap is a whole number, so the average is
@@ -66,7 +66,7 @@ static void store_row(uint64_t *sum, uint32_t n, uint64_t area, uint8_t *out)
     }
 }
 
-vkd_result vkd__image_shrink(struct vkd_image *image, uint32_t height, uint32_t width)
+vkd_result vkd__image_resample(struct vkd_image *image, uint32_t height, uint32_t width)
 {
     if (height == image->height && width == image->width)
         return VKD_OK;

@@ -7,7 +7,7 @@
 
 uint32_t vkd_dataset_label(const vkd_dataset *d, uint32_t index)
 {
-    return d->labels && index < d->info.count ? d->labels[index] : VKD_NO_LABEL;
+    return d->labels && !d->info.multi_label && index < d->info.count ? d->labels[index] : VKD_NO_LABEL;
 }
 
 static void fill(float *row, uint32_t classes, float value)
@@ -16,31 +16,51 @@ static void fill(float *row, uint32_t classes, float value)
         row[c] = value;
 }
 
-static void marked_targets(const vkd_dataset *d, uint32_t source, float *row)
+static void add_unknown(const vkd_dataset *d, float *row)
 {
-    const struct vkd__source *s = &d->source;
-    const struct vkd__mark *end = s->marks + s->mark_first[source + 1];
-    fill(row, d->info.classes, 0);
-    for (const struct vkd__mark *m = s->marks + s->mark_first[source]; m < end; m++)
+    for (uint32_t c = 0; c < d->info.classes; c++)
+        row[c] = row[c] > 0 ? row[c] : VKD_TARGET_UNKNOWN;
+}
+
+// Whether `m` speaks of the class numbered *c.
+static bool mark_class(const vkd_dataset *d, const struct vkd__mark *m, uint32_t *c)
+{
+    *c = m->label == VKD__MARK_REST ? VKD_NO_LABEL : d->renumbered[m->label];
+    return *c != VKD_NO_LABEL;
+}
+
+static void add_marks(const vkd_dataset *d, uint32_t source, float *row)
+{
+    const struct vkd__mark *first = d->source.marks + d->source.mark_first[source];
+    const struct vkd__mark *end = d->source.marks + d->source.mark_first[source + 1];
+    uint32_t c;
+    for (const struct vkd__mark *m = first; m < end; m++)
         if (m->label == VKD__MARK_REST)
-            fill(row, d->info.classes, VKD_TARGET_UNKNOWN);
-    for (const struct vkd__mark *m = s->marks + s->mark_first[source]; m < end; m++)
-        if (m->label != VKD__MARK_REST && d->renumbered[m->label] != VKD_NO_LABEL)
-            row[d->renumbered[m->label]] = m->target;
+            add_unknown(d, row);
+    for (const struct vkd__mark *m = first; m < end; m++)
+        if (mark_class(d, m, &c) && row[c] <= 0)
+            row[c] = m->target;
+}
+
+void vkd__image_targets(const vkd_dataset *d, uint32_t image, float *row)
+{
+    if (d->source.marks)
+        add_marks(d, d->images[image], row);
+    else if (d->labels)
+        row[d->labels[image]] = 1;
+    else
+        add_unknown(d, row);
 }
 
 void vkd_dataset_targets(const vkd_dataset *d, uint32_t index, float *row)
 {
-    if (index >= d->info.count) {
-        fill(row, d->info.classes, VKD_TARGET_UNKNOWN);
-    } else if (d->source.marks) {
-        marked_targets(d, d->images[index], row);
-    } else {
-        const uint32_t label = vkd_dataset_label(d, index);
-        fill(row, d->info.classes, label == VKD_NO_LABEL ? VKD_TARGET_UNKNOWN : 0);
-        if (label != VKD_NO_LABEL)
-            row[label] = 1;
-    }
+    fill(row, d->info.classes, 0);
+    if (index >= d->info.count)
+        add_unknown(d, row);
+    else if (d->tiles)
+        vkd__collage_targets(d, index, row);
+    else
+        vkd__image_targets(d, index, row);
 }
 
 // ---- Whose labels are used ----

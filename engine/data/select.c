@@ -58,6 +58,73 @@ static uint32_t apply_limit(vkd_dataset *d, uint32_t count, uint32_t *rank)
     return s->marks ? limit_evenly(d->images, count, d->spec.limit) : d->spec.limit;
 }
 
+// ---- Holding images out ----
+
+struct held { uint32_t label, image; uint64_t hash; };
+
+static int compare_held(const void *a, const void *b)
+{
+    const struct held *x = a, *y = b;
+    if (x->label != y->label)
+        return x->label < y->label ? -1 : 1;
+    if (x->hash != y->hash)
+        return x->hash < y->hash ? -1 : 1;
+    return x->image < y->image ? -1 : x->image > y->image;
+}
+
+// test[i] for each image of the source: of a class's n images (of all, without one label an image) the
+// round(share * n) with the smallest hashes of their names, at least one and not all; of one image none.
+static vkd_result mark_test(const vkd_dataset *d, bool *test, struct vkd__why *why)
+{
+    const struct vkd__source *s = &d->source;
+    struct held *list = malloc(((size_t)s->count + 1) * sizeof *list);
+    char name[4096];
+    if (!list)
+        return vkd__data_fail(why, VKD_NO_MEMORY, "out of memory for the list of %u images", s->count);
+    for (uint32_t i = 0; i < s->count; i++) {
+        d->format->name_of(s, i, name, sizeof name);
+        list[i] = (struct held) { .label = s->labels ? s->labels[i] : 0, .image = i, .hash = XXH64(name, strlen(name), 0) };
+    }
+    qsort(list, s->count, sizeof *list, compare_held);
+    for (uint32_t first = 0, n; first < s->count; first += n) {
+        for (n = 1; first + n < s->count && list[first + n].label == list[first].label; n++)
+            ;
+        uint32_t most = (uint32_t)(((uint64_t)n * d->spec.holdout + 500000) / 1000000);
+        most = most < 1 ? 1 : most;
+        most = most > n - 1 ? n - 1 : most;
+        for (uint32_t i = 0; i < n; i++)
+            test[list[first + i].image] = i < most;
+    }
+    free(list);
+    return VKD_OK;
+}
+
+// Leaves the images of the split in d->images, of which there are *count.
+static vkd_result hold_out(vkd_dataset *d, uint32_t *count, struct vkd__why *why)
+{
+    const bool want_test = !strcmp(d->spec.split, "test");
+    uint32_t left = 0;
+    if (!d->source.undivided)
+        return vkd__data_fail(why, VKD_INVALID, "holdout: this set is divided into splits already; leave the option out");
+    if (!strcmp(d->spec.split, "val"))
+        return vkd__data_fail(why, VKD_INVALID, "split val: holdout divides a set into train and test");
+    if (!strcmp(d->spec.split, "all"))
+        return VKD_OK;
+    bool *test = calloc((size_t)d->source.count + 1, sizeof *test);
+    if (!test)
+        return vkd__data_fail(why, VKD_NO_MEMORY, "out of memory for the list of %u images", d->source.count);
+    vkd_result r = mark_test(d, test, why);
+    for (uint32_t i = 0; r == VKD_OK && i < *count; i++)
+        if (test[d->images[i]] == want_test)
+            d->images[left++] = d->images[i];
+    free(test);
+    if (r == VKD_OK)
+        *count = left;
+    return r;
+}
+
+// ---- All of it ----
+
 static vkd_result allocate(vkd_dataset *d, struct vkd__why *why)
 {
     const struct vkd__source *s = &d->source;
@@ -120,8 +187,13 @@ vkd_result vkd__dataset_select(vkd_dataset *d, struct vkd__why *why)
     for (uint32_t i = 0; i < s->count; i++)
         if (!s->labels || d->renumbered[s->labels[i]] != VKD_NO_LABEL)
             d->images[count++] = i;
-    count = apply_limit(d, count, rank);
+    if (d->spec.holdout)
+        r = hold_out(d, &count, why);
+    if (r == VKD_OK)
+        count = apply_limit(d, count, rank);
     free(rank);
+    if (r != VKD_OK)
+        return r;
     if (!count)
         return vkd__data_fail(why, VKD_FORMAT, "split %s holds no images%s", d->spec.split,
                               d->spec.classes ? " of these classes" : "");

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const option_names[] = { "split", "classes", "limit", "size" };
+static const char *const option_names[] = { "split", "classes", "limit", "size", "collage", "holdout" };
 static const char *const split_names[] = { "train", "val", "test", "all" };
 
 // "; did you mean 'x'?" or nothing.
@@ -52,6 +52,23 @@ static vkd_result read_split(const char *value, struct vkd__spec *spec, struct v
                           hint(value, split_names, count, near));
 }
 
+// A decimal fraction such as 0.1, above 0 and below 1, of at most six digits.
+static vkd_result read_share(const char *value, struct vkd__spec *spec, struct vkd__why *why)
+{
+    uint32_t millionths = 0, worth = 100000;
+    const char *p = value + (value[0] == '0');
+    bool ok = *p == '.' && p[1];
+    for (p += ok; ok && *p; p++, worth /= 10) {
+        ok = *p >= '0' && *p <= '9' && worth;
+        millionths += ok ? (uint32_t)(*p - '0') * worth : 0;
+    }
+    if (!ok || !millionths)
+        return vkd__data_fail(why, VKD_INVALID, "holdout '%.60s': expected the share of images kept for the test, as "
+                              "holdout=0.1", value);
+    spec->holdout = millionths;
+    return VKD_OK;
+}
+
 static vkd_result read_option(char *name, char *value, struct vkd__spec *spec, struct vkd__why *why)
 {
     char near[80];
@@ -72,8 +89,17 @@ static vkd_result read_option(char *name, char *value, struct vkd__spec *spec, s
             return VKD_OK;
         return vkd__data_fail(why, VKD_INVALID, "size '%.60s': expected pixels, 1 to %u", value, VKD__IMAGE_SIDE_MAX);
     }
-    return vkd__data_fail(why, VKD_INVALID, "unknown option '%.60s': expected split, classes, limit or size%s", name,
-                          hint(name, option_names, sizeof option_names / sizeof option_names[0], near));
+    if (!strcmp(name, "collage")) {
+        if (!strcmp(value, "2")) {
+            spec->collage = 2;
+            return VKD_OK;
+        }
+        return vkd__data_fail(why, VKD_INVALID, "collage '%.60s': expected 2, for 2 x 2 images", value);
+    }
+    if (!strcmp(name, "holdout"))
+        return read_share(value, spec, why);
+    return vkd__data_fail(why, VKD_INVALID, "unknown option '%.60s': expected split, classes, limit, size, collage or "
+                          "holdout%s", name, hint(name, option_names, sizeof option_names / sizeof option_names[0], near));
 }
 
 static vkd_result read_options(char *text, struct vkd__spec *spec, struct vkd__why *why)

@@ -184,8 +184,10 @@ static vkd_result is_divided(const char *root, char *const *folders, uint32_t co
     return VKD_OK;
 }
 
+struct place { const char *below; bool divided, has_train; };
+
 // The split's folder below root ("" when there are none), or an error that says what to do.
-static vkd_result find_split(const struct vkd__spec *spec, const char **out, bool *has_train, struct vkd__why *why)
+static vkd_result find_split(const struct vkd__spec *spec, struct place *out, struct vkd__why *why)
 {
     char **folders = NULL;
     uint32_t count, files;
@@ -197,21 +199,21 @@ static vkd_result find_split(const struct vkd__spec *spec, const char **out, boo
     if (r != VKD_OK)
         goto done;
     const bool whole = !strcmp(spec->split, "all");
-    *has_train = false;
+    *out = (struct place) { .below = divided ? spec->split : "", .divided = divided };
     for (uint32_t i = 0; divided && i < count; i++) {
         found = found || !strcmp(folders[i], spec->split);
-        *has_train = *has_train || !strcmp(folders[i], "train");
+        out->has_train = out->has_train || !strcmp(folders[i], "train");
     }
-    *out = divided ? spec->split : "";
     if (divided && whole)
         r = vkd__data_fail(why, VKD_INVALID, "split all: this folder is divided into splits; name one of its folders "
                            "train, val or test");
     else if (divided && !found)
         r = vkd__data_fail(why, VKD_INVALID, "split %s: there is no folder %s/ in %.250s; make one with class folders "
                            "in it, or name another split", spec->split, spec->split, spec->path);
-    else if (!divided && !whole && strcmp(spec->split, "train"))
+    else if (!divided && !whole && !spec->holdout && strcmp(spec->split, "train"))
         r = vkd__data_fail(why, VKD_INVALID, "split %s: %.250s is not divided into train/, val/ and test/; divide it, "
-                           "or use ?split=all to take every image", spec->split, spec->path);
+                           "keep a tenth of it for the test by ?holdout=0.1, or use ?split=all to take every image",
+                           spec->split, spec->path);
 done:
     free(folders);
     return r;
@@ -279,13 +281,14 @@ static vkd_result fill_source(struct folder_state *f, struct vkd__source *out, b
 static vkd_result folder_open(const struct vkd__spec *spec, const struct vkd_log *log, struct vkd__source *out,
                               struct vkd__why *why)
 {
-    const char *below = "";
-    bool has_train = false;
+    struct place place;
     char **own = NULL, **train = NULL;
     uint32_t own_count = 0, count = 0, files = 0, ignored;
-    vkd_result r = find_split(spec, &below, &has_train, why);
+    vkd_result r = find_split(spec, &place, why);
     if (r != VKD_OK)
         return r;
+    const char *below = place.below;
+    out->undivided = !place.divided;
     struct folder_state *f = calloc(1, sizeof *f);
     if (!f)
         return no_memory(why);
@@ -296,7 +299,7 @@ static vkd_result folder_open(const struct vkd__spec *spec, const struct vkd_log
         return r;
     char *const *classes = own;
     count = own_count;
-    if (own_count && has_train && strcmp(below, "train")) {
+    if (own_count && place.has_train && strcmp(below, "train")) {
         r = list_folders(f->root, "train", &train, &count, &ignored, why);
         if (r == VKD_OK)
             r = check_classes(spec, own, own_count, train, count, log, why);
@@ -367,20 +370,8 @@ static vkd_result folder_decode(const struct vkd__source *s, uint32_t image, uin
     char *path = vkd__data_path(f->root, name);
     if (!path)
         return no_memory(why);
-    uint8_t *data;
-    uint64_t size;
-    struct vkd__why inner = { "" };
-    // Read, not mapped: a file that shrinks while mapped would end the process by a signal.
-    vkd_result r = vkd__file_read(path, 1u << 30, &data, &size, &inner);
+    vkd_result r = vkd__image_read(path, name, short_side, max_side, out, why);
     free(path);
-    if (r == VKD_OK) {
-        r = vkd__image_decode(data, size, short_side, max_side, out, &inner);
-        free(data);
-    }
-    if (r == VKD_IO)
-        *why = inner;           // says the whole path by itself
-    else if (r != VKD_OK)
-        (void)vkd__data_fail(why, r, "%.200s: %.300s", name, inner.text);
     return r;
 }
 

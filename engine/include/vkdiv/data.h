@@ -16,17 +16,29 @@ VKD_BEGIN
 typedef struct vkd_dataset vkd_dataset;
 
 struct vkd_dataset_params {
-    const char *spec;           // "idx:DIR?classes=0-5&limit=1000", "folder:DIR", "cifar:DIR"
+    const char *spec;           // "idx:DIR?classes=0-5&limit=1000", "folder:DIR", "cifar:DIR", "csv:FILE"
     const char *split;          // "train", "val", "test"; a ?split= in the spec wins
     struct vkd_log log;
 };
 
-// Opens one split. Options after '?': split=NAME, classes=LIST (as "0-5,8", counted in the order
-// of class names; kept classes are renumbered from 0), limit=N (N images in all: the first of each
-// class, the second of each, and so on, so that classes stay balanced), size=N (larger short sides
-// are scaled down to this). Without a split named anywhere it is "train"; "all" is every image of a
-// folder that is not divided into splits. Images keep the order of the files; in a folder that is
-// the order of class name, then file name.
+// Opens one split. Options after '?', applied in this order:
+//
+//   split=NAME    train (when none is named anywhere), val or test; "all": every image of a set that is
+//                 not divided into splits
+//   holdout=F     divides such a set: of each class round(F * n) of its n images are the test split, the
+//                 others train; at least one and not all, and none of a single image. An image's place
+//                 depends on its name alone. Images without one label count as one class
+//   classes=LIST  as "0-5,8", counted in the order of class names; kept classes are renumbered from 0.
+//                 An image with several labels stays, with the targets of these classes
+//   limit=N       N images in all: the first of each class, the second of each, and so on, so that
+//                 classes stay balanced; of a multi-label set N at even distances
+//   size=N        larger short sides are scaled down to this
+//   collage=2     as many collages of 2 x 2 images as there are images, a multi-label set: what any of the
+//                 four shows, the collage shows; else what is unknown of any is unknown. Every image
+//                 stands once in each corner, drawn by the set's fingerprint. A tile is the middle square
+//                 of its image, scaled to the images' common short side, else to size, else to 64
+//
+// Images keep the order of the files; in a folder that is the order of class name, then file name.
 //
 //   VKD_INVALID  the spec is wrong (the log names the part, what was expected, the nearest name)
 //   VKD_IO       a folder or file is missing or unreadable
@@ -36,12 +48,12 @@ VKD_CHECKED vkd_result vkd_dataset_open(const struct vkd_dataset_params *p, vkd_
 void vkd_dataset_close(vkd_dataset **d);
 
 struct vkd_dataset_info {
-    const char *format;         // "idx", "folder", "cifar"
+    const char *format;         // "idx", "folder", "cifar", "csv"
     const char *split;
     uint32_t count;             // images
     uint32_t classes;
     uint32_t channels;          // 1 when every image is known to be grey, else 3
-    uint32_t height, width;     // common size, or 0 when images differ (folder:)
+    uint32_t height, width;     // common size, or 0 when images differ (folder:, csv:)
     bool     multi_label;       // an image has targets, any number of them yes; its label is VKD_NO_LABEL
     uint64_t fingerprint;       // xxHash64 over names, sizes, labels and options; content for idx, cifar
 };
@@ -49,13 +61,15 @@ const struct vkd_dataset_info *vkd_dataset_info(const vkd_dataset *d);
 
 // "?" and 0 for a class that does not exist.
 const char *vkd_dataset_class_name(const vkd_dataset *d, uint32_t class_index);
-uint32_t    vkd_dataset_class_size(const vkd_dataset *d, uint32_t class_index);
+uint32_t    vkd_dataset_class_size(const vkd_dataset *d, uint32_t class_index);    // images that show it
 uint32_t    vkd_dataset_label(const vkd_dataset *d, uint32_t index);           // or VKD_NO_LABEL
 // Fills row[classes] for image `index`: per class 1 (yes), 0 (no) or VKD_TARGET_UNKNOWN. Of a set with
 // one label an image: one-hot, or all unknown for an image without.
 void        vkd_dataset_targets(const vkd_dataset *d, uint32_t index, float *row);
 // Where image `index` comes from: "train/cat/12.png", or "train-images-idx3-ubyte.gz[12]".
 void        vkd_dataset_name(const vkd_dataset *d, uint32_t index, char *text, size_t size);
+// What must stay on one side of any further split (csv: its column "group"), or "".
+const char *vkd_dataset_group(const vkd_dataset *d, uint32_t index);
 
 // A decoded image: height * width pixels of 4 bytes, rows from the top. RGB and an unused 255; a
 // grey set (channels 1) has its value in the first three bytes.
