@@ -117,6 +117,10 @@ VKD_CHECKED vkd_result vkd__inject_observe(const struct vkd__inject_plan *plan, 
 // Describes the next step and moves the state behind it. Not after `done`.
 struct vkd__inject_step vkd__inject_next(const struct vkd__inject_plan *plan, struct vkd__inject_state *state);
 
+// The step before which the dose is reached, or total_steps, and the dose by then; mode floor: with a at its largest.
+// For a plan with a dose; internal to inject*.c.
+uint32_t vkd__inject_dose_end(const struct vkd__inject_plan *plan, double *dose);
+
 // The state as one line of JSON, and back to the same bits.
 //
 //   VKD_FORMAT  `text` is no such line; *out is unchanged
