@@ -11,4 +11,10 @@ void vkd__channels(const struct vkd_call *c, struct vkd_plan *p, struct vkd_slot
                    uint32_t from, struct vkd_slot dst, struct vkd_shape dst_shape, uint32_t lo, uint32_t count,
                    bool all);
 
+// All elements of a tensor as the channels of one pixel: for copying rows.
+static inline struct vkd_shape vkd__one_row(struct vkd_shape s)
+{
+    return (struct vkd_shape) { { 1, 1, 1, (uint32_t) vkd__numel(s) } };
+}
+
 #endif

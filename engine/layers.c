@@ -122,6 +122,16 @@ vkd_tensor *vkd_concat(vkd_graph *g, vkd_tensor *const *x, uint32_t count)
     return vkd_apply(g, "concat", x, count, NULL);
 }
 
+vkd_tensor *vkd_slice_rows(vkd_graph *g, vkd_tensor *x, uint32_t begin, uint32_t end)
+{
+    return apply1(g, "slice_rows", x, &(struct vkd_attr) { .begin = begin, .end = end });
+}
+
+vkd_tensor *vkd_concat_rows(vkd_graph *g, vkd_tensor *const *x, uint32_t count)
+{
+    return vkd_apply(g, "concat_rows", x, count, NULL);
+}
+
 vkd_tensor *vkd_cast(vkd_graph *g, vkd_tensor *x, enum vkd_dtype dtype)
 {
     return apply1(g, "cast", x, &(struct vkd_attr) { .dtype = dtype });

@@ -1,21 +1,22 @@
 // slice -- copies channels of each pixel from one place to another: slices, their gradients, and the
-// parts of concatenations. Lanes outside lo ... hi-1 become 0; `merge` keeps those below lo.
+// parts of concatenations. Lanes outside lo ... hi-1 become 0; `merge` keeps those below lo. Words, not
+// numbers: u32 tensors are copied too, and no bit of a float changes.
 #version 450
 //: axis copy:MERGE=0 merge:MERGE=1
 #extension GL_GOOGLE_include_directive : require
 #include "linear.glsl"
 #include "pc_slice.h"
 layout(push_constant) uniform Block { vkd_pc_slice pc; };
-layout(binding = 0) readonly restrict buffer X { vec4 x[]; };   // (rows, x_width)
+layout(binding = 0) readonly restrict buffer X { uvec4 x[]; };   // (rows, x_width)
 #if MERGE
-layout(binding = 1) restrict buffer Y { vec4 y[]; };            // (rows, y_width)
+layout(binding = 1) restrict buffer Y { uvec4 y[]; };            // (rows, y_width)
 #else
-layout(binding = 1) writeonly restrict buffer Y { vec4 y[]; };
+layout(binding = 1) writeonly restrict buffer Y { uvec4 y[]; };
 #endif
 
-vec4 load(uint row, int i)
+uvec4 load(uint row, int i)
 {
-    return i >= 0 && i < int(pc.x_width) ? x[row * pc.x_width + uint(i)] : vec4(0);
+    return i >= 0 && i < int(pc.x_width) ? x[row * pc.x_width + uint(i)] : uvec4(0);
 }
 
 void main()
@@ -25,18 +26,18 @@ void main()
         if (row >= pc.rows)
             return;
         int lane = int(4 * col), source = lane - pc.lo + pc.from;
-        vec4 v = load(row, source >> 2);
+        uvec4 v = load(row, source >> 2);
         if ((source & 3) != 0) {
-            vec4 w = load(row, (source >> 2) + 1);
-            v = (source & 3) == 1 ? vec4(v.yzw, w.x) : (source & 3) == 2 ? vec4(v.zw, w.xy) : vec4(v.w, w.xyz);
+            uvec4 w = load(row, (source >> 2) + 1);
+            v = (source & 3) == 1 ? uvec4(v.yzw, w.x) : (source & 3) == 2 ? uvec4(v.zw, w.xy) : uvec4(v.w, w.xyz);
         }
         ivec4 lanes = lane + ivec4(0, 1, 2, 3);
         uint at = row * pc.y_width + col;
-        v = mix(v, vec4(0), greaterThanEqual(lanes, ivec4(pc.hi)));
+        v = mix(v, uvec4(0), greaterThanEqual(lanes, ivec4(pc.hi)));
 #if MERGE
         y[at] = mix(v, y[at], lessThan(lanes, ivec4(pc.lo)));
 #else
-        y[at] = mix(v, vec4(0), lessThan(lanes, ivec4(pc.lo)));
+        y[at] = mix(v, uvec4(0), lessThan(lanes, ivec4(pc.lo)));
 #endif
     }
 }

@@ -13,7 +13,7 @@
 static const struct vkd_step_block step_block = {
     .seed = { 0x01234567u, 0x89abcdefu }, .step = 3, .micro = 1, .epoch = 2, .image_count = 2,
     .lr = 0.1f, .momentum = 0.9f, .weight_decay = 1e-4f, .bias1 = 0.5f, .bias2 = 0.25f,
-    .grad_keep = 1, .grad_scale = 1, .injection = 0.5f,
+    .grad_keep = 1, .grad_scale = 1, .injection = 0.5f, .weights = { 0.75f, -1.5f, 2, 0 }, .queue_row = 21, .queue_on = 1,
 };
 
 struct check {
@@ -171,6 +171,8 @@ static bool make_call(struct check *k)
     c->caps = &k->caps;
     c->step = &step_block;
     uint32_t have = c->op->grad_in & ((1u << c->in_count) - 1);
+    for (uint32_t i = 0; i < c->in_count; i++)
+        have &= ~((c->in[i].dtype == VKD_U32 ? 1u : 0u) << i);
     c->want = row->nan ? 0 : row->want ? row->want & have : have;
     return true;
 }

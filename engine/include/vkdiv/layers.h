@@ -31,6 +31,8 @@ vkd_tensor *vkd_sum(vkd_graph *g, vkd_tensor *x, uint32_t axes);            // b
 vkd_tensor *vkd_mean(vkd_graph *g, vkd_tensor *x, uint32_t axes);
 vkd_tensor *vkd_slice(vkd_graph *g, vkd_tensor *x, uint32_t begin, uint32_t end);   // along C
 vkd_tensor *vkd_concat(vkd_graph *g, vkd_tensor *const *x, uint32_t count);         // along C
+vkd_tensor *vkd_slice_rows(vkd_graph *g, vkd_tensor *x, uint32_t begin, uint32_t end);      // along N
+vkd_tensor *vkd_concat_rows(vkd_graph *g, vkd_tensor *const *x, uint32_t count);            // along N
 vkd_tensor *vkd_cast(vkd_graph *g, vkd_tensor *x, enum vkd_dtype dtype);
 
 // ---- Losses: mean over the images -> (1, 1, 1, 1) ----
