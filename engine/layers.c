@@ -149,6 +149,12 @@ vkd_tensor *vkd_bce(vkd_graph *g, vkd_tensor *logits, vkd_tensor *targets)
     return apply2(g, "bce", logits, targets, NULL);
 }
 
+vkd_tensor *vkd_asl(vkd_graph *g, vkd_tensor *logits, vkd_tensor *targets, const struct vkd_attr *attr)
+{
+    static const struct vkd_attr usual = { .gamma_neg = 4, .gamma_pos = 1, .clip = 0.05f };
+    return apply2(g, "asl", logits, targets, attr ? attr : &usual);
+}
+
 vkd_tensor *vkd_mse(vkd_graph *g, vkd_tensor *x, vkd_tensor *y)
 {
     return apply2(g, "mse", x, y, NULL);

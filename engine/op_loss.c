@@ -1,4 +1,4 @@
-// op_loss.c -- what the losses share that are a mean over all elements.
+// op_loss.c -- what the losses share that are a mean over all elements, or over the known ones.
 #include "op_loss.h"
 
 bool vkd__loss_shape(struct vkd_call *c)
@@ -29,15 +29,24 @@ void vkd__loss_forward(const struct vkd_call *c, struct vkd_plan *p, const char 
     uint32_t groups = vkd__div_up(pc.count, 64 * 16);
     groups = groups > 1024 ? 1024 : groups;
     pc.threads = 64 * groups;
+    bool known = c->out_count > 1;
     vkd__scratch(p, 0, 4 * vkd__pad4(groups));
+    if (known)
+        vkd__scratch(p, 1, 4 * vkd__pad4(groups));
     struct vkd_dispatch *d = vkd__dispatch(p, kernel, &pc, sizeof(pc), groups, 1, 1);
     vkd__bind(d, VKD_IN(0));
     vkd__bind(d, VKD_IN(1));
     vkd__bind(d, VKD_SCRATCH(0));
+    if (known)
+        vkd__bind(d, VKD_SCRATCH(1));
     pc.count = groups;
-    d = vkd__dispatch(p, "loss_finish", &pc, sizeof(pc), 1, 1, 1);
+    d = vkd__dispatch(p, known ? "loss_finish.known" : "loss_finish.all", &pc, sizeof(pc), 1, 1, 1);
     vkd__bind(d, VKD_SCRATCH(0));
     vkd__bind(d, VKD_OUT(0));
+    if (!known)
+        return;
+    vkd__bind(d, VKD_SCRATCH(1));
+    vkd__bind(d, VKD_OUT(1));
 }
 
 struct vkd_dispatch *vkd__loss_backward(const struct vkd_call *c, struct vkd_plan *p, const char *kernel)

@@ -21,7 +21,9 @@ struct vkd_pc_rows vkd__rows_push(const struct vkd_call *c)
     struct vkd_shape s = c->in[0].shape;
     return (struct vkd_pc_rows) { .rows = vkd__rows(s), .c = s.d[3], .c4 = vkd__pad4(s.d[3]) / 4,
                                   .eps = c->attr.eps > 0 ? c->attr.eps : 1e-12f,
-                                  .smoothing = c->attr.label_smoothing };
+                                  .smoothing = c->attr.label_smoothing, .gamma_neg = c->attr.gamma_neg,
+                                  .gamma_pos = c->attr.gamma_pos, .clip = c->attr.clip,
+                                  .focal_grad = c->attr.focal_grad };
 }
 
 struct vkd_dispatch *vkd__rows_dispatch(const struct vkd_call *c, struct vkd_plan *p, const char *kernel)

@@ -1,5 +1,6 @@
 // loss.glsl -- summing per-element losses: every thread takes the vec4s i, i + threads, ..., then a
-// workgroup's 64 sums are added in a fixed order. The kernel defines vec4 element(uint i).
+// workgroup's 64 sums are added in a fixed order. The kernel defines vec4 element(uint i), and with KNOWN
+// bvec4 known(uint i), which elements count.
 #include "pc_loss.h"
 
 layout(local_size_x = 64) in;
@@ -12,21 +13,42 @@ layout(binding = 2) writeonly restrict buffer Partial { float partial[]; };     
 
 shared float lane_sum[64];
 vec4 element(uint i);
+#ifdef KNOWN
+layout(binding = 3) writeonly restrict buffer Count { uint partial_count[]; };  // one per workgroup
+shared uint lane_count[64];
+bvec4 known(uint i);
+#endif
 
 void main()
 {
     uint lane = gl_LocalInvocationID.x;
     vec4 sum = vec4(0);
-    for (uint i = gl_WorkGroupID.x * 64 + lane; i < pc.count; i += pc.threads)
+    uvec4 count = uvec4(0);
+    for (uint i = gl_WorkGroupID.x * 64 + lane; i < pc.count; i += pc.threads) {
         sum += element(i);
+#ifdef KNOWN
+        count += uvec4(known(i));
+#endif
+    }
     lane_sum[lane] = (sum.x + sum.y) + (sum.z + sum.w);
+#ifdef KNOWN
+    lane_count[lane] = count.x + count.y + count.z + count.w;
+#endif
     for (uint half_count = 32; half_count > 0; half_count /= 2) {
         barrier();
-        if (lane < half_count)
+        if (lane < half_count) {
             lane_sum[lane] += lane_sum[lane + half_count];
+#ifdef KNOWN
+            lane_count[lane] += lane_count[lane + half_count];
+#endif
+        }
     }
-    if (lane == 0)
+    if (lane == 0) {
         partial[gl_WorkGroupID.x] = lane_sum[0];
+#ifdef KNOWN
+        partial_count[gl_WorkGroupID.x] = lane_count[0];
+#endif
+    }
 }
 #else
 // Four vec4s per thread.

@@ -7,6 +7,8 @@ struct vkd_pc_rows {
     u32 rows, c, c4;    // c4 vec4s per row
     f32 eps;            // l2_normalize
     f32 smoothing;      // cross_entropy
+    f32 gamma_neg, gamma_pos, clip;     // asl
+    u32 focal_grad;     // asl
 };
 VKD_PC_CHECK(vkd_pc_rows)
 #endif

@@ -173,7 +173,7 @@ static bool make_call(struct check *k)
     uint32_t have = c->op->grad_in & ((1u << c->in_count) - 1);
     for (uint32_t i = 0; i < c->in_count; i++)
         have &= ~((c->in[i].dtype == VKD_U32 ? 1u : 0u) << i);
-    c->want = row->nan ? 0 : row->want ? row->want & have : have;
+    c->want = row->nan || row->no_grad ? 0 : row->want ? row->want & have : have;
     return true;
 }
 

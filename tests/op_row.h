@@ -47,6 +47,7 @@ struct op_row {
     uint32_t range_max, group_max;      // plans see these limits of a binding's bytes and of workgroups in x; 0: real
     bool nan;               // some inputs are NaN: where the reference is NaN the device must be; forward only
     uint32_t want;          // gradients asked for; 0: all that the op has
+    const char *no_grad;    // why the gradient is by definition not that of the reference: forward only
     uint32_t opaque_out;    // bit i: out[i] is understood by backward alone and not compared
     float keep_off;         // > 0: difference quotients with a kink within this distance are left out
     uint32_t samples;       // elements per input for difference quotients; 0: 24

@@ -59,6 +59,10 @@ static void read_attr(struct golden_case *c, json_t *v)
     a->eps = (float) json_number_value(json_object_get(v, "eps"));
     a->momentum = (float) json_number_value(json_object_get(v, "momentum"));
     a->label_smoothing = (float) json_number_value(json_object_get(v, "label_smoothing"));
+    a->gamma_neg = (float) json_number_value(json_object_get(v, "gamma_neg"));
+    a->gamma_pos = (float) json_number_value(json_object_get(v, "gamma_pos"));
+    a->clip = (float) json_number_value(json_object_get(v, "clip"));
+    a->focal_grad = (uint32_t) json_integer_value(json_object_get(v, "focal_grad"));
     c->training = !json_is_false(json_object_get(v, "training"));
 }
 
@@ -154,6 +158,8 @@ static void feed(struct golden_case *c, const struct input *in)
     uint64_t count = (uint64_t) in->four[0] * in->four[1] * in->four[2] * in->four[3];
     snprintf(name, sizeof(name), "%s.%s", c->name, in->name);
     float *values = golden_numbers(name, count, in->low, in->high);
+    for (uint64_t i = 0; is(in->kind, "targets") && i < count; i++)
+        values[i] = floorf(values[i]);
     float *memory = calloc(vkd__numel(in->in_memory), sizeof(*memory));
     golden_copy(is_weight(in->kind), true, in->four, in->in_memory, values, memory);
     int index = vkd_params_find(c->params, in->name);

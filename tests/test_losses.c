@@ -11,11 +11,13 @@ enum { NONE = -1 };     // no label
 static vkd_device *dev;
 
 // Runs loss `op` of `x` (rows, channels; all elements `value` but that every row's element 0 is
-// `first`) against targets of `target`, or labels of `label`. *grad gets d loss / d x[0] for dloss 2.
+// `first`) against targets of `target`, or labels of `label`. *grad gets d loss / d x[0] for dloss 2. asl has its usual
+// attributes.
 static float run(const char *op, uint32_t rows, uint32_t channels, float first, float value, float target, int label,
                  float smoothing, float *grad)
 {
-    struct vkd_call c = { .op = vkd__op_find(op), .attr = { .label_smoothing = smoothing }, .in_count = 2, .want = 1 };
+    struct vkd_call c = { .op = vkd__op_find(op), .attr = { .label_smoothing = smoothing, .gamma_neg = 4, .gamma_pos = 1,
+                          .clip = 0.05f }, .in_count = 2, .want = 1 };
     bool labels = !strcmp(op, "cross_entropy");
     c.in[0] = (struct vkd_desc) { { { rows, 1, 1, channels } }, VKD_F32 };
     c.in[1] = labels ? (struct vkd_desc) { { { 1, 1, 1, rows } }, VKD_U32 } : c.in[0];
@@ -58,6 +60,48 @@ START_TEST(bce_is_finite_far_out)
     ck_assert_float_eq_tol(grad, 2, 1e-6f);
     ck_assert_float_eq_tol(run("bce", 1, 1, -1e4f, 0, 0, 0, 0, &grad), 0, 1e-6f);
     ck_assert_float_eq_tol(grad, 0, 1e-6f);
+}
+END_TEST
+
+// The sum over the labels, the mean over the images. The weight counts as a constant: (1 - p) w for a yes.
+START_TEST(asl_at_zero)
+{
+    float grad;
+    ck_assert_float_eq_tol(run("asl", 1, 1, 0, 0, 1, 0, 0, &grad), 0.346574f, 1e-6f);
+    ck_assert_float_eq_tol(grad, 2 * -0.5f * 0.5f, 1e-6f);
+    ck_assert_float_eq_tol(run("asl", 1, 1, 0, 0, 0, 0, 0, &grad), 0.024515f, 1e-6f);
+    ck_assert_float_eq_tol(grad, 2 * 0.25f / 0.55f * 0.04100625f, 1e-6f);
+    ck_assert_float_eq_tol(run("asl", 6, 7, 0, 0, 1, 0, 0, &grad), 7 * 0.346574f, 1e-5f);
+    ck_assert_float_eq_tol(grad, 2 * -0.5f * 0.5f / 6, 1e-6f);
+    ck_assert_float_eq_tol(run("asl", 3, 100, 0, 0, 0, 0, 0, &grad), 100 * 0.024515f, 1e-4f);
+}
+END_TEST
+
+// Below the clip a no costs nothing; far out nothing is infinite.
+START_TEST(asl_far_out)
+{
+    float grad;
+    ck_assert_float_eq(run("asl", 1, 1, -4, 0, 0, 0, 0, &grad), 0);
+    ck_assert_float_eq(grad, 0);
+    ck_assert_float_eq(run("asl", 1, 1, -1e4f, 0, 0, 0, 0, &grad), 0);
+    ck_assert_float_eq(grad, 0);
+    ck_assert_float_eq_tol(run("asl", 1, 1, -1e4f, 0, 1, 0, 0, &grad), 1e4f, 1e-2f);
+    ck_assert_float_eq_tol(grad, -2, 1e-5f);
+    ck_assert_float_eq_tol(run("asl", 1, 1, 1e4f, 0, 1, 0, 0, &grad), 0, 1e-6f);
+    ck_assert_float_eq_tol(run("asl", 1, 1, 1e4f, 0, 0, 0, 0, &grad), -logf(0.05f) * powf(0.95f, 4), 1e-4f);
+}
+END_TEST
+
+START_TEST(unknown_targets_count_for_nothing)
+{
+    static const char *const ops[] = { "bce", "asl" };
+    float grad;
+    for (int i = 0; i < 2; i++) {
+        ck_assert_float_eq(run(ops[i], 5, 10, 3, 1, -1, 0, 0, &grad), 0);
+        ck_assert_float_eq(grad, 0);
+        ck_assert_float_eq(run(ops[i], 5, 10, NAN, 1, -1, 0, 0, &grad), 0);
+        ck_assert_float_eq(grad, 0);
+    }
 }
 END_TEST
 
@@ -109,6 +153,12 @@ START_TEST(nan_logits_stay_nan)
     ck_assert(isnan(run("cross_entropy", 2, 130, NAN, 0, 0, 3, 0, &grad)));
     ck_assert(isnan(run("bce", 5, 10, NAN, 0, 0, 0, 0, &grad)));
     ck_assert(isnan(grad));
+    for (uint32_t c = 10; c < 100; c += 80) {
+        ck_assert(isnan(run("asl", 5, c, NAN, 0, 1, 0, 0, &grad)));
+        ck_assert(isnan(grad));
+        ck_assert(isnan(run("asl", 5, c, NAN, 0, 0, 0, 0, &grad)));
+        ck_assert(isnan(grad));
+    }
     ck_assert(isnan(run("mse", 5, 10, NAN, 0, 0, 0, 0, &grad)));
     ck_assert(isnan(grad));
 }
@@ -132,6 +182,9 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, bce_at_zero_is_ln_2);
     tcase_add_test(t, bce_is_finite_far_out);
+    tcase_add_test(t, asl_at_zero);
+    tcase_add_test(t, asl_far_out);
+    tcase_add_test(t, unknown_targets_count_for_nothing);
     tcase_add_test(t, cross_entropy_of_equal_logits_is_ln_k);
     tcase_add_test(t, label_smoothing_mixes_in_the_mean);
     tcase_add_test(t, no_labels_at_all_give_zero);

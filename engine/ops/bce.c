@@ -1,27 +1,46 @@
-// bce.c -- binary cross entropy of logits x and targets t, mean over all elements:
-// max(x, 0) - x t + log(1 + exp(-|x|)).
+// bce.c -- binary cross entropy of logits x and targets t, mean over the elements whose target is known:
+// max(x, 0) - x t + log(1 + exp(-|x|)). A target below 0 is unknown.
 #include "../op_loss.h"
 
 #include <math.h>
+
+enum { LOSS, WEIGHT };      // WEIGHT: 1 / known targets, 0 without any
+
+static bool shape(struct vkd_call *c)
+{
+    if (!vkd__loss_shape(c))
+        return false;
+    c->out[WEIGHT] = c->out[LOSS];
+    c->out_count = 2;
+    return true;
+}
 
 static void forward(const struct vkd_call *c, struct vkd_plan *p) { vkd__loss_forward(c, p, "bce"); }
 
 static void backward(const struct vkd_call *c, struct vkd_plan *p)
 {
-    vkd__bind(vkd__loss_backward(c, p, "bce_back"), VKD_DIN(0));
+    struct vkd_dispatch *d = vkd__loss_backward(c, p, "bce_back");
+    vkd__bind(d, VKD_OUT(WEIGHT));
+    vkd__bind(d, VKD_DIN(0));
 }
 
 static void ref(const struct vkd_call *c, double *const in[], double *const out[])
 {
     struct vkd_shape s = c->in[0].shape;
-    double sum = 0;
+    double sum = 0, known = 0;
     for (uint64_t i = 0; i < vkd__numel(s); i++) {
-        double x = in[0][i];
-        if (i % vkd__pad4(s.d[3]) < s.d[3])
-            sum += fmax(x, 0) - x * in[1][i] + log1p(exp(-fabs(x)));
+        double x = in[0][i], t = in[1][i];
+        if (i % vkd__pad4(s.d[3]) >= s.d[3] || t < 0)
+            continue;
+        sum += fmax(x, 0) - x * t + log1p(exp(-fabs(x)));
+        known += 1;
     }
-    out[0][0] = sum / ((double) vkd__rows(s) * s.d[3]);
-    out[0][1] = out[0][2] = out[0][3] = 0;
+    for (int i = 0; i < 4; i++)
+        out[LOSS][i] = out[WEIGHT][i] = 0;
+    if (known > 0) {
+        out[LOSS][0] = sum / known;
+        out[WEIGHT][0] = 1 / known;
+    }
 }
 
 const struct vkd_op vkd_op_bce = {
@@ -30,7 +49,8 @@ const struct vkd_op vkd_op_bce = {
     .in_max = 2,
     .grad_in = 1,
     .reads_in = 3,
-    .shape = vkd__loss_shape,
+    .reads_out = 1u << WEIGHT,
+    .shape = shape,
     .forward = forward,
     .backward = backward,
     .ref = ref,

@@ -21,7 +21,8 @@ import golden
 # ---- Single operations ----
 # A case: operation, attributes as in struct vkd_attr, inputs. An input: name, kind, shape in PyTorch,
 # low and high of its values, whether its gradient is recorded. Kinds: image (N, C, H, W), rows (N, C),
-# conv (K, C, R, S), matrix (K, C), vector (C), state (C) and labels (N), which are stored.
+# conv (K, C, R, S), matrix (K, C), vector (C), state (C), targets (N, C), whose values are cut off to whole numbers, and
+# labels (N), which are stored.
 
 
 def inp(name, kind, shape, low=-1.0, high=1.0, grad=True):
@@ -52,6 +53,11 @@ def image(op, shape=(2, 6, 9, 7), **attr):
 def labelled(count, classes, **attr):
     return "cross_entropy", attr, [inp("x", "rows", (count, classes), -3, 3),
                                    inp("labels", "labels", (count,), 0, classes, False)]
+
+
+def targeted(op, known, shape=(9, 7), **attr):
+    """Targets of 0 and 1, and of -1 (unknown) unless `known` is 1."""
+    return op, attr, [inp("x", "rows", shape, -4, 4), inp("y", "targets", shape, known - 1, 2, False)]
 
 
 CASES = {
@@ -97,6 +103,12 @@ CASES = {
     "cross_entropy_ignore": labelled(9, 7, ignore=True),
     "cross_entropy_smooth_ignore": labelled(9, 7, label_smoothing=0.2, ignore=True),
     "bce": ("bce", {}, [inp("x", "rows", (5, 6), -4, 4), inp("y", "rows", (5, 6), 0, 1, False)]),
+    "bce_unknown": targeted("bce", 0),
+    "asl": targeted("asl", 1, gamma_neg=4.0, gamma_pos=1.0, clip=0.05),
+    "asl_unknown": targeted("asl", 0, gamma_neg=4.0, gamma_pos=1.0, clip=0.05),
+    "asl_focal_grad": targeted("asl", 0, gamma_neg=4.0, gamma_pos=1.0, clip=0.05, focal_grad=1),
+    "asl_unclipped": targeted("asl", 0, gamma_neg=2.0, gamma_pos=0.0, clip=0.0),
+    "asl_many": targeted("asl", 0, shape=(5, 90), gamma_neg=4.0, gamma_pos=1.0, clip=0.05),
     "mse": ("mse", {}, [inp("x", "rows", (5, 7)), inp("y", "rows", (5, 7), -1, 1, False)]),
 }
 
@@ -116,6 +128,24 @@ def pool(attr):
     return {"kernel_size": attr["kernel"], "stride": attr["stride"], "padding": attr.get("pad", 0)}
 
 
+def run_bce(attr, x, y):
+    known = y >= 0
+    return F.binary_cross_entropy_with_logits(x[known], y[known])
+
+
+def run_asl(attr, x, y):
+    known, clip = y >= 0, attr["clip"]
+    p, y = torch.sigmoid(x), y.clamp(min=0)
+    assert ((p - clip).abs() > 1e-5).all()
+    n = (1 - p + clip).clamp(max=1)
+    pt = y * p + (1 - y) * n
+    weight = (1 - pt) ** (y * attr["gamma_pos"] + (1 - y) * attr["gamma_neg"])
+    if not attr.get("focal_grad"):
+        weight = weight.detach()
+    loss = -(y * torch.log(p) + (1 - y) * torch.log(n)) * weight
+    return loss[known].sum() / known.any(1).sum()
+
+
 OPS = {
     "conv2d": lambda a, x, w: F.conv2d(x, w, None, a.get("stride", 1), a.get("pad", 0), a.get("dilation", 1),
                                        a.get("groups", 1)),
@@ -133,7 +163,8 @@ OPS = {
     "avg_pool": lambda a, x: F.avg_pool2d(x, **pool(a), count_include_pad=bool(a.get("count_pad"))),
     "global_avg_pool": lambda a, x: F.adaptive_avg_pool2d(x, 1),
     "cross_entropy": lambda a, x, labels: F.cross_entropy(x, labels, label_smoothing=a.get("label_smoothing", 0.0)),
-    "bce": lambda a, x, y: F.binary_cross_entropy_with_logits(x, y),
+    "bce": run_bce,
+    "asl": run_asl,
     "mse": lambda a, x, y: F.mse_loss(x, y),
 }
 
@@ -147,7 +178,7 @@ def make_input(case, attr, spec, stored):
         stored[name] = labels
         return torch.from_numpy(labels)
     value = torch.from_numpy(golden.numbers(name, spec["shape"], spec["low"], spec["high"]))
-    value = value.double()
+    value = value.floor().double() if spec["kind"] == "targets" else value.double()
     return value.requires_grad_(spec["grad"])
 
 

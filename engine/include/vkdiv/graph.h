@@ -38,6 +38,8 @@ struct vkd_attr {
     uint32_t count_pad;         // average pooling: 1 counts the padding
     uint32_t algorithm;         // conv2d: enum vkd_conv_algorithm
     float    eps, momentum, alpha, label_smoothing, p;
+    float    gamma_neg, gamma_pos, clip;    // asl
+    uint32_t focal_grad;        // asl: 1: the gradient also flows through the focal weight
 };
 
 enum vkd_activation { VKD_ACT_NONE, VKD_ACT_RELU, VKD_ACT_RELU6 };

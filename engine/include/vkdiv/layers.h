@@ -38,7 +38,11 @@ vkd_tensor *vkd_cast(vkd_graph *g, vkd_tensor *x, enum vkd_dtype dtype);
 // ---- Losses: mean over the images -> (1, 1, 1, 1) ----
 // logits (N, 1, 1, K), labels u32 (1, 1, 1, N). A label of 0xffffffff leaves its image out.
 vkd_tensor *vkd_cross_entropy(vkd_graph *g, vkd_tensor *logits, vkd_tensor *labels, float label_smoothing);
-vkd_tensor *vkd_bce(vkd_graph *g, vkd_tensor *logits, vkd_tensor *targets);     // same shapes; mean over all
+// Same shapes; a target below 0 is unknown and left out. Mean over all known targets; 0 without any.
+vkd_tensor *vkd_bce(vkd_graph *g, vkd_tensor *logits, vkd_tensor *targets);
+// Asymmetric loss, the same, but the sum over C, and the mean over the images of which a target is known.
+// Reads gamma_neg, gamma_pos, clip, focal_grad; NULL: 4, 1, 0.05, 0.
+vkd_tensor *vkd_asl(vkd_graph *g, vkd_tensor *logits, vkd_tensor *targets, const struct vkd_attr *attr);
 vkd_tensor *vkd_mse(vkd_graph *g, vkd_tensor *x, vkd_tensor *y);                // mean over all
 // Rank of each image's label among its logits (0 = right): u32 (1, 1, 1, N). No gradient.
 vkd_tensor *vkd_label_rank(vkd_graph *g, vkd_tensor *logits, vkd_tensor *labels);
