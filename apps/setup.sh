@@ -2,7 +2,8 @@
 # setup.sh -- what quickstart.sh and tests/run.sh share: packages and the build. Sourced, from the repository's root.
 
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config glslc libvulkan-dev libvulkan-volk-dev libspng-dev
-  libturbojpeg0-dev libjansson-dev libxxhash-dev libstb-dev librandom123-dev zlib1g-dev libcyaml-dev libyaml-dev"
+  libturbojpeg0-dev libjansson-dev libxxhash-dev libstb-dev librandom123-dev zlib1g-dev libcyaml-dev libyaml-dev
+  libopenblas-dev"
 RUN_PACKAGES="libvulkan1 mesa-vulkan-drivers dataset-fashion-mnist"
 TEST_PACKAGES="check libsubunit-dev g++ clang libclang-rt-14-dev ccache spirv-tools vulkan-validationlayers"
 

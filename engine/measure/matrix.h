@@ -1,0 +1,47 @@
+// matrix.h -- what the measures share: checked matrices, rows in double, LAPACK's functions.
+// Internal.
+#ifndef VKD_MEASURE_MATRIX_H
+#define VKD_MEASURE_MATRIX_H
+
+#include <vkdiv/measure.h>
+
+#include <cblas.h>
+
+// Elements of one block of a matrix that is converted or multiplied at a time.
+#define VKD__BLOCK_ELEMENTS (1u << 21)
+
+// Checks the rules of measure.h and fills in the stride. `call` and `name` are for the log.
+VKD_CHECKED vkd_result vkd__matrix_check(const char *call, const char *name, struct vkd_matrix *m, const struct vkd_log *log);
+
+// Logs that `call` lacks memory for `what`; VKD_NO_MEMORY.
+VKD_CHECKED vkd_result vkd__measure_memory(const char *call, const char *what, const struct vkd_log *log);
+
+// malloc of count * each elements of `size` bytes; NULL when that is more than there can be.
+void *vkd__measure_alloc(uint64_t count, uint64_t each, uint64_t size);
+
+// As many rows of `cols` elements as a block has, between 1 and `rows`.
+uint32_t vkd__block_rows(uint32_t rows, uint64_t cols);
+
+static inline const float *vkd__row(const struct vkd_matrix *m, uint32_t row)
+{
+    return m->data + (uint64_t) row * m->stride;
+}
+
+// 1 / length of a row; 0 for a zero row, which stays zero.
+double vkd__row_scale(const float *row, uint32_t cols);
+
+// The rows that `rows` names (NULL: 0, 1, ...), from the entry `first` on, divided by their lengths: (count, cols).
+void vkd__unit_rows_f32(const struct vkd_matrix *m, const uint32_t *rows, uint32_t first, uint32_t count, float *out);
+
+// Means of the columns: cols.
+void vkd__column_means(const struct vkd_matrix *m, double *means);
+
+// ---- LAPACK ----
+// OpenBLAS brings LAPACK's functions, of Fortran, without a header for them. The last arguments are the
+// lengths of the strings, which gfortran expects.
+void dtpqrt_(const int *m, const int *n, const int *l, const int *nb, double *a, const int *lda, double *b, const int *ldb,
+             double *t, const int *ldt, double *work, int *info);
+void dgesdd_(const char *jobz, const int *m, const int *n, double *a, const int *lda, double *s, double *u, const int *ldu,
+             double *vt, const int *ldvt, double *work, const int *lwork, int *iwork, int *info, size_t jobz_size);
+
+#endif
