@@ -99,14 +99,14 @@ vkd_result vkd__inject_observe(const struct vkd__inject_plan *p, struct vkd__inj
                                const struct vkd_log *log)
 {
     if (!(isfinite(diversity) && diversity > 0)) {
-        vkd_log_write(log, VKD_LOG_ERROR, "the diversity of the features is %g before step %u: the network has diverged; "
-                      "use a smaller optimizer.lr", diversity, s->step);
+        vkd_log_write(log, VKD_LOG_ERROR, "the diversity of the features is %g before step %u: the network has "
+                      "diverged; use a smaller optimizer.lr", diversity, s->step);
         return VKD_DIVERGED;
     }
     bool first = has_reference(p) && s->reference == 0 && s->step >= p->start;
     if (first && p->mode == VKD__INJECT_FLOOR && p->floor > 1 && diversity < p->floor) {
-        vkd_log_write(log, VKD_LOG_ERROR, "injection.floor: %.7g is above what self-supervision reached, a RankMe of %.4g "
-                      "after %u steps: take a lower floor (0.9 stands for nine tenths of what is reached), or a longer "
+        vkd_log_write(log, VKD_LOG_ERROR, "injection.floor: %.7g is above what self-supervision reached, a RankMe of "
+                      "%.4g after %u steps: take a lower floor (0.9 stands for nine tenths of what is reached), or a longer "
                       "injection.start", p->floor, diversity, s->step);
         return VKD_INVALID;
     }

@@ -1,7 +1,7 @@
 // inject.h -- the label-injection controller: how much each step learns from labels. Host code without device,
 // clock or file. Internal to engine/.
 //
-//     L(t) = max(1 - a, ssl_weight) L_ssl + a L_supervised        dose(t) = sum over steps of a * share / steps_per_epoch
+//     L(t) = max(1 - a, ssl_weight) L_ssl + a L_supervised      dose(t) = sum over steps of a * share / steps_per_epoch
 //
 // a(t) in [0, max] is the injection. The dose counts label-epochs: a whole epoch at a = 1 with every label is 1.
 // With t0 = injection.start, t1 = injection.end (0: the run's end):
@@ -29,6 +29,7 @@
 enum vkd__inject_mode {
     VKD__INJECT_SSL, VKD__INJECT_SUPERVISED, VKD__INJECT_SEQUENTIAL, VKD__INJECT_STEP, VKD__INJECT_LINEAR,
     VKD__INJECT_COSINE, VKD__INJECT_PULSE, VKD__INJECT_BUDGET, VKD__INJECT_FLOOR,
+    VKD__INJECT_MODE_COUNT
 };
 
 // Parts of a run with a schedule of their own. Only "sequential" has more than the first, which may be empty.
@@ -128,8 +129,8 @@ enum { VKD__INJECT_TEXT_SIZE = 384 };
 void vkd__inject_state_write(const struct vkd__inject_state *state, char text[VKD__INJECT_TEXT_SIZE]);
 VKD_CHECKED vkd_result vkd__inject_state_read(const char *text, struct vkd__inject_state *out);
 
-// The mode called `name`; NULL past the end. VKD_INVALID: no such mode.
+// The modes' names, by enum vkd__inject_mode. VKD_INVALID: no mode is called `name`; *out is unchanged.
+extern const char *const vkd__inject_mode_names[VKD__INJECT_MODE_COUNT];
 VKD_CHECKED vkd_result vkd__inject_mode_find(const char *name, enum vkd__inject_mode *out);
-const char *vkd__inject_mode_name(uint32_t mode);
 
 #endif

@@ -4,20 +4,14 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const mode_names[] = {
+const char *const vkd__inject_mode_names[VKD__INJECT_MODE_COUNT] = {
     "ssl", "supervised", "sequential", "step", "linear", "cosine", "pulse", "budget", "floor",
 };
-enum { MODE_COUNT = sizeof(mode_names) / sizeof(mode_names[0]) };
-
-const char *vkd__inject_mode_name(uint32_t mode)
-{
-    return mode < MODE_COUNT ? mode_names[mode] : NULL;
-}
 
 vkd_result vkd__inject_mode_find(const char *name, enum vkd__inject_mode *out)
 {
-    for (uint32_t i = 0; i < MODE_COUNT; i++) {
-        if (!strcmp(name, mode_names[i])) {
+    for (uint32_t i = 0; i < VKD__INJECT_MODE_COUNT; i++) {
+        if (!strcmp(name, vkd__inject_mode_names[i])) {
             *out = (enum vkd__inject_mode) i;
             return VKD_OK;
         }
@@ -52,7 +46,8 @@ static void warn_unread(const struct vkd_recipe *r, enum vkd__inject_mode mode, 
     };
     for (size_t i = 0; i < sizeof(knobs) / sizeof(knobs[0]); i++)
         if (knobs[i].set && !(knobs[i].modes >> mode & 1))
-            vkd_log_write(log, VKD_LOG_WARNING, "%s has no effect with injection.mode %s", knobs[i].key, mode_names[mode]);
+            vkd_log_write(log, VKD_LOG_WARNING, "%s has no effect with injection.mode %s", knobs[i].key,
+                          vkd__inject_mode_names[mode]);
 }
 
 // ---- Schedules ----
@@ -63,7 +58,8 @@ static uint32_t steps_of(double epochs, uint32_t steps_per_epoch)
 }
 
 // A stage's schedule from `lr`; the warm-up of stages after the first takes a tenth of them at most.
-static struct vkd_schedule schedule_of(const struct vkd_recipe *r, const struct vkd__inject_plan *p, uint32_t stage, double lr)
+static struct vkd_schedule schedule_of(const struct vkd_recipe *r, const struct vkd__inject_plan *p, uint32_t stage,
+                                       double lr)
 {
     uint32_t steps = p->stage_start[stage + 1] - p->stage_start[stage];
     uint32_t warmup = steps_of((double) r->schedule.warmup_epochs, p->steps_per_epoch);
@@ -91,8 +87,8 @@ static vkd_result open_schedules(const struct vkd_recipe *r, const struct vkd_lo
         p->schedule[i] = schedule_of(r, p, i, i == VKD__STAGE_MAIN ? lr : head);
         p->head[i] = schedule_of(r, p, i, head);
         if (steps && p->schedule[i].kind == VKD_SCHEDULE_COSINE && p->schedule[i].warmup_steps >= steps) {
-            vkd_log_write(log, VKD_LOG_ERROR, "schedule.warmup_epochs: expected less than the %.4g epochs that the stage "
-                          "takes, found %.7g", (double) steps / p->steps_per_epoch, (double) r->schedule.warmup_epochs);
+            vkd_log_write(log, VKD_LOG_ERROR, "schedule.warmup_epochs: expected less than the %.4g epochs that the "
+                          "stage takes, found %.7g", (double) steps / p->steps_per_epoch, (double) r->schedule.warmup_epochs);
             return VKD_INVALID;
         }
         if (steps && (vkd_schedule_check(&p->schedule[i], log) < 0 || vkd_schedule_check(&p->head[i], log) < 0))
@@ -107,18 +103,18 @@ static vkd_result check_times(const struct vkd__inject_plan *p, const struct vkd
 {
     double epoch = p->steps_per_epoch;
     if ((WITH_START >> p->mode & 1) && p->start >= p->total_steps)
-        vkd_log_write(log, VKD_LOG_ERROR, "injection.start: expected a time before the run's end after %.4g epochs, found "
-                      "%.4g", p->total_steps / epoch, p->start / epoch);
+        vkd_log_write(log, VKD_LOG_ERROR, "injection.start: expected a time before the run's end after %.4g epochs, "
+                      "found %.4g", p->total_steps / epoch, p->start / epoch);
     else if ((WITH_END >> p->mode & 1) && p->end <= p->start)
-        vkd_log_write(log, VKD_LOG_ERROR, "injection.end: expected a time after injection.start (step %u), found step %u",
-                      p->start, p->end);
+        vkd_log_write(log, VKD_LOG_ERROR, "injection.end: expected a time after injection.start (step %u), found step "
+                      "%u", p->start, p->end);
     else if (p->mode == VKD__INJECT_SEQUENTIAL && p->warmup_end >= p->total_steps)
-        vkd_log_write(log, VKD_LOG_ERROR, "injection.head_warmup: expected a time that leaves something of the %.4g epochs "
-                      "after injection.start for the backbone, found %.4g", (p->total_steps - p->start) / epoch,
+        vkd_log_write(log, VKD_LOG_ERROR, "injection.head_warmup: expected a time that leaves something of the %.4g "
+                      "epochs after injection.start for the backbone, found %.4g", (p->total_steps - p->start) / epoch,
                       (p->warmup_end - p->start) / epoch);
     else if ((WITH_LABELS >> p->mode & 1) && !(p->dose_per_step > 0))
-        vkd_log_write(log, VKD_LOG_ERROR, "injection.mode %s needs labels, and the training set has none that may be used",
-                      mode_names[p->mode]);
+        vkd_log_write(log, VKD_LOG_ERROR, "injection.mode %s needs labels, and the training set has none that may be "
+                      "used", vkd__inject_mode_names[p->mode]);
     else
         return VKD_OK;
     return VKD_INVALID;
@@ -132,8 +128,9 @@ static void limit_dose(struct vkd__inject_plan *p, const struct vkd_log *log)
         return;
     uint32_t end = vkd__inject_dose_end(p, &most);
     if (most < p->dose * (1 - 1e-6))
-        vkd_log_write(log, VKD_LOG_WARNING, "injection.dose: %.4g label-epochs are more than the %.4g that the run's %.4g "
-                      "epochs can give: it ends with these", p->dose, most, (double) p->total_steps / p->steps_per_epoch);
+        vkd_log_write(log, VKD_LOG_WARNING, "injection.dose: %.4g label-epochs are more than the %.4g that the run's "
+                      "%.4g epochs can give: it ends with these", p->dose, most,
+                      (double) p->total_steps / p->steps_per_epoch);
     if (p->mode != VKD__INJECT_FLOOR)
         p->total_steps = end;
 }
@@ -141,18 +138,19 @@ static void limit_dose(struct vkd__inject_plan *p, const struct vkd_log *log)
 static void warn_effects(const struct vkd__inject_plan *p, const struct vkd_log *log)
 {
     if ((WITH_MAX >> p->mode & 1) && p->mode != VKD__INJECT_FLOOR && p->max >= 1 && p->ssl_weight <= 0)
-        vkd_log_write(log, VKD_LOG_WARNING, "injection.max 1 with injection.ssl_weight 0: where a is 1 nothing is left of "
-                      "self-supervision");
+        vkd_log_write(log, VKD_LOG_WARNING, "injection.max 1 with injection.ssl_weight 0: where a is 1 nothing is left "
+                      "of self-supervision");
     if (p->mode == VKD__INJECT_FLOOR && p->every > (p->total_steps - p->start) / 10)
-        vkd_log_write(log, VKD_LOG_WARNING, "monitor.every: with an observation every %u of %u steps the floor's controller "
-                      "has little to go by", p->every, p->total_steps - p->start);
+        vkd_log_write(log, VKD_LOG_WARNING, "monitor.every: with an observation every %u of %u steps the floor's "
+                      "controller has little to go by", p->every, p->total_steps - p->start);
 }
 
 static void note_routes(struct vkd__inject_plan *p)
 {
     bool labels = WITH_LABELS >> p->mode & 1;
     bool alone = p->ssl_weight <= 0 && p->max >= 1;     // a can be 1
-    p->used[VKD__ROUTE_SSL] = p->mode != VKD__INJECT_SUPERVISED && (p->start > 0 || !labels || (WITH_END | MODE(FLOOR)) >> p->mode & 1);
+    bool back = (WITH_END | MODE(FLOOR)) >> p->mode & 1;    // a can be 0 after the start
+    p->used[VKD__ROUTE_SSL] = !labels || p->start > 0 || back;
     p->used[VKD__ROUTE_MIXED] = (WITH_MAX >> p->mode & 1) &&
         (!alone || p->mode == VKD__INJECT_LINEAR || p->mode == VKD__INJECT_COSINE || p->mode == VKD__INJECT_FLOOR);
     p->used[VKD__ROUTE_SUPERVISED] = labels && alone;

@@ -258,7 +258,8 @@ enum vkd_recipe_kind {
 // Numbers in a field of a kind F32...; 0 for other kinds.
 static inline uint32_t vkd_recipe_floats(enum vkd_recipe_kind kind)
 {
-    return kind == VKD_RECIPE_F32 ? 1 : kind == VKD_RECIPE_F32X2 ? 2 : kind == VKD_RECIPE_F32X3 ? 3 : kind == VKD_RECIPE_F32X4 ? 4 : 0;
+    return kind == VKD_RECIPE_F32 ? 1 : kind == VKD_RECIPE_F32X2 ? 2 : kind == VKD_RECIPE_F32X3 ? 3 :
+           kind == VKD_RECIPE_F32X4 ? 4 : 0;
 }
 
 struct vkd_recipe_field {
