@@ -132,6 +132,11 @@ vkd_tensor *vkd_concat_rows(vkd_graph *g, vkd_tensor *const *x, uint32_t count)
     return vkd_apply(g, "concat_rows", x, count, NULL);
 }
 
+vkd_tensor *vkd_row_index(vkd_graph *g, vkd_tensor *x, uint32_t begin, uint32_t end)
+{
+    return apply1(g, "row_index", x, &(struct vkd_attr) { .begin = begin, .end = end });
+}
+
 vkd_tensor *vkd_cast(vkd_graph *g, vkd_tensor *x, enum vkd_dtype dtype)
 {
     return apply1(g, "cast", x, &(struct vkd_attr) { .dtype = dtype });
@@ -158,6 +163,11 @@ vkd_tensor *vkd_asl(vkd_graph *g, vkd_tensor *logits, vkd_tensor *targets, const
 vkd_tensor *vkd_mse(vkd_graph *g, vkd_tensor *x, vkd_tensor *y)
 {
     return apply2(g, "mse", x, y, NULL);
+}
+
+vkd_tensor *vkd_contrast(vkd_graph *g, vkd_tensor *s, vkd_tensor *labels)
+{
+    return apply2(g, "contrast", s, labels, NULL);
 }
 
 vkd_tensor *vkd_label_rank(vkd_graph *g, vkd_tensor *logits, vkd_tensor *labels)

@@ -46,3 +46,26 @@ vkd_tensor *vkd__ssl_mlp(vkd_graph *g, vkd_tensor *x, const char *name, uint32_t
     }
     return x;
 }
+
+vkd_tensor *vkd__ssl_mlp_plain(vkd_graph *g, vkd_tensor *x, const char *name, uint32_t layers, uint32_t hidden,
+                               uint32_t out)
+{
+    char layer[96];
+    for (uint32_t i = 0; i < layers; i++) {
+        bool end = i + 1 == layers;
+        snprintf(layer, sizeof(layer), "%s.%u", name, i);
+        x = vkd_layer_linear(g, x, layer, end ? out : hidden, true);
+        if (!end)
+            x = vkd_relu(g, x);
+    }
+    return x;
+}
+
+vkd_tensor *vkd__ssl_similarities(vkd_graph *g, const struct vkd__ssl_inputs *in, float temperature)
+{
+    vkd_tensor *z[VKD__SSL_VIEWS_MAX];
+    for (uint32_t v = 0; v < in->views; v++)
+        z[v] = vkd_l2_normalize(g, in->student[v][0], 0);
+    vkd_tensor *every = vkd_concat_rows(g, z, in->views);
+    return vkd_matmul(g, vkd_scale(g, every, 1 / temperature), every, &(struct vkd_attr) { .trans_b = 1 });
+}

@@ -73,4 +73,14 @@ enum vkd__ssl_last { VKD__SSL_LAST_PLAIN, VKD__SSL_LAST_BIAS, VKD__SSL_LAST_NORM
 vkd_tensor *vkd__ssl_mlp(vkd_graph *g, vkd_tensor *x, const char *name, uint32_t layers, uint32_t hidden, uint32_t out,
                          enum vkd__ssl_last last);
 
+// The same without any norm: linear layers with biases, ReLU between them.
+vkd_tensor *vkd__ssl_mlp_plain(vkd_graph *g, vkd_tensor *x, const char *name, uint32_t layers, uint32_t hidden,
+                               uint32_t out);
+
+// ---- What contrastive losses are built from ----
+
+// The normalised projections of all V views one after the other, compared with each other and divided by the
+// temperature: (V N, 1, 1, V N).
+vkd_tensor *vkd__ssl_similarities(vkd_graph *g, const struct vkd__ssl_inputs *in, float temperature);
+
 #endif

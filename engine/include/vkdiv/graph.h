@@ -33,7 +33,7 @@ struct vkd_attr {
     uint32_t trans_a, trans_b;  // matmul
     uint32_t dtype;             // cast: enum vkd_dtype
     uint32_t axes;              // reductions: bit i reduces dimension i
-    uint32_t begin, end;        // slice along C, slice_rows along N
+    uint32_t begin, end;        // slice along C, slice_rows along N; row_index
     uint32_t stream;            // dropout: which random stream
     uint32_t count_pad;         // average pooling: 1 counts the padding
     uint32_t algorithm;         // conv2d: enum vkd_conv_algorithm

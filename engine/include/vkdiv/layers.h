@@ -33,6 +33,8 @@ vkd_tensor *vkd_slice(vkd_graph *g, vkd_tensor *x, uint32_t begin, uint32_t end)
 vkd_tensor *vkd_concat(vkd_graph *g, vkd_tensor *const *x, uint32_t count);         // along C
 vkd_tensor *vkd_slice_rows(vkd_graph *g, vkd_tensor *x, uint32_t begin, uint32_t end);      // along N
 vkd_tensor *vkd_concat_rows(vkd_graph *g, vkd_tensor *const *x, uint32_t count);            // along N
+// Labels for x's N rows: begin, begin + 1, ..., starting over before `end` (0: never). u32 (1, 1, 1, N), no gradient.
+vkd_tensor *vkd_row_index(vkd_graph *g, vkd_tensor *x, uint32_t begin, uint32_t end);
 vkd_tensor *vkd_cast(vkd_graph *g, vkd_tensor *x, enum vkd_dtype dtype);
 
 // ---- Losses: mean over the images -> (1, 1, 1, 1) ----
@@ -44,6 +46,10 @@ vkd_tensor *vkd_bce(vkd_graph *g, vkd_tensor *logits, vkd_tensor *targets);
 // Reads gamma_neg, gamma_pos, clip, focal_grad; NULL: 4, 1, 0.05, 0.
 vkd_tensor *vkd_asl(vkd_graph *g, vkd_tensor *logits, vkd_tensor *targets, const struct vkd_attr *attr);
 vkd_tensor *vkd_mse(vkd_graph *g, vkd_tensor *x, vkd_tensor *y);                // mean over all
+// Similarities s (R, 1, 1, R) over their temperature, labels u32 (1, 1, 1, R): the mean over rows of
+// log sum exp of the other rows' s minus the mean s of those with the row's label (NT-Xent, SupCon L_out). Rows
+// without any such, and those labelled 0xffffffff, are left out of the mean.
+vkd_tensor *vkd_contrast(vkd_graph *g, vkd_tensor *s, vkd_tensor *labels);
 // Rank of each image's label among its logits (0 = right): u32 (1, 1, 1, N). No gradient.
 vkd_tensor *vkd_label_rank(vkd_graph *g, vkd_tensor *logits, vkd_tensor *labels);
 
