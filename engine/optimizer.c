@@ -96,6 +96,11 @@ static vkd_result check_config(const struct vkd_log *log, const struct vkd_optim
                           (double) g->decay);
             return VKD_INVALID;
         }
+        if (g->schedule >= VKD_LR_GROUPS) {
+            vkd_log_write(log, VKD_LOG_ERROR, "optimizer %s: group \"%s\": schedule must be below %d, found %u", c->name,
+                          g->prefix, VKD_LR_GROUPS, g->schedule);
+            return VKD_INVALID;
+        }
     }
     return VKD_OK;
 }
@@ -107,7 +112,7 @@ static bool counts(const struct vkd_param_info *p, const struct vkd_optimizer_gr
 
 static struct vkd_optimizer_group group_of(const struct vkd_optimizer_config *c, const struct vkd_param_info *p)
 {
-    struct vkd_optimizer_group found = { "", 1, 1 };
+    struct vkd_optimizer_group found = { .prefix = "", .lr = 1, .decay = 1 };
     for (uint32_t i = 0; i < c->group_count; i++)
         if (!strncmp(p->name, c->groups[i].prefix, strlen(c->groups[i].prefix)))
             found = c->groups[i];
@@ -162,7 +167,7 @@ static void fill_tables(const struct vkd__optimizer_target *t, const struct vkd_
             chunks[n++] = (struct vkd_optim_chunk) {
                 .quad = quad,
                 .quad_count = end - quad < VKD_OPTIM_CHUNK_QUADS ? end - quad : VKD_OPTIM_CHUNK_QUADS,
-                .tensor = i, .adapt = p->rank != 1, .lr_factor = g.lr, .decay_factor = g.decay,
+                .tensor = i, .group = g.schedule, .adapt = p->rank != 1, .lr_factor = g.lr, .decay_factor = g.decay,
             };
         }
         tensors[i].chunk_count = n - tensors[i].chunk;
@@ -264,7 +269,12 @@ static vkd_result make_buffers(struct vkd_optimizer *opt)
     if ((r = make_state(opt, NULL, 8ull * opt->chunk_count, &opt->partials)) < 0 ||
         (r = make_state(opt, NULL, 8ull * opt->tensor_count, &opt->norms)) < 0)
         return r;
-    return make_state(opt, NULL, sizeof(struct vkd_metrics_block), &opt->metrics);
+    if ((r = make_state(opt, NULL, sizeof(struct vkd_metrics_block), &opt->metrics)) < 0)
+        return r;
+    if (opt->rule->states[1])
+        opt->states[opt->state_count++] = (struct vkd_optimizer_state) { "bias", {
+            opt->metrics, offsetof(struct vkd_metrics_block, bias), sizeof(((struct vkd_metrics_block *) 0)->bias) } };
+    return VKD_OK;
 }
 
 static vkd_result make_kernels(struct vkd_optimizer *opt)
@@ -402,10 +412,10 @@ void vkd_optimizer_step_values(const vkd_optimizer *opt, uint32_t step, double l
     const struct vkd_optimizer_config *c = &opt->config;
     block->step = step;
     block->lr = (float) lr;
+    for (uint32_t i = 0; i < VKD_LR_GROUPS; i++)
+        block->group_lr[i] = (float) lr;
     block->momentum = (float) c->momentum;
     block->weight_decay = (float) c->weight_decay;
-    block->bias1 = (float) (1 - pow(c->beta1, step + 1.0));
-    block->bias2 = (float) (1 - pow(c->beta2, step + 1.0));
     block->grad_keep = block->micro ? 1 : 0;
     block->grad_scale = (float) (1.0 / c->accumulation);
     block->clip_norm = (float) c->clip_norm;

@@ -78,7 +78,7 @@ struct vkd_optimizer {
     vkd_buffer *chunks, *tensors, *partials, *norms, *metrics;
     vkd_buffer *state[2], *accumulated, *ema;
     vkd_kernel *micro_loss, *accumulate, *chunk_norms, *tensor_norms, *grad_norm, *update[2], *average;
-    struct vkd_optimizer_state states[3];
+    struct vkd_optimizer_state states[4];
     uint32_t state_count;
 };
 

@@ -29,17 +29,24 @@ static void flat(vkd_commands *cmds, vkd_kernel *kernel, const struct vkd_range 
                           (uint32_t[3]) { vkd__div_up(w->quad_count, 4 * VKD_OPTIM_LOCAL), 1, 1 });
 }
 
+static struct vkd_pc_optim constants(const vkd_optimizer *opt)
+{
+    const struct vkd_optimizer_config *c = &opt->config;
+    return (struct vkd_pc_optim) {
+        .beta1 = (float) c->beta1, .beta2 = (float) c->beta2,
+        .rest1 = (float) (1 - c->beta1), .rest2 = (float) (1 - c->beta2),
+        .eps = (float) c->eps, .eta = (float) c->eta, .nesterov = c->nesterov, .clip_lr = c->clip_lr,
+        .count = opt->chunk_count,
+    };
+}
+
 // A kernel over a window of the chunk table.
 static void chunked(const vkd_optimizer *opt, vkd_commands *cmds, vkd_kernel *kernel, const struct vkd_range *ranges,
                     uint32_t range_count, const struct vkd__window *w)
 {
-    const struct vkd_optimizer_config *c = &opt->config;
-    struct vkd_pc_optim pc = {
-        .chunk = w->chunk, .quad = w->quad,
-        .beta1 = (float) c->beta1, .beta2 = (float) c->beta2,
-        .rest1 = (float) (1 - c->beta1), .rest2 = (float) (1 - c->beta2),
-        .eps = (float) c->eps, .eta = (float) c->eta, .nesterov = c->nesterov, .clip_lr = c->clip_lr,
-    };
+    struct vkd_pc_optim pc = constants(opt);
+    pc.chunk = w->chunk;
+    pc.quad = w->quad;
     vkd_commands_dispatch(cmds, kernel, ranges, range_count, &pc, sizeof(pc), (uint32_t[3]) { w->chunk_count, 1, 1 });
 }
 
@@ -61,11 +68,11 @@ static void record_grad_norm(const vkd_optimizer *opt, vkd_commands *cmds, struc
 {
     for (uint32_t i = 0; i < opt->chunked.count; i++) {
         const struct vkd__window *w = &opt->chunked.data[i];
-        struct vkd_range ranges[] = { buffer(opt->chunks), buffer(opt->partials), part(gradients(opt), w),
+        struct vkd_range ranges[] = { buffer(opt->chunks), step, buffer(opt->partials), part(gradients(opt), w),
                                       part(opt->trainable, w) };
-        chunked(opt, cmds, opt->chunk_norms, ranges, opt->rule->norms == VKD__NORMS_GRADIENT ? 4 : 3, w);
+        chunked(opt, cmds, opt->chunk_norms, ranges, opt->rule->norms == VKD__NORMS_GRADIENT ? 5 : 4, w);
     }
-    struct vkd_pc_optim_list pc = { opt->chunk_count };
+    struct vkd_pc_optim pc = constants(opt);
     struct vkd_range ranges[] = { step, buffer(opt->partials), buffer(opt->metrics) };
     vkd_commands_dispatch(cmds, opt->grad_norm, ranges, 3, &pc, sizeof(pc), (uint32_t[3]) { 1, 1, 1 });
 }

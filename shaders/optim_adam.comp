@@ -9,7 +9,6 @@
 #version 450
 #include "optim_window.h"
 
-layout(std430, binding = 1) readonly restrict buffer Step { vkd_step_block now; };
 layout(std430, binding = 2) readonly restrict buffer Metrics { vkd_metrics_block metrics; };
 layout(std430, binding = 3) restrict buffer P { vec4 p[]; };
 layout(std430, binding = 4) readonly restrict buffer G { vec4 g[]; };
@@ -18,11 +17,12 @@ layout(std430, binding = 6) restrict buffer V { vec4 v[]; };
 
 void main()
 {
-    if (metrics.nonfinite != 0u)
-        return;
     vkd_optim_chunk c = this_chunk();
-    float lr = now.lr * c.lr_factor, decay = now.weight_decay * c.decay_factor;
-    float factor = metrics.grad_factor, step_size = lr / now.bias1, inv_bias2 = 1.0 / now.bias2;
+    float lr = rate_of(c);
+    if (metrics.nonfinite != 0u || lr == 0.0)
+        return;
+    float decay = now.weight_decay * c.decay_factor, factor = metrics.grad_factor;
+    float step_size = lr / metrics.bias[2u * c.group], inv_bias2 = 1.0 / metrics.bias[2u * c.group + 1u];
     VKD_FOR_QUADS(i, c) {
         vec4 w = p[i], d = factor * g[i];
 #if DECOUPLED

@@ -1,7 +1,9 @@
 // optim_grad_norm -- one workgroup: the global gradient norm from the chunks' partial sums, the
-// clipping factor of torch.nn.utils.clip_grad_norm_, and whether this step may change anything.
+// clipping factor of torch.nn.utils.clip_grad_norm_, whether this step may change anything, and
+// Adam's bias corrections of the groups that it changes.
 //
 //   norm = grad_scale * sqrt(sum);  factor = grad_scale * min(1, clip_norm / (norm + 1e-6))
+//   1 - b^t = b (1 - b^(t-1)) + (1 - b)       the recursion of the moments, rounded as they are
 #version 450
 #include "step_block.h"
 #include "metrics_block.h"
@@ -9,7 +11,7 @@
 #include "optim_reduce.h"
 
 layout(local_size_x = VKD_OPTIM_LOCAL) in;
-layout(push_constant) uniform Push { vkd_pc_optim_list pc; };
+layout(push_constant) uniform Push { vkd_pc_optim pc; };
 layout(std430, binding = 0) readonly restrict buffer Step { vkd_step_block now; };
 layout(std430, binding = 1) readonly restrict buffer Partials { vec2 partials[]; };
 layout(std430, binding = 2) restrict buffer Metrics { vkd_metrics_block metrics; };
@@ -35,5 +37,12 @@ void main()
         if (metrics.nonfinite_count == 0u)
             metrics.nonfinite_step = now.step;
         metrics.nonfinite_count++;
+        return;
+    }
+    for (uint i = 0u; i < VKD_LR_GROUPS; i++) {
+        if (now.group_lr[i] == 0.0)
+            continue;
+        metrics.bias[2u * i] = pc.beta1 * metrics.bias[2u * i] + pc.rest1;
+        metrics.bias[2u * i + 1u] = pc.beta2 * metrics.bias[2u * i + 1u] + pc.rest2;
     }
 }

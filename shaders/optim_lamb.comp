@@ -8,7 +8,6 @@
 #version 450
 #include "optim_window.h"
 
-layout(std430, binding = 1) readonly restrict buffer Step { vkd_step_block now; };
 layout(std430, binding = 2) readonly restrict buffer Metrics { vkd_metrics_block metrics; };
 #if APPLY
 layout(std430, binding = 3) restrict buffer P { vec4 p[]; };
@@ -32,13 +31,13 @@ vec4 direction(vec4 w, vec4 mean, vec4 square, vec2 bias, float decay)
 
 void main()
 {
-    if (metrics.nonfinite != 0u)
-        return;
     vkd_optim_chunk c = this_chunk();
+    float step_size = rate_of(c);
+    if (metrics.nonfinite != 0u || step_size == 0.0)
+        return;
     float decay = now.weight_decay * c.decay_factor;
-    vec2 bias = vec2(1.0 / now.bias1, 1.0 / now.bias2);
+    vec2 bias = 1.0 / vec2(metrics.bias[2u * c.group], metrics.bias[2u * c.group + 1u]);
 #if APPLY
-    float step_size = now.lr * c.lr_factor;
     vec2 n = norms[c.tensor];
     if (c.adapt != 0u && n.x > 0.0 && n.y > 0.0)
         step_size *= n.y / n.x;

@@ -4,7 +4,6 @@
 #version 450
 #include "optim_window.h"
 
-layout(std430, binding = 1) readonly restrict buffer Step { vkd_step_block now; };
 layout(std430, binding = 2) readonly restrict buffer Metrics { vkd_metrics_block metrics; };
 layout(std430, binding = 3) restrict buffer P { vec4 p[]; };
 layout(std430, binding = 4) readonly restrict buffer G { vec4 g[]; };
@@ -12,10 +11,11 @@ layout(std430, binding = 5) restrict buffer M { vec4 m[]; };
 
 void main()
 {
-    if (metrics.nonfinite != 0u)
-        return;
     vkd_optim_chunk c = this_chunk();
-    float lr = now.lr * c.lr_factor, decay = now.weight_decay * c.decay_factor;
+    float lr = rate_of(c);
+    if (metrics.nonfinite != 0u || lr == 0.0)
+        return;
+    float decay = now.weight_decay * c.decay_factor;
     float factor = metrics.grad_factor, momentum = now.momentum;
     VKD_FOR_QUADS(i, c) {
         vec4 w = p[i];

@@ -10,6 +10,7 @@
 struct vkd_optim_chunk {
     u32 quad, quad_count;   // where it lies in the flat buffers
     u32 tensor;
+    u32 group;              // its learning rate: vkd_step_block.group_lr
     u32 adapt;              // 1: LARS and LAMB scale its step by norms
     f32 lr_factor, decay_factor;
 };

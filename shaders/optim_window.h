@@ -9,6 +9,7 @@
 layout(local_size_x = VKD_OPTIM_LOCAL) in;
 layout(push_constant) uniform Push { vkd_pc_optim pc; };
 layout(std430, binding = 0) readonly restrict buffer Chunks { vkd_optim_chunk chunks[]; };
+layout(std430, binding = 1) readonly restrict buffer Step { vkd_step_block now; };
 
 // The chunk of this workgroup, with `quad` counted from the start of the bound ranges.
 vkd_optim_chunk this_chunk()
@@ -16,6 +17,12 @@ vkd_optim_chunk this_chunk()
     vkd_optim_chunk c = chunks[pc.chunk + gl_WorkGroupID.x];
     c.quad -= pc.quad;
     return c;
+}
+
+// The learning rate of a chunk; 0 where nothing of it may be touched in this step.
+float rate_of(vkd_optim_chunk c)
+{
+    return now.group_lr[c.group] * c.lr_factor;
 }
 
 // Visits the quads of chunk `c` that belong to this invocation.

@@ -3,7 +3,7 @@
 #define VKD_PC_OPTIM_H
 #include "shared.h"
 
-// Kernels that work on a window of the chunk table: one workgroup per chunk.
+// Kernels that work on a window of the chunk table, one workgroup per chunk; and optim_grad_norm.
 struct vkd_pc_optim {
     u32 chunk;          // first chunk of the window
     u32 quad;           // flat quad where the bound ranges begin
@@ -13,6 +13,7 @@ struct vkd_pc_optim {
     f32 eta;            // LARS: trust coefficient
     u32 nesterov;
     u32 clip_lr;        // LARS: q = min(q / lr, 1)
+    u32 count;          // chunks of the whole table
 };
 VKD_PC_CHECK(vkd_pc_optim)
 

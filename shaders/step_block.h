@@ -16,20 +16,20 @@ struct vkd_step_block {
     u32 micro;              // micro-batch within the step
     u32 epoch;
     u32 image_count;        // valid images in the batch (evaluation's last batch is short)
-    f32 lr;                 // of group 0
+    f32 lr;                 // of group 0, for logs: kernels read group_lr
     f32 momentum;
     f32 weight_decay;
-    f32 bias1, bias2;       // Adam, LAMB: 1 - beta^t
     f32 grad_keep;          // accumulation: 0 on the first micro-batch, else 1
     f32 grad_scale;         // what an accumulated gradient is multiplied by before use
     f32 clip_norm;          // gradient norm limit; 0 for none
     f32 ema_decay;
     f32 injection;          // a(t) of label injection
-    f32 group_lr[VKD_LR_GROUPS];    // learning rates of parameter groups; 0 freezes a group for this step
+    f32 group_lr[VKD_LR_GROUPS];    // learning rates of parameter groups; 0 freezes a group for this step:
+                            // its values, states and gradients are not looked at, which may be stale or NaN
     f32 weights[4];         // of the terms of the loss: VKD_WEIGHT_*
     f32 teacher_decay;      // teacher = teacher_decay * teacher + (1 - teacher_decay) * student
     u32 queue_row;          // where a queue takes its next rows: images queued so far, not yet wrapped
     u32 queue_on;           // 1: the loss uses the queue
-    u32 reserved[1];
+    u32 reserved[3];
 };
 #endif

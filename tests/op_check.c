@@ -12,7 +12,7 @@
 
 static const struct vkd_step_block step_block = {
     .seed = { 0x01234567u, 0x89abcdefu }, .step = 3, .micro = 1, .epoch = 2, .image_count = 2,
-    .lr = 0.1f, .momentum = 0.9f, .weight_decay = 1e-4f, .bias1 = 0.5f, .bias2 = 0.25f,
+    .lr = 0.1f, .momentum = 0.9f, .weight_decay = 1e-4f,
     .grad_keep = 1, .grad_scale = 1, .injection = 0.5f, .weights = { 0.75f, -1.5f, 2, 0 }, .queue_row = 21, .queue_on = 1,
 };
 

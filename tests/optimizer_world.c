@@ -102,6 +102,8 @@ struct vkd_metrics_block world_update(struct world *w, double lr)
     struct vkd_metrics_block metrics;
     struct vkd_range range = vkd_optimizer_metrics(w->opt);
     vkd_optimizer_step_values(w->opt, w->done++, lr, &block);
+    for (uint32_t i = 0; w->rates && i < VKD_LR_GROUPS; i++)
+        block.group_lr[i] = (float) w->rates[i];
     submit(w, w->update, &block);
     OK(vkd_buffer_read(w->dev, range.buffer, range.ofs, &metrics, sizeof(metrics)));
     return metrics;
@@ -132,7 +134,7 @@ void mirror_open(struct mirror *m, const float *values, uint64_t count)
         *all[i] = calloc(count, sizeof(double));
     for (uint64_t i = 0; i < count; i++)
         m->p[i] = m->start[i] = (double) values[i];
-    m->t = 0;
+    memset(m->t, 0, sizeof(m->t));
 }
 
 void mirror_close(struct mirror *m)
@@ -145,7 +147,7 @@ void mirror_close(struct mirror *m)
 
 static struct vkd_optimizer_group factors(const struct vkd_optimizer_config *c, const struct vkd_param_info *p)
 {
-    struct vkd_optimizer_group g = { "", 1, 1 };
+    struct vkd_optimizer_group g = { .prefix = "", .lr = 1, .decay = 1 };
     for (uint32_t i = 0; i < c->group_count; i++)
         if (!strncmp(p->name, c->groups[i].prefix, strlen(c->groups[i].prefix)))
             g = c->groups[i];
@@ -154,9 +156,11 @@ static struct vkd_optimizer_group factors(const struct vkd_optimizer_config *c, 
     return g;
 }
 
-static bool trained(const struct vkd_optimizer_config *c, const struct vkd_param_info *p)
+// The learning rate of a tensor in this step; 0: it stays as it is.
+static double rate(const struct world *w, const struct vkd_optimizer_config *c, uint32_t tensor, double lr)
 {
-    return !p->state && factors(c, p).lr > 0;
+    struct vkd_optimizer_group g = factors(c, &w->infos[tensor]);
+    return w->infos[tensor].state ? 0 : (double) g.lr * (w->rates ? w->rates[g.schedule] : lr);
 }
 
 double mirror_step(struct mirror *m, const struct world *w, const struct vkd_optimizer_config *c, double lr,
@@ -164,21 +168,20 @@ double mirror_step(struct mirror *m, const struct world *w, const struct vkd_opt
 {
     double squared = 0;
     for (uint32_t t = 0; t < w->tensor_count; t++)
-        for (uint64_t i = 0; trained(c, &w->infos[t]) && i < w->infos[t].numel; i++)
+        for (uint64_t i = 0; rate(w, c, t, lr) > 0 && i < w->infos[t].numel; i++)
             squared += pow((double) g[w->infos[t].ofs + i], 2);
     double norm = sqrt(squared), factor = c->clip_norm > 0 ? fmin(1, c->clip_norm / (norm + 1e-6)) : 1;
 
-    m->t++;
     for (uint32_t t = 0; t < w->tensor_count; t++) {
         const struct vkd_param_info *p = &w->infos[t];
         struct vkd_optimizer_group group = factors(c, p);
-        if (!trained(c, p))
+        if (rate(w, c, t, lr) == 0)
             continue;
         double *scaled = malloc(p->numel * sizeof(*scaled));
         for (uint64_t i = 0; i < p->numel; i++)
             scaled[i] = factor * (double) g[p->ofs + i];
         vkd__optimizer_find(c->name)->ref(&(struct vkd__optimizer_ref) {
-            .config = c, .t = m->t, .lr = lr * (double) group.lr,
+            .config = c, .t = ++m->t[t], .lr = rate(w, c, t, lr),
             .weight_decay = c->weight_decay * (double) group.decay, .adapt = p->rank != 1, .count = p->numel,
             .p = m->p + p->ofs, .state = { m->state[0] + p->ofs, m->state[1] + p->ofs }, .g = scaled,
         });

@@ -25,6 +25,7 @@ struct world {
     vkd_optimizer *opt;
     vkd_commands *micro, *update;
     uint32_t done;
+    const double *rates;            // learning rates of the groups; NULL: all as the step says
 };
 
 // Lays the tensors out as vkd_params does and makes the optimiser. Check's assertions stand inside.
@@ -46,7 +47,7 @@ uint64_t world_snapshot(struct world *w, float *data, uint64_t capacity);
 // The same values in double, advanced by the optimisers' references.
 struct mirror {
     double *p, *state[2], *start;
-    uint64_t t;
+    uint64_t t[WORLD_MAX];          // steps that changed each tensor
 };
 void mirror_open(struct mirror *m, const float *values, uint64_t count);
 void mirror_close(struct mirror *m);

@@ -88,14 +88,19 @@ static void golden_config(const json_t *c, struct vkd_optimizer_config *config)
     ck_assert_uint_eq(used, json_object_size(options));
 }
 
+// The groups of the recorded cases that have some: tensor i is in group groups[i] of the file.
+enum { GOLDEN = 5 };
+static const char *const golden_names[GOLDEN] = { "a", "b", "c", "d", "e" };
+static struct vkd_optimizer_group golden_groups[GOLDEN];
+
 static void golden_world(struct world *w, struct world_tensor tensors[WORLD_MAX])
 {
     const json_t *start = json_object_get(golden, "start"), *ranks = json_object_get(golden, "ranks");
     uint32_t count = (uint32_t) json_array_size(start);
-    ck_assert_uint_le(count, WORLD_MAX);
+    ck_assert_uint_eq(count, GOLDEN);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t rank = (uint32_t) json_integer_value(json_array_get(ranks, i));
-        tensors[i] = (struct world_tensor) { "x", (uint32_t) json_array_size(json_array_get(start, i)), rank,
+        tensors[i] = (struct world_tensor) { golden_names[i], (uint32_t) json_array_size(json_array_get(start, i)), rank,
                                              rank == 1, false };
     }
     world_open(w, dev, tensors, count);
@@ -135,8 +140,16 @@ START_TEST(recorded)
     struct world w;
     struct mirror m;
     const json_t *one = json_array_get(json_object_get(golden, "cases"), (size_t) _i);
+    const json_t *all_rates = json_object_get(one, "rates"), *group_of = json_object_get(golden, "groups");
     golden_config(one, &config);
     golden_world(&w, tensors);
+    for (uint32_t i = 0; i < GOLDEN; i++)
+        golden_groups[i] = (struct vkd_optimizer_group) { golden_names[i], 1, 1,
+                                                          (uint32_t) json_integer_value(json_array_get(group_of, i)) };
+    config.groups = golden_groups;
+    config.group_count = all_rates ? GOLDEN : 0;
+    double rates[VKD_LR_GROUPS] = { 0 };
+    w.rates = all_rates ? rates : NULL;
     float *data = malloc(w.total * sizeof(*data)), *g = malloc(w.total * sizeof(*g));
     golden_scatter(&w, json_object_get(golden, "start"), data);
     world_write(&w, w.values, data, w.total);
@@ -146,6 +159,12 @@ START_TEST(recorded)
     for (uint32_t t = 0; t < 5; t++) {
         double lr = json_number_value(json_array_get(json_object_get(golden, "lrs"), t));
         golden_scatter(&w, json_array_get(json_object_get(golden, "grads"), t), g);
+        for (uint32_t i = 0; all_rates && i < GOLDEN; i++) {
+            double rate = json_number_value(json_array_get(json_array_get(all_rates, t), i));
+            rates[golden_groups[i].schedule] = rate;
+            for (uint64_t k = 0; rate == 0 && k < w.infos[i].numel; k++)
+                g[w.infos[i].ofs + k] = NAN;
+        }
         mirror_step(&m, &w, &config, lr, g);
         world_micro(&w, 0, g, 0);
         struct vkd_metrics_block metrics = world_update(&w, lr);
@@ -188,7 +207,7 @@ static const struct world_tensor odd[] = {
 enum { ODD = sizeof(odd) / sizeof(odd[0]), ZERO = 3, STILL = 4, FROZEN = 6 };
 
 static const struct vkd_optimizer_group groups[] = {
-    { "head.", 0.25f, 1 }, { "past", 1, 2 }, { "frozen", 0, 1 }, { "frozen.bias", 1, 1 },
+    { "head.", 0.25f, 1, 0 }, { "past", 1, 2, 0 }, { "frozen", 0, 1, 0 }, { "frozen.bias", 1, 1, 0 },
 };
 
 static void odd_config(uint32_t index, struct vkd_optimizer_config *c)
@@ -468,12 +487,14 @@ START_TEST(bad_configs)
     ck_assert(!memcmp(&c, &untouched, sizeof(c)));
     ck_assert_ptr_null(vkd_optimizer_name(5));
 
-    const struct vkd_optimizer_group negative = { "x", -1, 1 }, all = { "", 0, 1 };
+    const struct vkd_optimizer_group negative = { "x", -1, 1, 0 }, all = { "", 0, 1, 0 },
+                                     beyond = { "x", 1, 1, VKD_LR_GROUPS };
     const struct vkd_optimizer_config bad[] = {
         { .name = "none" }, { .name = NULL }, { .name = "sgd", .momentum = 1 }, { .name = "sgd", .momentum = NAN },
         { .name = "sgd", .weight_decay = -1 }, { .name = "sgd", .clip_norm = INFINITY },
         { .name = "sgd", .ema_decay = 1 }, { .name = "adam", .eps = 0 }, { .name = "adam", .eps = 1e-8, .beta2 = 1 },
         { .name = "lars", .eps = 1e-8, .eta = 0 }, { .name = "sgd", .groups = &negative, .group_count = 1 },
+        { .name = "sgd", .groups = &beyond, .group_count = 1 },
         { .name = "sgd", .groups = &all, .group_count = 1 },        // nothing left to train
     };
     world_open(&w, dev, odd, ODD);
@@ -517,11 +538,12 @@ START_TEST(parameters_of_a_graph)
     config.ema_decay = 0.5;
     OK(vkd_optimizer_create(dev, params, &config, &opt));
     const struct vkd_optimizer_state *states = vkd_optimizer_states(opt, &count);
-    ck_assert_uint_eq(count, 3);
+    ck_assert_uint_eq(count, 4);
     ck_assert_str_eq(states[0].name, "exp_avg");
     ck_assert_str_eq(states[1].name, "exp_avg_sq");
     ck_assert_str_eq(states[2].name, "ema");
     ck_assert_uint_eq(states[2].range.size, vkd_params_values(params).size);
+    ck_assert_str_eq(states[3].name, "bias");
 
     // Gradients are zero: one step with lr 1 halves what decays and leaves norms alone.
     uint32_t weight = (uint32_t) vkd_params_find(params, "conv.weight");

@@ -132,6 +132,23 @@ static const struct {
     { BASE, "model=3", { "--set model=3: ", "model: expected keys", "'3'" } },
 };
 
+START_TEST(rates_follow_the_batch)
+{
+    struct vkd_recipe r;
+    vkd_recipe_default(&r);
+    r.optimizer.lr = 0.4f;
+    r.batch = 64;
+    vkd_recipe_resolve(&r);
+    ck_assert_float_eq(r.optimizer.lr, 0.4f);
+    r.optimizer.base_batch = 256;
+    for (int i = 0; i < 2; i++) {           // what is resolved stays as it is
+        vkd_recipe_resolve(&r);
+        ck_assert_float_eq(r.optimizer.lr, 0.1f);
+        ck_assert_uint_eq(r.optimizer.base_batch, 0);
+    }
+}
+END_TEST
+
 START_TEST(mistakes_are_named)
 {
     const char *set = wrong[_i].set;
@@ -160,6 +177,7 @@ int main(void)
     tcase_add_test(t, found_by_name);
     tcase_add_test(t, values);
     tcase_add_test(t, overrides);
+    tcase_add_test(t, rates_follow_the_batch);
     tcase_add_loop_test(t, mistakes_are_named, 0, sizeof wrong / sizeof wrong[0]);
     tcase_add_test(t, missing_recipes_get_a_suggestion);
     Suite *s = suite_create("recipe");

@@ -1,12 +1,15 @@
-// lars.c -- LARS (You, Gitman, Ginsburg 2017) in the form of lightly and solo-learn:
+// lars.c -- LARS (You, Gitman, Ginsburg 2017). Papers rarely say which of three variants they used; this one is
+// that of lightly and solo-learn, where the trust ratio scales gradient and weight decay before they join the momentum:
 //
 //   q = eta |p| / (|g| + wd |p| + eps)      (clip_lr: q = min(q / lr, 1))
 //   d = q (g + wd p)
 //   m = momentum m + d;  p -= lr (nesterov ? d + momentum m : m)
 //
 // Norms are per tensor. A tensor with |p| = 0 or |g| = 0 takes d = g. A 1-d parameter takes
-// d = g + wd p, its wd being 0 unless decay_norm_bias is set. (A third form, FAIR's, has
-// q = eta |p| / |g + wd p|; papers rarely say which they used.)
+// d = g + wd p, its wd being 0 unless decay_norm_bias is set (it is not in lightly and solo-learn).
+//
+// Not this: the paper's, where the rate is inside the momentum, m = momentum m + lr q (g + wd p), p -= m, which
+// differs when lr changes; and FAIR's (Barlow Twins, VICReg, MoCo v3), where q = eta |p| / |g + wd p|.
 #include "../optimizer.h"
 
 #include <math.h>

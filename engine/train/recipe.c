@@ -54,6 +54,10 @@ static void resolve_optimizer(struct vkd_recipe *r)
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
         if (*left[i] < 0)
             *left[i] = values[i];
+    double scale = r->optimizer.base_batch ? (double) r->batch / r->optimizer.base_batch : 1;
+    r->optimizer.lr = (float) (scale * (double) r->optimizer.lr);
+    r->injection.lr = (float) (scale * (double) r->injection.lr);      // negative stays negative
+    r->optimizer.base_batch = 0;
 }
 
 static void resolve_ssl(struct vkd_recipe *r)

@@ -207,6 +207,7 @@ static vkd_result open_optimizer(struct vkd__run *run)
     c.beta2 = re->optimizer.beta2;
     c.eps = re->optimizer.eps;
     c.eta = re->optimizer.eta;
+    c.clip_lr = re->optimizer.clip_lr;
     c.clip_norm = re->optimizer.clip_norm;
     c.accumulation = re->accumulate;
     c.ema_decay = re->ema;

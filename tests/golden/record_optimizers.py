@@ -21,59 +21,79 @@ for step in GRADS:
     step[4][:] = 0
 LRS = [0.1 * (1 - 0.1 * t) for t in range(STEPS)]
 
+# Cases with groups: each tensor's, the rate of each group, and what is frozen: as if it had no gradient.
+GROUPS = [2, 1, 0, 2, 1]
+GROUP_RATES = [1, 0.3, 2]
+
+
+def rate(t, i, groups):
+    """The learning rate of tensor i in step t; 0: frozen."""
+    if not groups:
+        return LRS[t]
+    return 0.0 if GROUPS[i] == 2 and t in (1, 2) else LRS[t] * GROUP_RATES[GROUPS[i]]
+
 
 def rounded(arrays):
     return [[float("%.12g" % x) for x in np.asarray(a, np.float64).ravel()] for a in arrays]
 
 
-def by_torch(kind, exclude=False, clip=0.0, **options):
+def by_torch(kind, exclude=False, clip=0.0, groups=False, **options):
     params = [torch.nn.Parameter(torch.tensor(p, dtype=torch.float64)) for p in START]
-    groups = [{"params": [p for p in params if p.ndim > 1]}, {"params": [p for p in params if p.ndim == 1]}]
-    if exclude:
-        groups[1]["weight_decay"] = 0.0
-    optimizer = getattr(torch.optim, kind)(groups, lr=LRS[0], **options)
+    param_groups = [{"params": [p]} for p in params]
+    for group in param_groups:
+        if exclude and group["params"][0].ndim == 1:
+            group["weight_decay"] = 0.0
+    optimizer = getattr(torch.optim, kind)(param_groups, lr=LRS[0], **options)
     after, norms = {}, []
     for t in range(STEPS):
-        for p, g in zip(params, GRADS[t]):
-            p.grad = torch.tensor(g, dtype=torch.float64)
+        for i, (p, g) in enumerate(zip(params, GRADS[t])):
+            p.grad = torch.tensor(g, dtype=torch.float64) if rate(t, i, groups) else None
         norms.append(float(torch.nn.utils.clip_grad_norm_(params, clip if clip else 1e30)))
-        for group in optimizer.param_groups:
-            group["lr"] = LRS[t]
+        for i, group in enumerate(optimizer.param_groups):
+            group["lr"] = rate(t, i, groups)
         optimizer.step()
         after[t + 1] = [p.detach().numpy().copy() for p in params]
     return after, norms
 
 
-def lars(momentum=0.9, nesterov=False, weight_decay=0.0, eta=0.02, eps=1e-8, clip_lr=False):
+def lars(momentum=0.9, nesterov=False, weight_decay=0.0, eta=0.02, eps=1e-8, clip_lr=False, groups=False):
     params = [p.astype(np.float64) for p in START]
     buffers = [np.zeros_like(p) for p in params]
     after = {}
     for t in range(STEPS):
-        for p, g32, m in zip(params, GRADS[t], buffers):
+        for i, (p, g32, m) in enumerate(zip(params, GRADS[t], buffers)):
+            lr = rate(t, i, groups)
+            if not lr:
+                continue
             d = g32.astype(np.float64)
             p_norm, g_norm = np.linalg.norm(p), np.linalg.norm(d)
             if p.ndim != 1 and p_norm != 0 and g_norm != 0:
                 q = eta * p_norm / (g_norm + weight_decay * p_norm + eps)
                 if clip_lr:
-                    q = min(q / LRS[t], 1)
+                    q = min(q / lr, 1)
                 d = (d + weight_decay * p) * q
             m[...] = momentum * m + d
-            p -= LRS[t] * (d + momentum * m if nesterov else m)
+            p -= lr * (d + momentum * m if nesterov else m)
         after[t + 1] = [p.copy() for p in params]
     return after, None
 
 
-def lamb(beta1=0.9, beta2=0.999, eps=1e-6, weight_decay=0.01):
+def lamb(beta1=0.9, beta2=0.999, eps=1e-6, weight_decay=0.01, groups=False):
     params = [p.astype(np.float64) for p in START]
     means = [np.zeros_like(p) for p in params]
     squares = [np.zeros_like(p) for p in params]
+    done = [0] * len(params)
     after = {}
     for t in range(STEPS):
-        for p, g32, m, v in zip(params, GRADS[t], means, squares):
+        for i, (p, g32, m, v) in enumerate(zip(params, GRADS[t], means, squares)):
+            lr = rate(t, i, groups)
+            if not lr:
+                continue
+            done[i] += 1
             g = g32.astype(np.float64)
             m[...] = beta1 * m + (1 - beta1) * g
             v[...] = beta2 * v + (1 - beta2) * g ** 2
-            mean, square = m / (1 - beta1 ** (t + 1)), v / (1 - beta2 ** (t + 1))
+            mean, square = m / (1 - beta1 ** done[i]), v / (1 - beta2 ** done[i])
             r = mean / (np.sqrt(square) + eps)
             ratio = 1.0
             if p.ndim != 1:
@@ -81,7 +101,7 @@ def lamb(beta1=0.9, beta2=0.999, eps=1e-6, weight_decay=0.01):
                 p_norm, r_norm = np.linalg.norm(p), np.linalg.norm(r)
                 if p_norm > 0 and r_norm > 0:
                     ratio = p_norm / r_norm
-            p -= LRS[t] * ratio * r
+            p -= lr * ratio * r
         after[t + 1] = [p.copy() for p in params]
     return after, None
 
@@ -107,6 +127,11 @@ CASES = [
     ("lars", lars, {}, {"weight_decay": 1e-2, "nesterov": True, "clip_lr": True, "eta": 0.2}),
     ("lamb", lamb, {}, {}),
     ("lamb", lamb, {}, {"weight_decay": 0.1, "beta1": 0.8, "beta2": 0.99}),
+    ("sgd", by_torch, {"kind": "SGD", "groups": True, "clip": 1.5}, {"momentum": 0.9, "weight_decay": 0.05}),
+    ("adam", by_torch, {"kind": "Adam", "groups": True}, {"weight_decay": 0.1}),
+    ("adamw", by_torch, {"kind": "AdamW", "groups": True}, {"weight_decay": 0.1}),
+    ("lars", lars, {"groups": True}, {"weight_decay": 1e-2, "clip_lr": True, "eta": 0.2}),
+    ("lamb", lamb, {"groups": True}, {"weight_decay": 0.1}),
 ]
 
 
@@ -141,6 +166,8 @@ def main():
         if "clip" in how:
             config["clip_norm"] = how["clip"]
         case = {"name": name, "config": config, "after1": rounded(after[1]), "after5": rounded(after[5])}
+        if how.get("groups"):
+            case["rates"] = [[rate(t, i, True) for i in range(len(SHAPES))] for t in range(STEPS)]
         if norms:
             case["grad_norm"] = [float("%.12g" % n) for n in norms]
         if not cases:
@@ -153,6 +180,7 @@ def main():
         "start": [p.astype(np.float64).ravel().tolist() for p in START],
         "grads": [[g.astype(np.float64).ravel().tolist() for g in step] for step in GRADS],
         "lrs": LRS,
+        "groups": GROUPS,
         "cases": cases,
         "schedules": schedules(),
     }

@@ -15,11 +15,15 @@ struct vkd_metrics_block;   // shaders/metrics_block.h
 
 typedef struct vkd_optimizer vkd_optimizer;
 
-// Other factors for the parameters whose name begins with `prefix`; the last match wins.
+// Other learning rates and factors for the parameters whose name begins with `prefix`; the last match
+// wins. A rate of 0 in the step block, unlike a factor of 0, holds for one step: the parameters and
+// their states stay as they are, their gradients are not read, which may be stale or NaN, and take no
+// part in the norm; what follows is as if the step had not been (PyTorch with grad None).
 struct vkd_optimizer_group {
     const char *prefix;
     float lr;           // times the learning rate; 0 freezes: no update, no part in the gradient norm
     float decay;        // times the weight decay
+    uint32_t schedule;  // which of vkd_step_block.group_lr; below VKD_LR_GROUPS
 };
 
 // Fields that an optimiser does not read are ignored. Begin with vkd_optimizer_defaults.
@@ -78,16 +82,17 @@ void vkd_optimizer_record_micro(vkd_optimizer *opt, vkd_commands *cmds, struct v
 void vkd_optimizer_record(vkd_optimizer *opt, vkd_commands *cmds, struct vkd_range step);
 
 // Fills what the optimiser reads from the step block, for the step after `step` done ones: step,
-// lr, momentum, weight_decay, bias1, bias2, grad_keep (from block->micro), grad_scale, clip_norm,
-// ema_decay. Other fields are left alone.
+// lr and all of group_lr (`lr`: overwrite those of other groups afterwards), momentum, weight_decay,
+// grad_keep (from block->micro), grad_scale, clip_norm, ema_decay. Other fields are left alone.
 void vkd_optimizer_step_values(const vkd_optimizer *opt, uint32_t step, double lr, struct vkd_step_block *block);
 
 // The metrics block: a DEVICE range of sizeof(struct vkd_metrics_block).
 struct vkd_range vkd_optimizer_metrics(const vkd_optimizer *opt);
 
 // What a checkpoint keeps besides the values: flat ranges in the layout of the trainable values
-// ("momentum"; "exp_avg", "exp_avg_sq") or of all values ("ema"). There are *count; the array is
-// the optimiser's. Resuming needs these, the values and the step number, nothing else.
+// ("momentum"; "exp_avg", "exp_avg_sq") or of all values ("ema"), and the bias corrections of each group
+// ("bias"). There are *count; the array is the optimiser's. Resuming needs these, the values and the
+// step number, nothing else.
 struct vkd_optimizer_state {
     const char *name;
     struct vkd_range range;

@@ -56,7 +56,8 @@ struct vkd_recipe {
         bool nesterov, decay_norm_bias;
         float clip_norm;            // 0: none
         bool clip_lr;               // LARS: never a longer step than SGD's
-        uint32_t base_batch;        // lr is for this batch and scaled linearly to the run's; 0: lr as it is
+        uint32_t base_batch;        // lr and injection.lr are for this batch and scaled linearly to the run's; 0: they
+                                    // are as they are
     } optimizer;
     struct {
         const char *name;           // "constant", "step", "cosine"
@@ -122,8 +123,9 @@ struct vkd_recipe {
 // Fills `r` with the defaults that a recipe's keys override.
 void vkd_recipe_default(struct vkd_recipe *r);
 
-// Replaces what is left to the optimiser (negative numbers) by its own values. vkd_train does this
-// to a copy; run.json has the result.
+// Replaces what is left to the optimiser (negative numbers) by its own values, and optimizer.lr and
+// injection.lr by those of the batch: lr * batch / base_batch, base_batch then being 0, so that resolving twice is resolving
+// once. vkd_train does this to a copy; run.json has the result, and a resumed run compares results.
 void vkd_recipe_resolve(struct vkd_recipe *r);
 
 // Checks everything that can be known without data or device: names (with the nearest one),
