@@ -153,7 +153,7 @@ void vkd_scope_end(vkd_graph *g)
 {
     if (!g->in_scope)
         vkd_graph_fail(g, "a scope is ended that was not begun");
-    g->scope = (struct vkd_scope) { NULL };
+    g->scope = (struct vkd_scope) { 0 };
     g->in_scope = false;
 }
 

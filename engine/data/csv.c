@@ -222,15 +222,13 @@ static vkd_result add_label(struct reader *r, const struct field *field, char *t
     struct mention m = { .row = r->csv.row_count - 1, .line = field->line, .yes = *text != '?' };
     m.column = field->column + field->quoted + (uint32_t)(text - field->text);
     if (text == end)
-        return bad(r, m.line, m.column, "an empty label: expected names with '|' between them");
+        return bad(r, m.line, m.column, "an empty label: expected names with ';' or '|' between them");
     for (const char *p = text; p < end; p++) {
-        if (*p == ';')
-            return bad(r, m.line, m.column + (uint32_t)(p - text), "found ';' in a label: labels are separated by '|'");
         if ((uint8_t)*p < ' ' || *p == 127)
             return bad(r, m.line, m.column + (uint32_t)(p - text), "found a control character (0x%02x) in a label", *p);
     }
     if (end - text > VKD__CSV_LABEL_MAX)
-        return bad(r, m.line, m.column, "a label of %u bytes, expected at most %d; labels are separated by '|'",
+        return bad(r, m.line, m.column, "a label of %u bytes, expected at most %d; labels are separated by ';' or '|'",
                    (unsigned)(end - text), VKD__CSV_LABEL_MAX);
     *end = 0;
     for (text += !m.yes; *text == ' ' || *text == '\t';)
@@ -250,7 +248,7 @@ static vkd_result add_labels(struct reader *r, const struct field *field)
     if (!text[strspn(text, " \t")])
         return VKD_OK;
     for (;;) {
-        char *end = text + strcspn(text, "|");
+        char *end = text + strcspn(text, ";|");
         const bool more = *end;
         vkd_result result = add_label(r, field, text, end);
         if (result != VKD_OK || !more)
@@ -342,7 +340,7 @@ static vkd_result collect_names(struct reader *r)
     r->csv.names = names;
     r->csv.name_count = kept;
     if (kept > VKD__CSV_CLASS_MAX)
-        return bad(r, 1, 1, "%u different labels, expected at most %d; labels are separated by '|'", kept,
+        return bad(r, 1, 1, "%u different labels, expected at most %d; labels are separated by ';' or '|'", kept,
                    VKD__CSV_CLASS_MAX);
     return VKD_OK;
 }

@@ -4,8 +4,8 @@
 // inside is doubled. Lines end in LF or CRLF; empty ones are skipped, and so is a byte order mark. The first
 // line names the columns: path and labels must be there, split and group may be, in any order.
 //
-// Labels are separated by '|', with blanks around them ignored; none is an image that shows no class. '?name' is a class
-// of which nothing is known for this image, and '?' alone says so of every class that is not named.
+// Labels are separated by ';' or '|', with blanks around them ignored; none is an image that shows no class. '?name' is a
+// class of which nothing is known for this image, and '?' alone says so of every class that is not named.
 #ifndef VKD_DATA_CSV_H
 #define VKD_DATA_CSV_H
 
