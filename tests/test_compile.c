@@ -75,7 +75,8 @@ START_TEST(small_blocks_are_not_crossed)
     struct vkd_caps small = caps;
     struct vkd_compiled c;
     small.allocation_max = 3 << 20;
-    ck_assert_int_eq(vkd__compile(&small, NULL, g, &(struct vkd_program_params) { .training = true, .backward = true }, &c), VKD_OK);
+    ck_assert_int_eq(vkd__compile(&small, NULL, g, &(struct vkd_program_params) { .training = true, .backward = true },
+                                  &c), VKD_OK);
     ck_assert_uint_gt(c.memory.arena, small.allocation_max);
     check_disjoint(&c);
     vkd__compiled_finish(&c);

@@ -130,7 +130,8 @@ static void build(struct golden_case *c)
     }
     ck_assert_msg(!vkd_graph_error(c->g), "%s: %s", c->name, vkd_graph_error(c->g));
     ck_assert_int_eq(vkd_params_create(dev, c->g, true, &c->params), VKD_OK);
-    ck_assert_int_eq(vkd_program_create(dev, c->g, c->params, &(struct vkd_program_params) { .training = c->training, .backward = true },
+    ck_assert_int_eq(vkd_program_create(dev, c->g, c->params,
+                                        &(struct vkd_program_params) { .training = c->training, .backward = true },
                                         &c->program), VKD_OK);
 }
 

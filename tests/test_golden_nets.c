@@ -88,7 +88,8 @@ static void make(struct net *n)
     n->graph = make_graph(&n->spec, true);
     n->eval_graph = make_graph(&n->spec, false);
     ck_assert_int_eq(vkd_params_create(dev, n->graph, true, &n->params), VKD_OK);
-    ck_assert_int_eq(vkd_program_create(dev, n->graph, n->params, &(struct vkd_program_params) { .training = true, .backward = true },
+    ck_assert_int_eq(vkd_program_create(dev, n->graph, n->params,
+                                        &(struct vkd_program_params) { .training = true, .backward = true },
                                         &n->program), VKD_OK);
     ck_assert_int_eq(vkd_program_create(dev, n->eval_graph, n->params, &(struct vkd_program_params) { .training = false },
                                         &n->eval_program), VKD_OK);

@@ -35,7 +35,8 @@ static void start(struct session *s)
     ck_assert_msg(!vkd_graph_error(s->g), "%s", vkd_graph_error(s->g));
     ck_assert_int_eq(vkd_params_create(dev, s->g, true, &s->params), VKD_OK);
     ck_assert_int_eq(vkd_params_init(s->params, 7), VKD_OK);
-    ck_assert_int_eq(vkd_program_create(dev, s->g, s->params, &(struct vkd_program_params) { .training = true, .backward = true }, &s->program), VKD_OK);
+    ck_assert_int_eq(vkd_program_create(dev, s->g, s->params, &(struct vkd_program_params) { .training = true, .backward = true },
+                                        &s->program), VKD_OK);
     for (int n = 0; n < N; n++)
         for (int c = 0; c < C; c++)
             x[n * 8 + c] = (float) sin(n * C + c + 1);
