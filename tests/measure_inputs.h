@@ -18,7 +18,8 @@ static inline const char *measure_name(const char *a, const char *b)
 }
 
 // matrix() of the script; free the data with matrix_free().
-static inline struct vkd_matrix matrix_make(const char *name, const char *suffix, const char *kind, uint32_t n, uint32_t d)
+static inline struct vkd_matrix matrix_make(const char *name, const char *suffix, const char *kind, uint32_t n,
+                                            uint32_t d)
 {
     char full[96], v_name[128], w_name[128];
     snprintf(full, sizeof(full), "%s%s", name, suffix);

@@ -27,7 +27,7 @@ START_TEST(recorded_features)
         double *values = malloc(count * sizeof(*values)), out;
 
         check_case(c, "vendi", spectrum_of(&z, VKD_SPECTRUM_UNIT_ROWS, values, vkd_spectrum_eigen_rank));
-        ck_assert_int_eq(vkd_spectrum(&z, VKD_SPECTRUM_CENTRED, &test_log, values), VKD_OK);
+        check_case(c, "alpha", spectrum_of(&z, VKD_SPECTRUM_CENTRED, values, vkd_spectrum_alpha));
         compare_spectrum(c, "centred", values, count);
         check_case(c, "effective_rank", spectrum_of(&z, VKD_SPECTRUM_PLAIN, values, vkd_spectrum_effective_rank));
         compare_spectrum(c, "spectrum", values, count);
@@ -36,6 +36,15 @@ START_TEST(recorded_features)
         check_case(c, "rankme", out);
         ck_assert_int_eq(vkd_feature_std(&z, &test_log, &out), VKD_OK);
         check_case(c, "std", out);
+
+        struct vkd_feature_measures all;
+        ck_assert_int_eq(vkd_feature_measure(&z, &test_log, &all), VKD_OK);
+        check_case(c, "rankme", all.rankme);
+        check_case(c, "effective_rank", all.effective_rank);
+        check_case(c, "eigen_rank", all.eigen_rank);
+        check_case(c, "alpha", all.alpha);
+        check_case(c, "vendi", all.vendi);
+        check_case(c, "std", all.std);
         free(values);
         matrix_free(&z);
     }
@@ -130,12 +139,170 @@ START_TEST(blocks_and_extremes)
 }
 END_TEST
 
+START_TEST(recorded_lidar)
+{
+    json_t *golden = measures_open(), *c;
+    size_t i;
+    json_array_foreach(json_object_get(golden, "lidar"), i, c) {
+        const char *name = case_text(c, "name");
+        uint32_t images = case_count(c, "images"), views = case_count(c, "views"), d = case_count(c, "cols");
+        struct vkd_matrix z = matrix_make(name, "", case_text(c, "kind"), images * views, d);
+        struct vkd_matrix centres = matrix_make(name, ".centre", "decay", images, d);
+        double out;
+        for (uint32_t j = 0; j < images * views; j++)
+            for (uint32_t k = 0; k < d; k++)
+                matrix_row(&z, j)[k] = (float) (matrix_row(&z, j)[k] + 3.0 * matrix_row(&centres, j / views)[k]);
+        ck_assert_int_eq(vkd_lidar(&z, views, &test_log, &out), VKD_OK);
+        check_case(c, "lidar", out);
+        matrix_free(&centres);
+        matrix_free(&z);
+    }
+    json_decref(golden);
+}
+END_TEST
+
+START_TEST(lidar_rules)
+{
+    // Images along four axes, both ways; views differ along the same axes by the same: all directions count alike.
+    enum { D = 4, IMAGES = 2 * D, VIEWS = 2 * D };
+    float data[IMAGES * VIEWS][D] = { { 0 } };
+    double out;
+    for (uint32_t i = 0; i < IMAGES * VIEWS; i++) {
+        uint32_t image = i / VIEWS, view = i % VIEWS;
+        data[i][image / 2] += image % 2 ? 3 : -3;
+        data[i][view / 2] += view % 2 ? 0.5f : -0.5f;
+    }
+    struct vkd_matrix z = { &data[0][0], IMAGES * VIEWS, D, 0 };
+    ck_assert_int_eq(vkd_lidar(&z, VIEWS, &test_log, &out), VKD_OK);
+    ck_assert_double_eq_tol(out, D, 1e-9);
+    for (uint32_t i = 0; i < IMAGES * VIEWS; i++)
+        for (uint32_t c = 1; c < D; c++)
+            data[i][c] = 0;         // one direction
+    ck_assert_int_eq(vkd_lidar(&z, VIEWS, &test_log, &out), VKD_OK);
+    ck_assert_double_eq_tol(out, 1, 1e-9);
+    CHECK_ALLOCATIONS(vkd_lidar(&z, VIEWS, NULL, &out));
+    CHECK_REJECTED(vkd_lidar(&z, 1, &test_log, &out), "1 views");
+    CHECK_REJECTED(vkd_lidar(&z, 0, &test_log, &out), "0 views");
+    CHECK_REJECTED(vkd_lidar(&z, 5, &test_log, &out), "64 rows");
+    CHECK_REJECTED(vkd_lidar(&z, 64, &test_log, &out), "64 rows");
+    memset(data, 0, sizeof(data));
+    ck_assert_int_eq(vkd_lidar(&z, VIEWS, &test_log, &out), VKD_OK);
+    ck_assert_double_eq(out, 0);
+    data[7][2] = NAN;
+    CHECK_REJECTED(vkd_lidar(&z, VIEWS, &test_log, &out), "row 7 column 2");
+    // Rounding of such numbers swallows 1e-4 whole. Singular or not, it must not crash.
+    for (uint32_t i = 0; i < IMAGES * VIEWS; i++)
+        for (uint32_t c = 0; c < D; c++)
+            data[i][c] = (i % 2 ? 1e30f : -1e30f) * (float) (i / VIEWS + 1);
+    vkd_result r = vkd_lidar(&z, VIEWS, &test_log, &out);
+    ck_assert(r == VKD_OK || r == VKD_DIVERGED);
+}
+END_TEST
+
+START_TEST(separation)
+{
+    json_t *golden = measures_open(), *c;
+    size_t i;
+    double out;
+    json_array_foreach(json_object_get(golden, "separation"), i, c) {
+        const char *name = case_text(c, "name");
+        uint32_t n = case_count(c, "rows"), classes = case_count(c, "classes");
+        struct vkd_matrix z = matrix_make(name, "", case_text(c, "kind"), n, case_count(c, "cols"));
+        uint32_t *labels = integers_make(name, ".labels", n, classes);
+        ck_assert_int_eq(vkd_class_separation(&z, labels, classes + 3, &test_log, &out), VKD_OK);
+        check_case(c, "r2", out);
+        free(labels);
+        matrix_free(&z);
+    }
+    json_decref(golden);
+
+    // Two classes, at right angles: 1; a row without a label and a zero row do not matter.
+    float data[6][2] = { { 1, 0 }, { 5, 0 }, { 0, 2 }, { 0, 3 }, { 1, 1 }, { 0, 0 } };
+    uint32_t labels[6] = { 0, 0, 3, 3, VKD_NO_LABEL, 0 };
+    struct vkd_matrix z = { &data[0][0], 6, 2, 0 };
+    ck_assert_int_eq(vkd_class_separation(&z, labels, 4, &test_log, &out), VKD_OK);
+    ck_assert_double_eq_tol(out, 1, 1e-12);
+    CHECK_ALLOCATIONS(vkd_class_separation(&z, labels, 4, NULL, &out));
+    CHECK_REJECTED(vkd_class_separation(&z, labels, 3, &test_log, &out), "row 2 has 3");
+    z.rows = 2;
+    ck_assert_int_eq(vkd_class_separation(&z, labels, 4, &test_log, &out), VKD_OK);
+    ck_assert(isnan(out));
+    labels[0] = labels[1] = VKD_NO_LABEL;
+    ck_assert_int_eq(vkd_class_separation(&z, labels, 4, &test_log, &out), VKD_OK);
+    ck_assert(isnan(out));
+    data[1][1] = INFINITY;
+    CHECK_REJECTED(vkd_class_separation(&z, labels, 4, &test_log, &out), "row 1 column 1");
+}
+END_TEST
+
+START_TEST(cka)
+{
+    json_t *golden = measures_open(), *c;
+    size_t i;
+    double out;
+    json_array_foreach(json_object_get(golden, "cka"), i, c) {
+        const char *name = case_text(c, "name"), *kind = case_text(c, "kind");
+        uint32_t n = case_count(c, "rows"), batch = case_count(c, "batch");
+        uint32_t d1 = (uint32_t) json_integer_value(json_array_get(json_object_get(c, "cols"), 0));
+        uint32_t d2 = (uint32_t) json_integer_value(json_array_get(json_object_get(c, "cols"), 1));
+        struct vkd_matrix x = matrix_make(name, ".x", kind, n, d1), y = matrix_make(name, ".y", kind, n, d2);
+        struct vkd_cka_sums sums = { 0, 0, 0 };
+        for (uint32_t j = 0; j < n; j++)
+            for (uint32_t k = 0; k < d1 && k < d2; k++)
+                matrix_row(&y, j)[k] += matrix_row(&x, j)[k];
+        ck_assert_int_eq(vkd_cka(&x, &y, &test_log, &out), VKD_OK);
+        check_case(c, "full", out);
+        ck_assert_int_eq(vkd_cka(&y, &x, &test_log, &out), VKD_OK);
+        check_case(c, "full", out);
+        ck_assert_int_eq(vkd_cka(&x, &x, &test_log, &out), VKD_OK);
+        ck_assert_double_eq_tol(out, 1, 1e-12);
+        for (uint32_t j = 0; j + batch <= n; j += batch) {
+            struct vkd_matrix xb = { matrix_row(&x, j), batch, d1, x.stride };
+            struct vkd_matrix yb = { matrix_row(&y, j), batch, d2, y.stride };
+            ck_assert_int_eq(vkd_cka_add(&sums, &xb, &yb, &test_log), VKD_OK);
+        }
+        check_case(c, "minibatch", vkd_cka_value(&sums));
+        CHECK_ALLOCATIONS(vkd_cka(&x, &y, NULL, &out));
+        CHECK_ALLOCATIONS(vkd_cka_add(&sums, &x, &y, NULL));
+        matrix_free(&x);
+        matrix_free(&y);
+    }
+    json_decref(golden);
+}
+END_TEST
+
+START_TEST(cka_rules)
+{
+    float a[5][3] = { { 1, 2, 3 }, { 4, 5, 7 }, { 1, 0, 1 }, { 3, 3, 9 }, { 0, 1, 0 } }, b[5][2];
+    for (uint32_t i = 0; i < 5; i++)
+        b[i][0] = b[i][1] = 2;
+    struct vkd_matrix x = { &a[0][0], 5, 3, 0 }, y = { &b[0][0], 5, 2, 0 };
+    struct vkd_cka_sums sums = { 1, 2, 3 };
+    double out = 7;
+    ck_assert_int_eq(vkd_cka(&x, &y, &test_log, &out), VKD_OK);
+    ck_assert(isnan(out));
+    out = 7;
+    ck_assert(isnan(vkd_cka_value(&(struct vkd_cka_sums) { 0, 0, 0 })));
+    y.rows = 4;
+    CHECK_REJECTED(vkd_cka(&x, &y, &test_log, &out), "found 5 and 4");
+    x.rows = y.rows = 3;
+    CHECK_REJECTED(vkd_cka_add(&sums, &x, &y, &test_log), "4 or more; found 3");
+    a[2][2] = NAN;
+    CHECK_REJECTED(vkd_cka(&x, &y, &test_log, &out), "X must be finite, row 2 column 2");
+    CHECK_REJECTED(vkd_cka(&y, &x, &test_log, &out), "Y must be finite, row 2 column 2");
+    ck_assert_double_eq(out, 7);
+    ck_assert(sums.xy == 1 && sums.xx == 2 && sums.yy == 3);
+}
+END_TEST
+
 START_TEST(bad_features)
 {
     struct vkd_matrix z = matrix_make("bad", "", "flat", 9, 5), copy = z;
     double values[5], out = 3;
     CHECK_ALLOCATIONS(vkd_rankme(&z, NULL, &out));
     CHECK_ALLOCATIONS(vkd_feature_std(&z, NULL, &out));
+    struct vkd_feature_measures all;
+    CHECK_ALLOCATIONS(vkd_feature_measure(&z, NULL, &all));
     out = 3;
     matrix_row(&z, 6)[4] = NAN;
     CHECK_REJECTED(vkd_rankme(&z, &test_log, &out), "row 6 column 4");
@@ -165,6 +332,11 @@ int main(void)
     tcase_add_test(c, one_repeated_vector);
     tcase_add_test(c, zero_features);
     tcase_add_test(c, blocks_and_extremes);
+    tcase_add_test(c, recorded_lidar);
+    tcase_add_test(c, lidar_rules);
+    tcase_add_test(c, separation);
+    tcase_add_test(c, cka);
+    tcase_add_test(c, cka_rules);
     tcase_add_test(c, bad_features);
     suite_add_tcase(s, c);
     SRunner *runner = srunner_create(s);

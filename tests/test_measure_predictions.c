@@ -86,7 +86,8 @@ START_TEST(knn_rules)
     float train[6][2] = { { 1, 0 }, { 2, 0 }, { 0, 1 }, { 0, 5 }, { 0, 0 }, { 1, 0 } };
     float test[3][2] = { { 3, 0 }, { 1, 1 }, { 0, 0 } };
     uint32_t labels[6] = { 7, 3, 4, 4, 1, VKD_NO_LABEL }, test_labels[3] = { 7, 4, 1 }, predicted[3];
-    struct vkd_knn_params p = { { &train[0][0], 6, 2, 0 }, { &test[0][0], 3, 2, 0 }, labels, test_labels, 9, 1, 0.1, test_log };
+    struct vkd_knn_params p = { { &train[0][0], 6, 2, 0 }, { &test[0][0], 3, 2, 0 }, labels,
+                                test_labels, 9, 1, 0.1, test_log };
     struct vkd_knn_result out;
     ck_assert_int_eq(vkd_knn(&p, &out, predicted), VKD_OK);
     ck_assert_uint_eq(predicted[0], 7);     // of two equal cosines the lower row
@@ -121,8 +122,8 @@ START_TEST(bad_knn)
 {
     float train[2][2] = { { 1, 0 }, { 0, 1 } };
     uint32_t labels[2] = { 0, 1 }, wrong[2] = { 0, 2 }, none[2] = { VKD_NO_LABEL, VKD_NO_LABEL };
-    const struct vkd_knn_params good = { { &train[0][0], 2, 2, 0 }, { &train[0][0], 2, 2, 0 }, labels, labels, 2, 1, 0.1,
-                                         test_log };
+    const struct vkd_knn_params good = { { &train[0][0], 2, 2, 0 }, { &train[0][0], 2, 2, 0 }, labels, labels, 2, 1,
+                                         0.1, test_log };
     struct vkd_knn_result out = { 77, 0, 0 };
     struct vkd_knn_params p = good;
     CHECK_ALLOCATIONS(vkd_knn(&p, &out, NULL));
@@ -154,7 +155,8 @@ START_TEST(recorded_accuracy)
     json_array_foreach(json_object_get(golden, "accuracy"), i, c) {
         const char *name = case_text(c, "name");
         uint32_t n = case_count(c, "rows"), classes = case_count(c, "classes");
-        uint32_t *labels = integers_make(name, ".labels", n, classes), *predicted = integers_make(name, ".wrong", n, classes);
+        uint32_t *labels = integers_make(name, ".labels", n, classes);
+        uint32_t *predicted = integers_make(name, ".wrong", n, classes);
         double *per_class = malloc(classes * sizeof(*per_class));
         struct vkd_accuracy out;
         for (uint32_t j = 0; j < n; j++)
@@ -163,8 +165,9 @@ START_TEST(recorded_accuracy)
         ck_assert_int_eq(vkd_accuracy_measure(predicted, labels, n, classes, &test_log, per_class, &out), VKD_OK);
         check_case(c, "top1", out.top1);
         check_case(c, "mean_per_class", out.mean_per_class);
+        const json_t *stored = json_object_get(c, "per_class");
         for (uint32_t k = 0; k < classes; k++)
-            check_number(name, "per class", per_class[k], json_double(json_array_get(json_object_get(c, "per_class"), k)), 0);
+            check_number(name, "per class", per_class[k], json_double(json_array_get(stored, k)), 0);
         free(per_class);
         free(predicted);
         free(labels);

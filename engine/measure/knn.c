@@ -1,4 +1,4 @@
-// knn.c -- weighted nearest neighbours: blocks of test rows against blocks of training rows, the nearest kept in a heap.
+// knn.c -- weighted nearest neighbours: blocks of test against blocks of training rows, the nearest in a heap.
 #include "matrix.h"
 
 #include <math.h>
@@ -89,8 +89,8 @@ static void find_neighbours(const struct knn *s, uint32_t first, uint32_t count)
     for (uint32_t seen = 0; seen < s->kept_count; seen += s->train_rows) {
         uint32_t rows = s->kept_count - seen < s->train_rows ? s->kept_count - seen : s->train_rows;
         vkd__unit_rows_f32(&s->p.train, s->kept, seen, rows, s->train);
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int) count, (int) rows, cols, 1, s->test, cols, s->train, cols, 0,
-                    s->cosines, (int) rows);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int) count, (int) rows, cols, 1, s->test, cols, s->train,
+                    cols, 0, s->cosines, (int) rows);
         for (uint32_t i = 0; i < count; i++)
             take_in(s, s->heaps + (uint64_t) i * s->k, s->cosines + (uint64_t) i * rows, seen, rows);
     }
@@ -101,8 +101,8 @@ static vkd_result check_labels(const char *name, const uint32_t *labels, uint32_
 {
     for (uint32_t i = 0; i < count; i++) {
         if (labels[i] >= classes && labels[i] != VKD_NO_LABEL) {
-            vkd_log_write(log, VKD_LOG_ERROR, "knn: labels of %s must be below %u classes, row %u has %u", name, classes, i,
-                          labels[i]);
+            vkd_log_write(log, VKD_LOG_ERROR, "knn: labels of %s must be below %u classes, row %u has %u", name,
+                          classes, i, labels[i]);
             return VKD_INVALID;
         }
     }
@@ -118,9 +118,9 @@ static vkd_result check(struct vkd_knn_params *p)
         return r;
     if (p->train.cols != p->test.cols || !p->train_labels || !p->test_labels || !p->classes || !p->k ||
         !(p->temperature > 0 && isfinite(p->temperature))) {
-        vkd_log_write(&p->log, VKD_LOG_ERROR, "knn: expected features of one width, labels, classes and k of at least 1 and a "
-                      "temperature above 0; found widths %u and %u, %u classes, k %u, temperature %g", p->train.cols,
-                      p->test.cols, p->classes, p->k, p->temperature);
+        vkd_log_write(&p->log, VKD_LOG_ERROR, "knn: expected features of one width, labels, classes and k of at least "
+                      "1 and a temperature above 0; found widths %u and %u, %u classes, k %u, temperature %g",
+                      p->train.cols, p->test.cols, p->classes, p->k, p->temperature);
         return VKD_INVALID;
     }
     r = check_labels("training rows", p->train_labels, p->train.rows, p->classes, &p->log);
@@ -183,7 +183,11 @@ vkd_result vkd_knn(const struct vkd_knn_params *p, struct vkd_knn_result *out, u
             right5 += place < 5;
         }
     }
-    *out = (struct vkd_knn_result) { count, count ? (double) right / count : NAN, count ? (double) right5 / count : NAN };
+    *out = (struct vkd_knn_result) { count, NAN, NAN };
+    if (count) {
+        out->top1 = (double) right / count;
+        out->top5 = (double) right5 / count;
+    }
 done:
     knn_finish(&s);
     return r;

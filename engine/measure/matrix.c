@@ -11,8 +11,9 @@ vkd_result vkd__matrix_check(const char *call, const char *name, struct vkd_matr
     if (!m->stride)
         m->stride = m->cols;
     if (!m->data || !m->rows || !m->cols || m->rows > INT_MAX || m->cols > INT_MAX || m->stride < m->cols) {
-        vkd_log_write(log, VKD_LOG_ERROR, "%s: %s must be a matrix of at least 1 x 1 with a stride of its columns or more, "
-                      "found %u x %u, stride %u%s", call, name, m->rows, m->cols, m->stride, m->data ? "" : ", no data");
+        vkd_log_write(log, VKD_LOG_ERROR, "%s: %s must be a matrix of at least 1 x 1 with a stride of its columns or "
+                      "more, found %u x %u, stride %u%s", call, name, m->rows, m->cols, m->stride,
+                      m->data ? "" : ", no data");
         return VKD_INVALID;
     }
     for (uint32_t i = 0; i < m->rows; i++) {
@@ -22,8 +23,8 @@ vkd_result vkd__matrix_check(const char *call, const char *name, struct vkd_matr
             sum += row[c] - row[c];
         for (uint32_t c = 0; sum != 0 && c < m->cols; c++) {
             if (!isfinite(row[c])) {
-                vkd_log_write(log, VKD_LOG_ERROR, "%s: %s must be finite, row %u column %u is %g; look for what diverged",
-                              call, name, i, c, row[c]);
+                vkd_log_write(log, VKD_LOG_ERROR, "%s: %s must be finite, row %u column %u is %g; look for what "
+                              "diverged", call, name, i, c, row[c]);
                 return VKD_INVALID;
             }
         }
@@ -78,4 +79,59 @@ void vkd__column_means(const struct vkd_matrix *m, double *means)
     }
     for (uint32_t c = 0; c < m->cols; c++)
         means[c] /= m->rows;
+}
+
+void vkd__shifted_rows(const struct vkd_matrix *m, const double *shift, uint32_t first, uint32_t count, double *out)
+{
+    for (uint32_t i = 0; i < count; i++, out += m->cols) {
+        const float *row = vkd__row(m, first + i);
+        for (uint32_t c = 0; c < m->cols; c++)
+            out[c] = row[c] - shift[c];
+    }
+}
+
+vkd_result vkd__gram(const char *call, const struct vkd_matrix *m, const double *scale, const double *shift,
+                     const struct vkd_log *log, double *out)
+{
+    const uint32_t panel = vkd__block_rows(m->cols, m->rows);
+    double *block = vkd__measure_alloc(m->rows, panel, sizeof(*block));
+    if (!block)
+        return vkd__measure_memory(call, "a block of columns", log);
+    for (uint32_t first = 0; first < m->cols; first += panel) {
+        const uint32_t count = m->cols - first < panel ? m->cols - first : panel;
+        for (uint32_t i = 0; i < m->rows; i++) {
+            const float *row = vkd__row(m, i) + first;
+            double *to = block + (uint64_t) i * count, factor = scale ? scale[i] : 1;
+            for (uint32_t c = 0; c < count; c++)
+                to[c] = factor * (row[c] - (shift ? shift[first + c] : 0));
+        }
+        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, (int) m->rows, (int) count, 1, block, (int) count,
+                    first ? 1 : 0, out, (int) m->rows);
+    }
+    free(block);
+    return VKD_OK;
+}
+
+vkd_result vkd__cosines(const char *call, const struct vkd_matrix *m, const struct vkd_log *log, double **out)
+{
+    const uint64_t n = m->rows;
+    double *cosines = vkd__measure_alloc(n, n, sizeof(*cosines)), *scale = vkd__measure_alloc(n, 1, sizeof(*scale));
+    vkd_result r = cosines && scale ? VKD_OK : vkd__measure_memory(call, "the cosines of all pairs", log);
+    for (uint32_t i = 0; r == VKD_OK && i < n; i++)
+        scale[i] = vkd__row_scale(vkd__row(m, i), m->cols);
+    if (r == VKD_OK)
+        r = vkd__gram(call, m, scale, NULL, log, cosines);
+    if (r < 0) {
+        free(scale);
+        free(cosines);
+        return r;
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        cosines[i * n + i] = scale[i] > 0;
+        for (uint64_t j = i + 1; j < n; j++)
+            cosines[i * n + j] = cosines[j * n + i] = fmin(1, fmax(-1, cosines[i * n + j]));
+    }
+    free(scale);
+    *out = cosines;
+    return VKD_OK;
 }

@@ -11,7 +11,8 @@
 #define VKD__BLOCK_ELEMENTS (1u << 21)
 
 // Checks the rules of measure.h and fills in the stride. `call` and `name` are for the log.
-VKD_CHECKED vkd_result vkd__matrix_check(const char *call, const char *name, struct vkd_matrix *m, const struct vkd_log *log);
+VKD_CHECKED vkd_result vkd__matrix_check(const char *call, const char *name, struct vkd_matrix *m,
+                                         const struct vkd_log *log);
 
 // Logs that `call` lacks memory for `what`; VKD_NO_MEMORY.
 VKD_CHECKED vkd_result vkd__measure_memory(const char *call, const char *what, const struct vkd_log *log);
@@ -36,12 +37,27 @@ void vkd__unit_rows_f32(const struct vkd_matrix *m, const uint32_t *rows, uint32
 // Means of the columns: cols.
 void vkd__column_means(const struct vkd_matrix *m, double *means);
 
+// Rows first .. first + count - 1 minus `shift` (cols): (count, cols).
+void vkd__shifted_rows(const struct vkd_matrix *m, const double *shift, uint32_t first, uint32_t count, double *out);
+
+// The upper triangle of M M^T (rows, rows), M = scale_i (m - shift_c), in panels of columns. NULL: 1, 0.
+VKD_CHECKED vkd_result vkd__gram(const char *call, const struct vkd_matrix *m, const double *scale, const double *shift,
+                                 const struct vkd_log *log, double *out);
+
+// The cosines of all rows with each other (rows, rows); the diagonal is 1, or 0 of a zero row. malloc'd.
+VKD_CHECKED vkd_result vkd__cosines(const char *call, const struct vkd_matrix *m, const struct vkd_log *log,
+                                     double **out);
+
 // ---- LAPACK ----
 // OpenBLAS brings LAPACK's functions, of Fortran, without a header for them. The last arguments are the
 // lengths of the strings, which gfortran expects.
-void dtpqrt_(const int *m, const int *n, const int *l, const int *nb, double *a, const int *lda, double *b, const int *ldb,
-             double *t, const int *ldt, double *work, int *info);
-void dgesdd_(const char *jobz, const int *m, const int *n, double *a, const int *lda, double *s, double *u, const int *ldu,
-             double *vt, const int *ldvt, double *work, const int *lwork, int *iwork, int *info, size_t jobz_size);
+void dtpqrt_(const int *m, const int *n, const int *l, const int *nb, double *a, const int *lda, double *b,
+             const int *ldb, double *t, const int *ldt, double *work, int *info);
+void dgesdd_(const char *jobz, const int *m, const int *n, double *a, const int *lda, double *s, double *u,
+             const int *ldu, double *vt, const int *ldvt, double *work, const int *lwork, int *iwork, int *info,
+             size_t jobz_size);
+void dsygvd_(const int *itype, const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *b,
+             const int *ldb, double *w, double *work, const int *lwork, int *iwork, const int *liwork, int *info,
+             size_t jobz_size, size_t uplo_size);
 
 #endif

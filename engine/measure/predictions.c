@@ -20,8 +20,8 @@ vkd_result vkd_accuracy_measure(const uint32_t *predicted, const uint32_t *label
         if (labels[i] == VKD_NO_LABEL)
             continue;
         if (labels[i] >= classes) {
-            vkd_log_write(log, VKD_LOG_ERROR, "accuracy: labels must be below %u classes, example %u has %u", classes, i,
-                          labels[i]);
+            vkd_log_write(log, VKD_LOG_ERROR, "accuracy: labels must be below %u classes, example %u has %u", classes,
+                          i, labels[i]);
             free(total);
             return VKD_INVALID;
         }
@@ -116,8 +116,8 @@ static vkd_result check_truth(const struct vkd_matrix *scores, const int8_t *tru
 {
     for (uint64_t i = 0; i < (uint64_t) scores->rows * scores->cols; i++) {
         if (truth[i] < VKD_TRUTH_UNKNOWN || truth[i] > VKD_TRUTH_YES) {
-            vkd_log_write(log, VKD_LOG_ERROR, "average precision: truth must be -1 (unknown), 0 or 1, row %u class %u is %d",
-                          (uint32_t) (i / scores->cols), (uint32_t) (i % scores->cols), truth[i]);
+            vkd_log_write(log, VKD_LOG_ERROR, "average precision: truth must be -1 (unknown), 0 or 1, row %u class %u "
+                          "is %d", (uint32_t) (i / scores->cols), (uint32_t) (i % scores->cols), truth[i]);
             return VKD_INVALID;
         }
     }

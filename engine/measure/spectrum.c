@@ -82,8 +82,8 @@ static vkd_result singular_values(double *a, uint32_t small, const struct vkd_lo
     const int work_size = (int) size;
     dgesdd_("N", &n, &n, a, &n, values, &unused, &one, &unused, &one, work, &work_size, iwork, &info, 1);
     if (info) {
-        vkd_log_write(log, VKD_LOG_ERROR, "%s: the SVD of a %u x %u matrix did not converge (dgesdd: %d)", call, small, small,
-                      info);
+        vkd_log_write(log, VKD_LOG_ERROR, "%s: the SVD of a %u x %u matrix did not converge (dgesdd: %d)", call, small,
+                      small, info);
         r = VKD_DIVERGED;
     }
 done:
@@ -182,6 +182,21 @@ double vkd_spectrum_eigen_rank(const double *values, uint32_t count)
     return entropy_rank(values, count, true, 0);
 }
 
+double vkd_spectrum_alpha(const double *values, uint32_t count)
+{
+    double n = 0, mean_x = 0, mean_y = 0, xx = 0, xy = 0;
+    for (uint32_t rank = 11; rank <= count && rank <= 100; rank++) {
+        if (!(values[rank - 1] > 1e-12 * values[0]))
+            continue;
+        double x = log(rank), y = 2 * log(values[rank - 1]), dx = x - mean_x;
+        mean_x += dx / ++n;
+        mean_y += (y - mean_y) / n;
+        xx += dx * (x - mean_x);
+        xy += dx * (y - mean_y);
+    }
+    return n >= 2 ? -xy / xx : NAN;
+}
+
 vkd_result vkd_rankme(const struct vkd_matrix *z, const struct vkd_log *log, double *out)
 {
     uint32_t count = z->rows < z->cols ? z->rows : z->cols;
@@ -191,6 +206,34 @@ vkd_result vkd_rankme(const struct vkd_matrix *z, const struct vkd_log *log, dou
     vkd_result r = vkd_spectrum(z, VKD_SPECTRUM_PLAIN, log, values);
     if (r == VKD_OK)
         *out = vkd_spectrum_rankme(values, count);
+    free(values);
+    return r;
+}
+
+vkd_result vkd_feature_measure(const struct vkd_matrix *z, const struct vkd_log *log, struct vkd_feature_measures *out)
+{
+    struct vkd_feature_measures m;
+    uint32_t count = z->rows < z->cols ? z->rows : z->cols;
+    double *values = vkd__measure_alloc(count, 1, sizeof(*values));
+    if (!values)
+        return vkd__measure_memory("feature measure", "the singular values", log);
+    vkd_result r = vkd_feature_std(z, log, &m.std);
+    if (r == VKD_OK)
+        r = vkd_spectrum(z, VKD_SPECTRUM_PLAIN, log, values);
+    if (r == VKD_OK) {
+        m.rankme = vkd_spectrum_rankme(values, count);
+        m.effective_rank = vkd_spectrum_effective_rank(values, count);
+        m.eigen_rank = vkd_spectrum_eigen_rank(values, count);
+        r = vkd_spectrum(z, VKD_SPECTRUM_CENTRED, log, values);
+    }
+    if (r == VKD_OK) {
+        m.alpha = vkd_spectrum_alpha(values, count);
+        r = vkd_spectrum(z, VKD_SPECTRUM_UNIT_ROWS, log, values);
+    }
+    if (r == VKD_OK) {
+        m.vendi = vkd_spectrum_eigen_rank(values, count);
+        *out = m;
+    }
     free(values);
     return r;
 }

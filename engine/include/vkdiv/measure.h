@@ -55,6 +55,12 @@ double vkd_spectrum_effective_rank(const double *values, uint32_t count);
 // Dieng 2023) with the cosine kernel K: the eigenvalues of K / n are s^2 / n, and there are min(n, d).
 double vkd_spectrum_eigen_rank(const double *values, uint32_t count);
 
+// alpha-ReQ (Agrawal et al. 2022): the power law of the eigenvalues, s_j^2 ~ j^-alpha. Of centred features'
+// singular values: minus the slope of the least-squares line through (log j, log s_j^2), ranks j = 11 to
+// min(100, count). Values below 1e-12 of the largest are rounding and left out; NaN when fewer than two
+// are left. Near 1 is said to be best: larger is collapsing, smaller is close to white.
+double vkd_spectrum_alpha(const double *values, uint32_t count);
+
 // RankMe of features `z` (n, d) in one call. Errors: vkd_spectrum's.
 VKD_CHECKED vkd_result vkd_rankme(const struct vkd_matrix *z, const struct vkd_log *log, double *out);
 
@@ -65,6 +71,93 @@ VKD_CHECKED vkd_result vkd_rankme(const struct vkd_matrix *z, const struct vkd_l
 //
 //   VKD_INVALID, VKD_NO_MEMORY
 VKD_CHECKED vkd_result vkd_feature_std(const struct vkd_matrix *z, const struct vkd_log *log, double *out);
+
+// All measures of features that need nothing but the features.
+struct vkd_feature_measures {
+    double rankme;              // vkd_spectrum_rankme, plain
+    double effective_rank;      // vkd_spectrum_effective_rank, plain
+    double eigen_rank;          // vkd_spectrum_eigen_rank, plain
+    double alpha;               // vkd_spectrum_alpha, centred
+    double vendi;               // vkd_spectrum_eigen_rank, unit rows
+    double std;                 // vkd_feature_std
+};
+
+// Three spectra of `z` (n, d) and what is read off them. Errors: vkd_spectrum's.
+VKD_CHECKED vkd_result vkd_feature_measure(const struct vkd_matrix *z, const struct vkd_log *log,
+                                           struct vkd_feature_measures *out);
+
+// LiDAR (Thilak et al. 2024): `z` (images * views, d), image i's views in rows i * views and on. With the
+// images' means m_i, their mean m, Sb = mean (m_i - m)(m_i - m)^T, Sw = mean (z - m_i)(z - m_i)^T + 1e-4 I:
+// exp of the entropy of the normalised eigenvalues of Sw^-1/2 Sb Sw^-1/2 (those of Sb v = x Sw v). At
+// most min(images - 1, d); 0 when all images' means are equal. Takes memory for 2 d^2 doubles.
+//
+//   VKD_INVALID    views < 2, or rows are not at least 2 * views and a multiple of views
+//   VKD_NO_MEMORY
+//   VKD_DIVERGED   the eigenvalues did not converge, or 1e-4 is lost beside Sw: scale the features down
+VKD_CHECKED vkd_result vkd_lidar(const struct vkd_matrix *z, uint32_t views, const struct vkd_log *log, double *out);
+
+// Class separation (Kornblith et al. 2021): R^2 = 1 - within / total, within the mean over classes of the
+// mean cosine distance of their pairs of rows, total the mean over pairs of classes of that between them;
+// a row and itself count as a pair. Higher tends to transfer worse. Rows with VKD_NO_LABEL and zero rows
+// are left out; NaN when all that is left has one direction, 0 of
+// one class. Takes memory for classes * d doubles.
+//
+//   VKD_INVALID    a label is not below classes
+//   VKD_NO_MEMORY
+VKD_CHECKED vkd_result vkd_class_separation(const struct vkd_matrix *z, const uint32_t *labels, uint32_t classes,
+                                            const struct vkd_log *log, double *out);
+
+// Linear CKA (Kornblith et al. 2019) of two sets of features of the same n rows, (n, d1) and (n, d2),
+// columns centred: |Y^T X|_F^2 / (|X^T X|_F |Y^T Y|_F), in [0, 1]. NaN when all rows of one are equal.
+// Takes memory for three matrices of at most min(n, max(d1, d2))^2 doubles. Biased upward where n is not
+// much more than d1 and d2: then the minibatch estimator below.
+//
+//   VKD_INVALID, VKD_NO_MEMORY
+VKD_CHECKED vkd_result vkd_cka(const struct vkd_matrix *x, const struct vkd_matrix *y, const struct vkd_log *log,
+                               double *out);
+
+// The unbiased minibatch estimator (Nguyen et al. 2021): HSIC_1 of each batch, summed, then the quotient
+// HSIC_1(K, L) / sqrt(HSIC_1(K, K) HSIC_1(L, L)), K = X X^T, L = Y Y^T. Begin with zeros.
+struct vkd_cka_sums {
+    double xy, xx, yy;
+};
+
+// Adds a batch of n >= 4 rows to the sums; they are unchanged on failure. Takes memory for 2 n^2 doubles.
+//
+//   VKD_INVALID, VKD_NO_MEMORY
+VKD_CHECKED vkd_result vkd_cka_add(struct vkd_cka_sums *sums, const struct vkd_matrix *x, const struct vkd_matrix *y,
+                                   const struct vkd_log *log);
+
+// At most 1, may be below 0; NaN when one side has no variance.
+double vkd_cka_value(const struct vkd_cka_sums *sums);
+
+// ---- Filters -----------------------------------------------------------------------------------
+// `w` (n, fan_in): a filter, flattened, per row; also one channel's activations per row. Raw values say
+// little: an untrained network is maximally diverse by all of these, so measure it as well.
+
+struct vkd_filter_measures {
+    double mean_cos;            // mean over pairs of |cos|; random filters: about sqrt(2 / (pi fan_in))
+    double max_cos;             // max over pairs of |cos|
+    double orthogonality;       // |U U^T - I|_F / sqrt(n (n - 1)), U the filters divided by their lengths
+    double effective_rank;      // vkd_spectrum_effective_rank of w as it is
+};
+
+// A zero filter has cosine 0 to all, itself included. The first three are NaN for a single filter. Takes
+// memory for n^2 doubles, and vkd_spectrum's. Errors: vkd_spectrum's.
+VKD_CHECKED vkd_result vkd_filter_measure(const struct vkd_matrix *w, const struct vkd_log *log,
+                                          struct vkd_filter_measures *out);
+
+// Agglomerative clustering of filters by average linkage (UPGMA) on 1 - cos: the n - 1 distances at which
+// two clusters become one, ascending. The nearest-neighbour chain, O(n^2) steps: average linkage never
+// brings a cluster closer, so that the order of merging does not matter. Equal distances: the lower row.
+// Takes memory for n^2 doubles.
+//
+//   VKD_INVALID, VKD_NO_MEMORY
+VKD_CHECKED vkd_result vkd_cluster_heights(const struct vkd_matrix *w, const struct vkd_log *log, double *heights);
+
+// Clusters of `count` filters when all merges at a distance of `threshold` or less are made: between 1 and
+// count. (Ayinde et al. 2019: clusters / filters.)
+uint32_t vkd_cluster_count(const double *heights, uint32_t count, double threshold);
 
 // ---- Nearest neighbours ------------------------------------------------------------------------
 
@@ -138,8 +231,8 @@ struct vkd_map {
 //
 //   VKD_INVALID    a score is not finite, or an entry of truth is none of the three
 //   VKD_NO_MEMORY
-VKD_CHECKED vkd_result vkd_average_precision(const struct vkd_matrix *scores, const int8_t *truth, const struct vkd_log *log,
-                                             struct vkd_ap *per_class, struct vkd_map *out);
+VKD_CHECKED vkd_result vkd_average_precision(const struct vkd_matrix *scores, const int8_t *truth,
+                                             const struct vkd_log *log, struct vkd_ap *per_class, struct vkd_map *out);
 
 // log(p / (1 - p)) of a share p among `count` examples, after p is brought to between half an example
 // and all but half an example: [1 / (2 count), 1 - 1 / (2 count)], so that 0 and 1 stay finite. NaN for
