@@ -124,8 +124,9 @@ struct vkd_recipe {
 void vkd_recipe_default(struct vkd_recipe *r);
 
 // Replaces what is left to the optimiser (negative numbers) by its own values, and optimizer.lr and
-// injection.lr by those of the batch: lr * batch / base_batch, base_batch then being 0, so that resolving twice is resolving
-// once. vkd_train does this to a copy; run.json has the result, and a resumed run compares results.
+// injection.lr by those of the batch: lr * batch / base_batch, base_batch then being 0, so that
+// resolving twice is resolving once. vkd_train does this to a copy; run.json has the result, and a
+// resumed run compares results.
 void vkd_recipe_resolve(struct vkd_recipe *r);
 
 // Checks everything that can be known without data or device: names (with the nearest one),
