@@ -137,6 +137,21 @@ vkd_tensor *vkd_row_index(vkd_graph *g, vkd_tensor *x, uint32_t begin, uint32_t 
     return apply1(g, "row_index", x, &(struct vkd_attr) { .begin = begin, .end = end });
 }
 
+vkd_tensor *vkd_weigh(vkd_graph *g, vkd_tensor *x, uint32_t weight)
+{
+    return apply1(g, "weigh", x, &(struct vkd_attr) { .stream = weight });
+}
+
+vkd_tensor *vkd_column_std(vkd_graph *g, vkd_tensor *x)
+{
+    return apply1(g, "column_std", x, NULL);
+}
+
+void vkd_queue_push(vkd_graph *g, vkd_tensor *queue, vkd_tensor *keys)
+{
+    apply2(g, "queue_push", queue, keys, NULL);
+}
+
 vkd_tensor *vkd_cast(vkd_graph *g, vkd_tensor *x, enum vkd_dtype dtype)
 {
     return apply1(g, "cast", x, &(struct vkd_attr) { .dtype = dtype });

@@ -150,8 +150,21 @@ static float start_value(const struct vkd_param_info *info, struct random_stream
     case VKD_INIT_KAIMING_FAN_OUT:  return next_normal(s) * (float) sqrt(2.0 / info->fan_out);
     case VKD_INIT_LINEAR:           return (2.0f * next_uniform(s) - 1.0f) * (float) (1.0 / sqrt(info->fan_in));
     case VKD_INIT_NORMAL_001:       return next_normal(s) * 0.01f;
+    case VKD_INIT_UNIT_ROWS:        return next_normal(s);
     }
     return 0.0f;
+}
+
+static void normalize_rows(struct vkd_shape s, float *data)
+{
+    uint32_t width = vkd__pad4(s.d[3]);
+    for (uint64_t r = 0; r < vkd__rows(s); r++) {
+        double square = 1e-30;
+        for (uint32_t i = 0; i < width; i++)
+            square += (double) data[r * width + i] * (double) data[r * width + i];
+        for (uint32_t i = 0; i < width; i++)
+            data[r * width + i] = (float) (data[r * width + i] / sqrt(square));
+    }
 }
 
 vkd_result vkd_params_init(vkd_params *p, uint64_t seed)
@@ -171,6 +184,8 @@ vkd_result vkd_params_init(vkd_params *p, uint64_t seed)
                 for (uint32_t c = 0; c < info->logical_in; c++)
                     for (uint32_t k = 0; k < sh.d[3]; k++)
                         data[vkd__at(sh, a, b, c, k)] = start_value(info, &s);
+        if (info->init == VKD_INIT_UNIT_ROWS)
+            normalize_rows(sh, data);
         vkd_result r = vkd_params_write(p, i, data);
         free(data);
         if (r < 0)

@@ -34,7 +34,7 @@ struct vkd_attr {
     uint32_t dtype;             // cast: enum vkd_dtype
     uint32_t axes;              // reductions: bit i reduces dimension i
     uint32_t begin, end;        // slice along C, slice_rows along N; row_index
-    uint32_t stream;            // dropout: which random stream
+    uint32_t stream;            // dropout: which random stream; weigh: which weight
     uint32_t count_pad;         // average pooling: 1 counts the padding
     uint32_t algorithm;         // conv2d: enum vkd_conv_algorithm
     float    eps, momentum, alpha, label_smoothing, p;
@@ -51,6 +51,7 @@ enum vkd_init {
     VKD_INIT_KAIMING_FAN_OUT,       // normal, std = sqrt(2 / fan_out)
     VKD_INIT_LINEAR,                // U(-b, b), b = 1 / sqrt(fan_in): nn.Linear weight and bias, nn.Conv2d
     VKD_INIT_NORMAL_001,            // normal, std 0.01
+    VKD_INIT_UNIT_ROWS,             // random directions: each row (d[3]) has length 1
 };
 
 // ---- Graphs ----

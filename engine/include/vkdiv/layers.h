@@ -35,6 +35,11 @@ vkd_tensor *vkd_slice_rows(vkd_graph *g, vkd_tensor *x, uint32_t begin, uint32_t
 vkd_tensor *vkd_concat_rows(vkd_graph *g, vkd_tensor *const *x, uint32_t count);            // along N
 // Labels for x's N rows: begin, begin + 1, ..., starting over before `end` (0: never). u32 (1, 1, 1, N), no gradient.
 vkd_tensor *vkd_row_index(vkd_graph *g, vkd_tensor *x, uint32_t begin, uint32_t end);
+// x times a weight of the step block, VKD_WEIGHT_* of shaders/step_block.h.
+vkd_tensor *vkd_weigh(vkd_graph *g, vkd_tensor *x, uint32_t weight);
+vkd_tensor *vkd_column_std(vkd_graph *g, vkd_tensor *x);    // over all rows: (1, 1, 1, C); no gradient
+// After the backward pass, keys (N, 1, 1, D) replace the oldest rows of the state queue (1, 1, K, D); N divides K.
+void vkd_queue_push(vkd_graph *g, vkd_tensor *queue, vkd_tensor *keys);
 vkd_tensor *vkd_cast(vkd_graph *g, vkd_tensor *x, enum vkd_dtype dtype);
 
 // ---- Losses: mean over the images -> (1, 1, 1, 1) ----
