@@ -17,7 +17,7 @@ struct train_options {
     const char *sets[SET_MAX];          // --set, in order
     uint32_t set_count;
     char data_set[1024], seed_set[64];  // --data and --seed as overrides; "" without
-    bool resume;
+    bool resume, list;
 };
 
 static void add_set(struct train_options *o, const struct argp_state *state, const char *set)
@@ -27,7 +27,7 @@ static void add_set(struct train_options *o, const struct argp_state *state, con
     o->sets[o->set_count++] = set;
 }
 
-enum { KEY_DATA = 'D', KEY_OUT = 'o', KEY_SEED = 's', KEY_SET = 'S', KEY_RESUME = 'r' };
+enum { KEY_LIST = 'l', KEY_DATA = 'D', KEY_OUT = 'o', KEY_SEED = 's', KEY_SET = 'S', KEY_RESUME = 'r' };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -42,12 +42,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_SEED:   snprintf(o->seed_set, sizeof o->seed_set, "seed=%.50s", arg); return 0;
     case KEY_SET:    add_set(o, state, arg); return 0;
     case KEY_RESUME: o->resume = true; return 0;
+    case KEY_LIST:   o->list = true; return 0;
     case ARGP_KEY_ARG:
         if (o->recipe != NULL)
             app_usage(state, "expected one RECIPE, found '%s' and '%s'", o->recipe, arg);
         o->recipe = arg;
         return 0;
     case ARGP_KEY_NO_ARGS:
+        if (o->list)
+            return 0;
         app_usage(state, "expected a RECIPE: a YAML file or the name of a shipped one, such as fashion-quickstart");
     default:
         return ARGP_ERR_UNKNOWN;
@@ -60,6 +63,7 @@ static const struct argp_option options[] = {
     { "out", KEY_OUT, "DIR", 0, "where the run's files go; else runs/RECIPE-TIME", 0 },
     { "seed", KEY_SEED, "N", 0, "seed of weights, order and augmentation", 0 },
     { "resume", KEY_RESUME, NULL, 0, "go on with the run in DIR, or with the recipe's last one", 0 },
+    { "list", KEY_LIST, NULL, 0, "names the shipped recipes and what they are", 0 },
     { 0 },
 };
 static const struct argp_child children[] = { { &app_device_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 } };
@@ -191,12 +195,24 @@ static enum exit_status train(const struct train_options *o, const struct recipe
     return status;
 }
 
+static void print_recipe(void *user, const char *name, const char *title)
+{
+    (void)user;
+    printf("%-32s %s\n", name, title);
+}
+
 enum exit_status cmd_train(int argc, char **argv)
 {
     char command_line[2048], dir[1200], why[1024];
     write_command(command_line, sizeof command_line, argc, argv);
     struct train_options o = { 0 };
     app_parse(&argp, argc, argv, &o);
+    if (o.list) {
+        vkd_result r = recipe_each(print_recipe, NULL, why, sizeof why);
+        if (r != VKD_OK)
+            app_error("%s", why);
+        return r == VKD_OK ? EXIT_DONE : EXIT_FAILED;
+    }
     const char *sets[SET_MAX + 3];
     uint32_t set_count = 0;
     if (o.data != NULL) {

@@ -1,4 +1,5 @@
-// recipe.h -- YAML recipes: found by name or path, read through a typed schema, overridden key by key.
+// recipe.h -- YAML recipes: found by name or path, put together from their bases, read through a typed schema,
+// overridden key by key.
 #ifndef VKD_APP_RECIPE_H
 #define VKD_APP_RECIPE_H
 
@@ -31,5 +32,11 @@ struct recipe_params {
 //   VKD_INVALID  a value out of range, or an override that is not KEY=VALUE
 VKD_CHECKED vkd_result recipe_load(const struct recipe_params *p, struct recipe_file *out, char *why, size_t why_size);
 void recipe_finish(struct recipe_file *f);
+
+// Calls `found` for each shipped recipe, in the order of names; `title` is its first comment line.
+//
+//   VKD_IO  there are none (`why` says where they should be)
+VKD_CHECKED vkd_result recipe_each(void (*found)(void *user, const char *name, const char *title), void *user, char *why,
+                                   size_t why_size);
 
 #endif
