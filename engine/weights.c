@@ -1,10 +1,12 @@
 // weights.c -- saving and loading parameters in PyTorch's names and layouts.
 #include "weights.h"
 
+#include "graph_impl.h"
 #include "op.h"
 #include "safetensors.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +63,107 @@ void vkd__param_from_file(const struct vkd_param_info *p, const float *file, flo
     FOR_EACH_ELEMENT(p, memory[memory_at] = file[file_at]);
 }
 
+// ---- Parts ------------------------------------------------------------------------------------
+
+struct entry {
+    uint32_t index;             // of the parameter in its store
+    const char *name;           // in the file
+};
+
+struct selection {
+    struct entry *entries;
+    uint32_t count;
+    char *names;                // one after the other
+};
+
+static void selection_finish(struct selection *s)
+{
+    free(s->entries);
+    free(s->names);
+}
+
+static const struct vkd_weights_rename *rename_of(const struct vkd_weights_part *part, const char *name)
+{
+    for (uint32_t i = 0; i < part->rename_count; i++)
+        if (!strncmp(name, part->renames[i].from, strlen(part->renames[i].from)))
+            return &part->renames[i];
+    return NULL;
+}
+
+// Writes the name in the file to `out`, where that is not NULL; returns its size with the final 0.
+static size_t file_name(const struct vkd_weights_part *part, const char *name, char *out)
+{
+    const struct vkd_weights_rename *r = rename_of(part, name);
+    size_t head = r ? strlen(r->to) : 0, tail = strlen(name + (r ? strlen(r->from) : 0)) + 1;
+    if (out && r)
+        memcpy(out, r->to, head);
+    if (out)
+        memcpy(out + head, name + strlen(name) + 1 - tail, tail);
+    return head + tail;
+}
+
+static bool declares(const vkd_graph *g, const char *name)
+{
+    for (uint32_t i = 0; i < g->tensor_count; i++)
+        if (g->tensors[i]->kind == VKD_TENSOR_PARAM && !strcmp(g->tensors[i]->name, name))
+            return true;
+    return false;
+}
+
+// What is wrong with a part: a text and a name for it, or NULL.
+static const char *check_part(const vkd_params *params, const struct vkd_weights_part *part, const char **name)
+{
+    const vkd_graph *g = part->only;
+    *name = g ? vkd_graph_error(g) : NULL;
+    if (*name)
+        return "its graph has an error";
+    for (uint32_t i = 0; g && i < g->tensor_count; i++) {
+        *name = g->tensors[i]->name;
+        if (g->tensors[i]->kind == VKD_TENSOR_PARAM && vkd_params_find(params, *name) < 0)
+            return "the store lacks a parameter that the graph declares";
+    }
+    return NULL;
+}
+
+static const char *check_selection(const struct selection *s, const char **name)
+{
+    *name = "it is empty";
+    if (!s->count)
+        return "nothing is selected";
+    for (uint32_t i = 0; i < s->count; i++)
+        for (uint32_t k = 0; k < i; k++)
+            if (!strcmp(s->entries[i].name, s->entries[k].name)) {
+                *name = s->entries[i].name;
+                return "two parameters get the same name";
+            }
+    return NULL;
+}
+
+static vkd_result select_part(const struct vkd_log *log, const vkd_params *params, const struct vkd_weights_part *part,
+                              const char *path, struct selection *s)
+{
+    uint32_t count = vkd_params_count(params);
+    size_t size = 0;
+    const char *name, *wrong = check_part(params, part, &name);
+    for (uint32_t i = 0; i < count; i++)
+        size += file_name(part, vkd_params_at(params, i)->name, NULL);
+    *s = (struct selection) { malloc((count + 1) * sizeof(*s->entries)), 0, malloc(size + 1) };
+    if (!s->entries || !s->names)
+        return VKD_NO_MEMORY;
+    char *at = s->names;
+    for (uint32_t i = 0; i < count && !wrong; i++) {
+        const struct vkd_param_info *p = vkd_params_at(params, i);
+        if (part->only && !declares(part->only, p->name))
+            continue;
+        s->entries[s->count++] = (struct entry) { i, at };
+        at += file_name(part, p->name, at);
+    }
+    if (!wrong && !(wrong = check_selection(s, &name)))
+        return VKD_OK;
+    vkd_log_write(log, VKD_LOG_ERROR, "%.200s: a part of the parameters: %s: %.300s", path, wrong, name);
+    return VKD_INVALID;
+}
+
 // ---- Saving -----------------------------------------------------------------------------------
 
 // Metadata are one JSON text under the key "vkdiv": numbers in JSON do not depend on the locale.
@@ -79,12 +182,12 @@ static char *info_text(const struct vkd_weights_info *info)
     return text;
 }
 
-// LAYER of LAYER.running_mean when `p` is one, by its length; else 0.
-static size_t norm_length(const struct vkd_param_info *p)
+// LAYER of LAYER.running_mean when a state's name is that, by its length; else 0.
+static size_t norm_length(const char *name, bool state)
 {
     static const char suffix[] = ".running_mean";
-    size_t length = strlen(p->name), tail = sizeof(suffix) - 1;
-    return p->state && length > tail && !strcmp(p->name + length - tail, suffix) ? length - tail : 0;
+    size_t length = strlen(name), tail = sizeof(suffix) - 1;
+    return state && length > tail && !strcmp(name + length - tail, suffix) ? length - tail : 0;
 }
 
 // What a save holds: one entry per parameter and one counter per batch norm.
@@ -96,15 +199,15 @@ struct save {
     float *memory;          // one parameter as the device has it
 };
 
-static bool save_init(struct save *s, const vkd_params *params)
+static bool save_init(struct save *s, const vkd_params *params, const struct selection *sel)
 {
-    uint32_t count = vkd_params_count(params);
+    uint32_t count = sel->count;
     uint64_t total = 0, largest = 0, names = 0;
     for (uint32_t i = 0; i < count; i++) {
-        const struct vkd_param_info *p = vkd_params_at(params, i);
+        const struct vkd_param_info *p = vkd_params_at(params, sel->entries[i].index);
         total += p->numel;
         largest = p->numel > largest ? p->numel : largest;
-        names += strlen(p->name) + sizeof(".num_batches_tracked");
+        names += strlen(sel->entries[i].name) + sizeof(".num_batches_tracked");
     }
     s->tensors = calloc(2 * (size_t) count + 1, sizeof(*s->tensors));
     s->names = malloc(names + 1);
@@ -122,41 +225,68 @@ static void save_finish(struct save *s)
 }
 
 // The counters come first: then 8-byte values lie at multiples of 8.
-static void add_counters(struct save *s, const vkd_params *params, const int64_t *steps)
+static void add_counters(struct save *s, const vkd_params *params, const struct selection *sel, const int64_t *steps)
 {
     char *name = s->names;
-    for (uint32_t i = 0; i < vkd_params_count(params); i++) {
-        const struct vkd_param_info *p = vkd_params_at(params, i);
-        size_t length = norm_length(p);
+    for (uint32_t i = 0; i < sel->count; i++) {
+        const char *of = sel->entries[i].name;
+        size_t length = norm_length(of, vkd_params_at(params, sel->entries[i].index)->state);
         if (!length)
             continue;
         s->tensors[s->count++] = (struct vkd__st_tensor) { .name = name, .type = VKD__ST_I64, .data = steps };
-        name += sprintf(name, "%.*s.num_batches_tracked", (int) length, p->name) + 1;
+        name += sprintf(name, "%.*s.num_batches_tracked", (int) length, of) + 1;
     }
+}
+
+// Reads the selected parameters; says how many of their values are not finite.
+static vkd_result add_values(struct save *s, const struct vkd_log *log, vkd_params *params, const struct selection *sel,
+                             const char *path)
+{
+    float *values = s->values;
+    uint64_t bad = 0;
+    const char *first = NULL;
+    for (uint32_t i = 0; i < sel->count; i++) {
+        const struct entry *e = &sel->entries[i];
+        const struct vkd_param_info *p = vkd_params_at(params, e->index);
+        struct vkd__st_tensor *t = &s->tensors[s->count++];
+        vkd_result r = vkd_params_read(params, e->index, s->memory);
+        if (r < 0)
+            return r;
+        for (uint64_t k = 0; k < p->numel; k++)
+            bad += !isfinite(s->memory[k]);
+        first = bad && !first ? e->name : first;
+        vkd__param_to_file(p, s->memory, values);
+        *t = (struct vkd__st_tensor) { .name = e->name, .type = VKD__ST_F32, .data = values };
+        t->rank = vkd__param_file_shape(p, t->shape);
+        values += p->numel;
+    }
+    if (bad)
+        vkd_log_write(log, VKD_LOG_WARNING, "%.300s: %llu of the values written are not finite, the first in %.100s: these "
+                      "weights are of no use", path, (unsigned long long) bad, first);
+    return VKD_OK;
 }
 
 vkd_result vkd_weights_save(vkd_device *dev, vkd_params *params, const struct vkd_weights_info *info,
                             const char *path)
 {
+    return vkd_weights_save_part(dev, params, info, &(struct vkd_weights_part) { 0 }, path);
+}
+
+vkd_result vkd_weights_save_part(vkd_device *dev, vkd_params *params, const struct vkd_weights_info *info,
+                                 const struct vkd_weights_part *part, const char *path)
+{
     struct save s = { 0 };
+    struct selection sel;
     char *text = NULL;
     int64_t steps = (int64_t) info->steps;
-    vkd_result r = VKD_NO_MEMORY;
-    if (!save_init(&s, params))
+    vkd_result r = select_part(vkd_device_log(dev), params, part, path, &sel);
+    if (r == VKD_OK && !save_init(&s, params, &sel))
+        r = VKD_NO_MEMORY;
+    if (r < 0)
         goto fail;
-    add_counters(&s, params, &steps);
-    float *values = s.values;
-    for (uint32_t i = 0; i < vkd_params_count(params); i++) {
-        const struct vkd_param_info *p = vkd_params_at(params, i);
-        struct vkd__st_tensor *t = &s.tensors[s.count++];
-        r = vkd_params_read(params, i, s.memory);
-        if (r < 0)
-            goto fail;
-        vkd__param_to_file(p, s.memory, values);
-        *t = (struct vkd__st_tensor) { .name = p->name, .type = VKD__ST_F32, .data = values };
-        t->rank = vkd__param_file_shape(p, t->shape);
-        values += p->numel;
-    }
+    add_counters(&s, params, &sel, &steps);
+    if ((r = add_values(&s, vkd_device_log(dev), params, &sel, path)) < 0)
+        goto fail;
     if (!(text = info_text(info))) {
         vkd_log_write(vkd_device_log(dev), VKD_LOG_ERROR, "%.300s: the model's description holds a number that is not "
                       "finite, or text that is not UTF-8", path);
@@ -169,6 +299,7 @@ vkd_result vkd_weights_save(vkd_device *dev, vkd_params *params, const struct vk
 fail:
     free(text);
     save_finish(&s);
+    selection_finish(&sel);
     return r;
 }
 
@@ -206,12 +337,13 @@ static void shape_text(const uint64_t *shape, uint32_t rank, char text[64])
         snprintf(text + used, 64 - used, ")");
 }
 
-// The tensor of `f` that fits `p`, or NULL after a complaint.
-static const struct vkd__st_tensor *match(const vkd__st_file *f, const struct vkd_param_info *p, struct complaint *c)
+// The tensor of `f` called `name` that fits `p`, or NULL after a complaint.
+static const struct vkd__st_tensor *match(const vkd__st_file *f, const struct vkd_param_info *p, const char *name,
+                                          struct complaint *c)
 {
-    const struct vkd__st_tensor *t = vkd__st_find(f, p->name);
+    const struct vkd__st_tensor *t = vkd__st_find(f, name);
     if (!t) {
-        complain(c, "%.80s is missing", p->name);
+        complain(c, "%.80s is missing", name);
         return NULL;
     }
     uint64_t shape[4];
@@ -222,9 +354,9 @@ static const struct vkd__st_tensor *match(const vkd__st_file *f, const struct vk
         char expected[64], found[64];
         shape_text(shape, rank, expected);
         shape_text(t->shape, t->rank, found);
-        complain(c, "%.80s is %.32s, expected %.32s", p->name, found, expected);
+        complain(c, "%.80s is %.32s, expected %.32s", name, found, expected);
     } else if (!vkd__st_floats(t, 0, t->numel ? 1 : 0, &first)) {
-        complain(c, "%.80s has type %s, expected F32, F16, BF16 or F64", p->name, vkd__st_type_name(t->type));
+        complain(c, "%.80s has type %s, expected F32, F16, BF16 or F64", name, vkd__st_type_name(t->type));
     } else {
         return t;
     }
@@ -238,24 +370,27 @@ static bool is_counter(const char *name)
 }
 
 // Lists everything that does not fit; returns how many tensors do.
-static uint32_t compare(const vkd__st_file *f, const vkd_params *params, struct complaint *c)
+static uint32_t compare(const vkd__st_file *f, const vkd_params *params, const struct selection *sel, struct complaint *c)
 {
     uint32_t fitting = 0;
-    for (uint32_t i = 0; i < vkd_params_count(params); i++)
-        fitting += match(f, vkd_params_at(params, i), c) != NULL;
+    for (uint32_t i = 0; i < sel->count; i++)
+        fitting += match(f, vkd_params_at(params, sel->entries[i].index), sel->entries[i].name, c) != NULL;
     for (uint32_t i = 0; i < vkd__st_count(f); i++) {
         const char *name = vkd__st_at(f, i)->name;
-        if (!is_counter(name) && vkd_params_find(params, name) < 0)
+        bool expected = is_counter(name);
+        for (uint32_t k = 0; !expected && k < sel->count; k++)
+            expected = !strcmp(name, sel->entries[k].name);
+        if (!expected)
             complain(c, "%.80s is unexpected", name);
     }
     return fitting;
 }
 
-static vkd_result load_one(const vkd__st_file *f, vkd_params *params, uint32_t index)
+static vkd_result load_one(const vkd__st_file *f, vkd_params *params, const struct entry *e)
 {
-    const struct vkd_param_info *p = vkd_params_at(params, index);
+    const struct vkd_param_info *p = vkd_params_at(params, e->index);
     struct complaint c = { 0 };
-    const struct vkd__st_tensor *t = match(f, p, &c);
+    const struct vkd__st_tensor *t = match(f, p, e->name, &c);
     if (!t)
         return VKD_OK;
     float *file = malloc((t->numel + 1) * sizeof(float)), *memory = malloc((p->numel + 1) * sizeof(float));
@@ -263,7 +398,7 @@ static vkd_result load_one(const vkd__st_file *f, vkd_params *params, uint32_t i
     if (file && memory) {
         vkd__st_floats(t, 0, t->numel, file);
         vkd__param_from_file(p, file, memory);
-        r = vkd_params_write(params, index, memory);
+        r = vkd_params_write(params, e->index, memory);
     }
     free(file);
     free(memory);
@@ -272,25 +407,37 @@ static vkd_result load_one(const vkd__st_file *f, vkd_params *params, uint32_t i
 
 vkd_result vkd_weights_load(vkd_device *dev, vkd_params *params, const char *path, bool partial)
 {
+    return vkd_weights_load_part(dev, params, &(struct vkd_weights_part) { 0 }, path, partial);
+}
+
+vkd_result vkd_weights_load_part(vkd_device *dev, vkd_params *params, const struct vkd_weights_part *part,
+                                 const char *path, bool partial)
+{
     const struct vkd_log *log = vkd_device_log(dev);
     vkd__st_file *f = NULL;
-    vkd_result r = vkd__st_open(path, log, &f);
+    struct selection sel;
+    vkd_result r = select_part(log, params, part, path, &sel);
+    if (r == VKD_OK)
+        r = vkd__st_open(path, log, &f);
     if (r < 0)
-        return r;
+        goto fail;
     struct complaint c = { 0 };
-    uint32_t fitting = compare(f, params, &c);
+    uint32_t fitting = compare(f, params, &sel, &c);
     if (c.count) {
         bool enough = partial && fitting;
         char more[32] = "";
         if (c.left_out)
             snprintf(more, sizeof(more), "; and %u more", c.left_out);
         vkd_log_write(log, enough ? VKD_LOG_WARNING : VKD_LOG_ERROR, "%.120s: %u of %u tensors fit: %s%s", path,
-                      fitting, vkd_params_count(params), c.text, more);
+                      fitting, sel.count, c.text, more);
         r = enough ? VKD_OK : VKD_FORMAT;
     }
-    for (uint32_t i = 0; r == VKD_OK && i < vkd_params_count(params); i++)
-        r = load_one(f, params, i);
+    for (uint32_t i = 0; r == VKD_OK && i < sel.count; i++)
+        r = load_one(f, params, &sel.entries[i]);
+
+fail:
     vkd__st_close(&f);
+    selection_finish(&sel);
     return r;
 }
 

@@ -28,6 +28,7 @@ int dlclose(void *handle)
 
 static unsigned gpu_errors;         // messages of level error so far
 static char gpu_last_error[1024];   // the last of them
+static char gpu_last_warning[1024];
 
 static inline void gpu_log(void *user, enum vkd_log_level level, const char *text)
 {
@@ -36,6 +37,8 @@ static inline void gpu_log(void *user, enum vkd_log_level level, const char *tex
         gpu_errors++;
         snprintf(gpu_last_error, sizeof(gpu_last_error), "%s", text);
     }
+    if (level == VKD_LOG_WARNING)
+        snprintf(gpu_last_warning, sizeof(gpu_last_warning), "%s", text);
     if (level <= VKD_LOG_WARNING || getenv("VKDIV_LOG"))
         fprintf(stderr, "%s\n", text);
 }

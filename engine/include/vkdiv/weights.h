@@ -22,7 +22,19 @@ struct vkd_weights_info {
     uint64_t steps;             // optimiser steps done
 };
 
-// Replaces `path` atomically by all of `params`.
+// A name that begins with `from` in the store begins with `to` in the file. {"probe.", "fc."} saves a
+// probe as the classifier, {"teacher.", ""} an average as the model.
+struct vkd_weights_rename { const char *from, *to; };
+
+// A part of a store of parameters, and how its names read in files. All zero: everything, as it is called.
+struct vkd_weights_part {
+    const vkd_graph *only;      // the parameters that this graph declares; NULL: all
+    const struct vkd_weights_rename *renames;   // the first that matches a name counts
+    uint32_t rename_count;
+};
+
+// Replaces `path` atomically by all of `params`. Values that are not finite are written as they are,
+// with a warning that counts them.
 //
 //   VKD_INVALID     *info holds a number that is not finite, or text that is not UTF-8
 //   VKD_IO          the file cannot be written (the log says why); what was there is still there
@@ -31,6 +43,13 @@ struct vkd_weights_info {
 // Thread-safety: that of the device.
 VKD_CHECKED vkd_result vkd_weights_save(vkd_device *dev, vkd_params *params, const struct vkd_weights_info *info,
                                         const char *path);
+
+// The same for a part.
+//
+//   VKD_INVALID     besides: part->only has an error, declares nothing or what `params` lacks, or two
+//                   parameters get the same name (the log names them)
+VKD_CHECKED vkd_result vkd_weights_save_part(vkd_device *dev, vkd_params *params, const struct vkd_weights_info *info,
+                                             const struct vkd_weights_part *part, const char *path);
 
 // Fills `params` from `path`. Every parameter must be there in its shape, and nothing else: the
 // log lists what is missing, unexpected or of another shape. `partial` takes what fits, at least
@@ -41,6 +60,13 @@ VKD_CHECKED vkd_result vkd_weights_save(vkd_device *dev, vkd_params *params, con
 //
 // Thread-safety: that of the device.
 VKD_CHECKED vkd_result vkd_weights_load(vkd_device *dev, vkd_params *params, const char *path, bool partial);
+
+// The same for a part: the file must hold its parameters and nothing else, the others of `params` stay
+// as they are.
+//
+//   VKD_INVALID         as for vkd_weights_save_part
+VKD_CHECKED vkd_result vkd_weights_load_part(vkd_device *dev, vkd_params *params, const struct vkd_weights_part *part,
+                                             const char *path, bool partial);
 
 // Reads what `path` says about its model.
 //
