@@ -1,5 +1,6 @@
 // test_measure.c -- measures of features: against NumPy (tests/golden/measures.json), exact cases, bad input.
 #include "measure_inputs.h"
+#include "runtime/os.h"
 
 static double spectrum_of(const struct vkd_matrix *z, enum vkd_spectrum_of of, double *values,
                           double (*rank)(const double *values, uint32_t count))
@@ -295,6 +296,46 @@ START_TEST(cka_rules)
 }
 END_TEST
 
+// ---- Several threads at once ----
+
+struct job {
+    struct vkd_matrix z;
+    double values[96], lidar, cka;
+    vkd_result result;
+};
+
+static void run_job(void *arg)
+{
+    struct job *j = arg;
+    for (uint32_t k = 0; k < 5 && j->result == VKD_OK; k++) {
+        j->result = vkd_spectrum(&j->z, VKD_SPECTRUM_CENTRED, NULL, j->values);
+        if (j->result == VKD_OK)
+            j->result = vkd_lidar(&j->z, 4, NULL, &j->lidar);
+        if (j->result == VKD_OK)
+            j->result = vkd_cka(&j->z, &j->z, NULL, &j->cka);
+    }
+}
+
+START_TEST(at_once)
+{
+    struct job jobs[4], alone = { .z = matrix_make("threads", "", "flat", 400, 96) };
+    struct vkd__thread *running[4];
+    run_job(&alone);
+    for (uint32_t i = 0; i < 4; i++) {
+        jobs[i] = (struct job) { .z = alone.z };
+        ck_assert_int_eq(vkd__thread_start(&running[i], run_job, &jobs[i]), VKD_OK);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        vkd__thread_join(&running[i]);
+        ck_assert_int_eq(jobs[i].result, VKD_OK);
+        ck_assert_mem_eq(jobs[i].values, alone.values, sizeof(alone.values));
+        ck_assert_mem_eq(&jobs[i].lidar, &alone.lidar, sizeof(double));
+        ck_assert_mem_eq(&jobs[i].cka, &alone.cka, sizeof(double));
+    }
+    matrix_free(&alone.z);
+}
+END_TEST
+
 START_TEST(bad_features)
 {
     struct vkd_matrix z = matrix_make("bad", "", "flat", 9, 5), copy = z;
@@ -337,6 +378,7 @@ int main(void)
     tcase_add_test(c, separation);
     tcase_add_test(c, cka);
     tcase_add_test(c, cka_rules);
+    tcase_add_test(c, at_once);
     tcase_add_test(c, bad_features);
     suite_add_tcase(s, c);
     SRunner *runner = srunner_create(s);
