@@ -69,3 +69,8 @@ vkd_tensor *vkd__ssl_similarities(vkd_graph *g, const struct vkd__ssl_inputs *in
     vkd_tensor *every = vkd_concat_rows(g, z, in->views);
     return vkd_matmul(g, vkd_scale(g, every, 1 / temperature), every, &(struct vkd_attr) { .trans_b = 1 });
 }
+
+vkd_tensor *vkd__ssl_spread(vkd_graph *g, vkd_tensor *z)
+{
+    return vkd_mean(g, vkd_column_std(g, vkd_l2_normalize(g, z, 0)), 1u << 3);
+}

@@ -83,4 +83,10 @@ vkd_tensor *vkd__ssl_mlp_plain(vkd_graph *g, vkd_tensor *x, const char *name, ui
 // temperature: (V N, 1, 1, V N).
 vkd_tensor *vkd__ssl_similarities(vkd_graph *g, const struct vkd__ssl_inputs *in, float temperature);
 
+// ---- Watching a run ----
+
+// How much the directions of embeddings z (N, 1, 1, D) differ, (1, 1, 1, 1): the mean over columns of the standard
+// deviation of n(z). About 1 / sqrt(D) when healthy, 0 when collapsed. No gradient.
+vkd_tensor *vkd__ssl_spread(vkd_graph *g, vkd_tensor *z);
+
 #endif

@@ -166,6 +166,45 @@ START_TEST(same_bits_again)
 }
 END_TEST
 
+// Rows (width a multiple of 4) are all equal, or independent. Returns the mean deviation of their directions' columns.
+static float spread_of(uint32_t rows, uint32_t width, bool independent)
+{
+    vkd_graph *g;
+    vkd_params *params;
+    vkd_program *program;
+    struct vkd_range range;
+    uint64_t ticket;
+    float spread[4], *z = golden_numbers("spread", rows * width, -1, 1);
+    ck_assert_int_eq(vkd_graph_create(vkd_device_log(dev), &g), VKD_OK);
+    vkd_mark(g, vkd__ssl_spread(g, vkd_input(g, "z", VKD_F32, (struct vkd_shape) { { rows, 1, 1, width } })), "spread");
+    vkd_param(g, &(struct vkd_param_params) { .name = "unused", .shape = { { 1, 1, 1, 1 } } });
+    ck_assert_int_eq(vkd_params_create(dev, g, false, &params), VKD_OK);
+    ck_assert_int_eq(vkd_program_create(dev, g, params, &(struct vkd_program_params) { .training = true }, &program), VKD_OK);
+    for (uint32_t i = 0; i < rows * width && !independent; i++)
+        z[i] = z[i % width];
+    ck_assert_int_eq(vkd_program_range(program, "z", &range), VKD_OK);
+    ck_assert_int_eq(vkd_buffer_write(dev, range.buffer, range.ofs, z, rows * width * sizeof(*z)), VKD_OK);
+    ck_assert_int_eq(vkd_program_run(program, NULL, &ticket), VKD_OK);
+    ck_assert_int_eq(vkd_wait(dev, ticket, UINT64_MAX, NULL), VKD_OK);
+    ck_assert_int_eq(vkd_program_range(program, "spread", &range), VKD_OK);
+    ck_assert_int_eq(vkd_buffer_read(dev, range.buffer, range.ofs, spread, sizeof(spread)), VKD_OK);
+    vkd_program_destroy(&program);
+    vkd_params_destroy(&params);
+    vkd_graph_destroy(&g);
+    free(z);
+    return spread[0];
+}
+
+START_TEST(spread_tells_collapse)
+{
+    static const uint32_t widths[] = { 16, 128, 256 };
+    for (int i = 0; i < 3; i++) {
+        ck_assert_float_eq(spread_of(256, widths[i], false), 0);
+        ck_assert_float_eq_tol(spread_of(256, widths[i], true), 1 / sqrtf((float) widths[i]), 0.01f / sqrtf((float) widths[i]));
+    }
+}
+END_TEST
+
 #define PLAIN_HEAD(prefix) prefix "projector.0.weight", prefix "projector.0.bias", prefix "projector.1.weight", \
                            prefix "projector.1.bias"
 #define NORM(name) name ".running_mean", name ".running_var"
@@ -219,6 +258,7 @@ int main(void)
     tcase_add_test(t, queues_start_as_directions);
     tcase_add_test(t, queues_that_do_not_fit_are_refused);
     tcase_add_test(t, same_bits_again);
+    tcase_add_test(t, spread_tells_collapse);
     tcase_add_test(t, heads);
     suite_add_tcase(s, t);
     return gpu_run(s);

@@ -15,6 +15,9 @@ const struct op_row vkd_rows_contrast[] = {
     { .op = "contrast", .in = { F32_IN(8, 1, 1, 8, 0.99f, 1), U32(8, 1000000) } },
     { .op = "contrast", .in = { F32_IN(515, 1, 1, 515, -5, 5), U32(515, 257) }, .samples = 4 },
     { .op = "contrast", .in = { F32_IN(257, 1, 1, 257, -5, 5), U32(257, 64) }, .samples = 4, .group_max = 7 },
+    // What is saved of a NaN row is not looked at.
+    { .op = "contrast", .in = { F32(9, 1, 1, 9), U32_SOME(9, 3, 0.2f) }, .nan = true, .opaque_out = 1 << 1 },
+    { .op = "contrast", .in = { F32(90, 1, 1, 90), U32_SOME(90, 30, 0.2f) }, .nan = true, .opaque_out = 1 << 1 },
     { .op = "contrast", .in = { F32(4, 1, 1, 5), U32(4, 5) }, .rejects = "square" },
     { .op = "contrast", .in = { F32(4, 1, 1, 4), U32(5, 5) }, .rejects = "labels must be" },
 };
