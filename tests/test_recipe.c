@@ -1,5 +1,6 @@
 // test_recipe.c -- recipes: the shipped ones load; every mistake is named with its place.
 #include "apps/vkdiv/recipe.h"
+#include "engine/train/inject.h"
 #include "runtime/os.h"
 
 #include <check.h>
@@ -23,20 +24,197 @@ static vkd_result load_text(const char *text, const char *const *sets, uint32_t 
     return recipe_load(&p, &file, why, sizeof why);
 }
 
+// Loading checks, too.
+static void load_shipped(void *user, const char *name, const char *title)
+{
+    char path[512];
+    snprintf(path, sizeof path, RECIPES "/%s.yaml", name);
+    struct recipe_params p = { .name = path };
+    ck_assert_msg(recipe_load(&p, &file, why, sizeof why) == VKD_OK, "%s", why);
+    ck_assert_msg(strlen(title) > 10 && strlen(title) < 116, "%s: \"%s\"", name, title);
+    ck_assert_str_eq(file.name, name);
+    recipe_finish(&file);
+    ++*(uint32_t *)user;
+}
+
 START_TEST(shipped_recipes_load)
 {
-    char **names, path[512];
-    uint32_t count;
-    struct vkd__why w;
-    ck_assert(vkd__dir_list(RECIPES, &names, &count, &w) == VKD_OK);
-    ck_assert_uint_gt(count, 3);
-    for (uint32_t i = 0; i < count; i++) {
-        snprintf(path, sizeof path, RECIPES "/%s", names[i]);
-        struct recipe_params p = { .name = path };
+    uint32_t count = 0;
+    ck_assert_msg(recipe_each(load_shipped, &count, why, sizeof why) == VKD_OK, "%s", why);
+    ck_assert_uint_gt(count, 50);
+}
+END_TEST
+
+// What a recipe's name says is what it does, on both data sets and in both sizes.
+static void check_shipped(const char *stem, const char *method, const char *mode)
+{
+    for (int i = 0; i < 4; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s-%s%s", stem, i & 1 ? "cifar10" : "fashion", i & 2 ? "-tiny" : "");
+        struct recipe_params p = { .name = name };
         ck_assert_msg(recipe_load(&p, &file, why, sizeof why) == VKD_OK, "%s", why);
+        vkd_recipe_resolve(&file.recipe);
+        ck_assert_str_eq(file.recipe.method, method);
+        ck_assert_str_eq(file.recipe.injection.mode, mode);
+        ck_assert_uint_eq(file.recipe.model.size, i & 1 ? 32 : 28);
+        ck_assert_uint_eq(file.recipe.model.width, i & 2 ? 16 : 0);
+        ck_assert(strstr(file.recipe.data.train, i & 1 ? "cifar" : "fashion") != NULL);
+        ck_assert((strstr(file.recipe.data.train, "limit=10000") != NULL) == ((i & 2) != 0));
         recipe_finish(&file);
     }
-    free(names);
+}
+
+START_TEST(shipped_recipes_are_what_they_say)
+{
+    char stem[32];
+    check_shipped("supervised", "supervised", "supervised");
+    for (uint32_t i = VKD__INJECT_SEQUENTIAL; i < VKD__INJECT_MODE_COUNT; i++) {
+        snprintf(stem, sizeof stem, "inject-%s", vkd__inject_mode_names[i]);
+        check_shipped(stem, "simclr", vkd__inject_mode_names[i]);
+    }
+    static const char *const methods[] = { "simclr", "mocov2", "mocov3", "supcon" };
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+        check_shipped(methods[i], methods[i], "ssl");
+}
+END_TEST
+
+START_TEST(settings_are_the_published_ones)
+{
+    struct recipe_params p = { .name = "simclr-cifar10" };
+    ck_assert_msg(recipe_load(&p, &file, why, sizeof why) == VKD_OK, "%s", why);
+    const struct vkd_recipe *r = &file.recipe;
+    ck_assert_str_eq(r->optimizer.name, "lars");
+    ck_assert_float_eq(r->optimizer.lr, 0.4f);
+    ck_assert_float_eq(r->optimizer.weight_decay, 1e-4f);
+    ck_assert(r->optimizer.clip_lr && !r->optimizer.decay_norm_bias);
+    ck_assert_uint_eq(r->optimizer.base_batch, 256);
+    ck_assert_uint_eq(r->batch, 256);
+    ck_assert_float_eq(r->schedule.warmup_epochs, 10);
+    ck_assert_float_eq(r->view2.jitter[3], 0.2f);
+    ck_assert_float_eq(r->view1.blur, 0.5f);
+    recipe_finish(&file);
+    p.name = "mocov3-cifar10-tiny";
+    ck_assert_msg(recipe_load(&p, &file, why, sizeof why) == VKD_OK, "%s", why);
+    ck_assert_float_eq(file.recipe.view1.solarize, 0);
+    ck_assert_float_eq(file.recipe.view2.solarize, 0.2f);
+    ck_assert_float_eq(file.recipe.view2.blur, 0);
+    ck_assert_uint_eq(file.recipe.batch, 128);
+    ck_assert_uint_eq(file.recipe.epochs, 5);
+    recipe_finish(&file);
+}
+END_TEST
+
+// ---- Bases -------------------------------------------------------------------------------------
+
+#define BASES VKD_BINARY_DIR "/test_recipe_bases"
+
+static void write_base(const char *name, const char *text)
+{
+    char path[512];
+    struct vkd__why w;
+    snprintf(path, sizeof path, BASES "/%s", name);
+    ck_assert_msg(vkd__file_replace(path, text, strlen(text), &w) == VKD_OK, "%s", w.text);
+}
+
+static vkd_result load_base(const char *text, const char *set)
+{
+    struct vkd__why w;
+    ck_assert(vkd__dir_create(BASES "/parts", &w) == VKD_OK);
+    write_base("parts/data.yaml", "data: {train: 'idx:x', mean: [1, 2, 3]}\nbatch: 10\nepochs: 4\n");
+    write_base("parts/small.yaml", "base: sizes\naugment: pad-crop\nbatch: 20\n");
+    write_base("parts/sizes.yaml", "model:\n  width: 8\n  size: 28\nbatch: 30\nseed: 3\n");
+    write_base("parts/bad.yaml", "# bad\noptimizer:\n  momentun: 1\n");
+    write_base("parts/far.yaml", "# far\noptimizer: {lr: -3}\n");
+    write_base("parts/loop.yaml", "base: loop2\n");
+    write_base("parts/loop2.yaml", "base: loop\n");
+    write_base("other.yaml", "base: [data]\nmodel: {size: 40}\n");
+    write_base("main.yaml", text);
+    struct recipe_params p = { .name = BASES "/main.yaml", .sets = &set, .set_count = set != NULL };
+    why[0] = 0;
+    return recipe_load(&p, &file, why, sizeof why);
+}
+
+START_TEST(bases_come_first_and_in_order)
+{
+    ck_assert_msg(load_base("base: [data, small]\nmodel: {size: 36}\n", NULL) == VKD_OK, "%s", why);
+    ck_assert_str_eq(file.recipe.data.train, "idx:x");
+    ck_assert_float_eq(file.recipe.data.mean[2], 3);
+    ck_assert_str_eq(file.recipe.augment.name, "pad-crop");
+    ck_assert_uint_eq(file.recipe.model.width, 8);      // of the part's own base
+    ck_assert_uint_eq(file.recipe.model.size, 36);      // the file wins over its bases
+    ck_assert_uint_eq(file.recipe.batch, 20);           // the later base over the earlier, a part over its base
+    ck_assert_uint_eq(file.recipe.epochs, 4);
+    ck_assert_str_eq(file.name, "main");
+    recipe_finish(&file);
+    ck_assert_msg(load_base("batch: 50\nbase: [small, data]\n", "batch=7") == VKD_OK, "%s", why);
+    ck_assert_uint_eq(file.recipe.batch, 7);
+    recipe_finish(&file);
+    ck_assert_msg(load_base("base: other.yaml\n", NULL) == VKD_OK, "%s", why);
+    ck_assert_uint_eq(file.recipe.model.size, 40);
+    recipe_finish(&file);
+    ck_assert_msg(load_base("base: ./parts/data.yaml\n", NULL) == VKD_OK, "%s", why);
+    recipe_finish(&file);
+    ck_assert_msg(load_base("base: [data, simclr]\n", NULL) == VKD_OK, "%s", why);   // a shipped part
+    ck_assert_str_eq(file.recipe.method, "simclr");
+    recipe_finish(&file);
+    ck_assert_msg(load_base("base: []\ndata: {train: x}\n", NULL) == VKD_OK, "%s", why);
+    recipe_finish(&file);
+}
+END_TEST
+
+static const struct {
+    const char *text, *set, *part[3];
+} wrong_base[] = {
+    { "# x\nbase: [data, smal]\n", NULL, { "main.yaml:2:1: base: there is no part 'smal'", "", "" } },
+    { "# x\nbase: simclrr\n", NULL, { "main.yaml:2:1: base: ", "did you mean 'simclr'?", "recipes/parts" } },
+    { "base: no/such.yaml\n", NULL, { "main.yaml:1:1: base: there is no file ", "test_recipe_bases/no/such.yaml", "" } },
+    { "base: [data, bad]\n", NULL, { "parts/bad.yaml:3:3: ", "'optimizer.momentun'", "'optimizer.momentum'" } },
+    { "base: [data, far]\n", NULL, { "parts/far.yaml:2:13: ", "optimizer.lr", "-3" } },
+    { "base: [data, far]\noptimizer: {lr: -4}\n", NULL, { "main.yaml:2:13: ", "optimizer.lr", "-4" } },
+    { "base: [data, far]\n", "optimizer.lr=-5", { "--set optimizer.lr=-5: ", "-5", "" } },
+    { "base: loop\n", NULL, { "parts/loop2.yaml:1:1: base: 'loop' leads back to ", "parts/loop.yaml itself", "" } },
+    { "base: main.yaml\n", NULL, { "main.yaml:1:1: base: ", "leads back", "" } },
+    { "base: {a: b}\n", NULL, { "main.yaml:1:1: base: expected a name or a list", "", "" } },
+    { "base: [data, [a]]\n", NULL, { "main.yaml:1:1: base: expected a name or a list", "", "" } },
+    { "base: data\nbase: small\n", NULL, { "main.yaml:2:1: ", "'base' is given twice", "line 1" } },
+    { "bass: data\n", NULL, { "main.yaml:1:1: ", "unknown key 'bass'", "'base'" } },
+    { "base: data\nbatch: [3\n", NULL, { "main.yaml:3:", "not valid YAML", "" } },
+    { "base: data\n", "base=small", { "--set base=small: ", "'base' is for recipe files only", "" } },
+};
+
+START_TEST(mistakes_in_bases_are_named)
+{
+    ck_assert_msg(load_base(wrong_base[_i].text, wrong_base[_i].set) != VKD_OK, "row %d was accepted", _i);
+    for (int i = 0; i < 3; i++)
+        ck_assert_msg(strstr(why, wrong_base[_i].part[i]) != NULL, "row %d: no \"%s\" in \"%s\"", _i,
+                      wrong_base[_i].part[i], why);
+}
+END_TEST
+
+START_TEST(bases_are_not_endless)
+{
+    char name[32], text[512];
+    for (int i = 0; i < 12; i++) {
+        snprintf(name, sizeof name, "parts/deep%d.yaml", i);
+        snprintf(text, sizeof text, "base: deep%d\n", i + 1);
+        if (i == 0)
+            ck_assert(load_base("base: data\n", NULL) == VKD_OK);
+        write_base(name, text);
+    }
+    recipe_finish(&file);
+    ck_assert(load_base("base: deep0\n", NULL) == VKD_FORMAT);
+    ck_assert_msg(strstr(why, "at most 8 deep") != NULL, "%s", why);
+    // Many small files: the same part may come again, but not without end.
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "parts/wide%d.yaml", i);
+        snprintf(text, sizeof text, "base: [%s, %s, %s, %s]\n", i ? "wide0" : "data", i ? "wide0" : "data",
+                 i ? "wide0" : "data", i ? "wide0" : "data");
+        write_base(name, text);
+    }
+    ck_assert_msg(load_base("base: wide1\n", NULL) == VKD_OK, "%s", why);
+    recipe_finish(&file);
+    ck_assert(load_base("base: [wide1, wide2]\n", NULL) == VKD_FORMAT);
+    ck_assert_msg(strstr(why, "at most 32 files") != NULL, "%s", why);
 }
 END_TEST
 
@@ -174,6 +352,11 @@ int main(void)
 {
     TCase *t = tcase_create("recipe");
     tcase_add_test(t, shipped_recipes_load);
+    tcase_add_test(t, shipped_recipes_are_what_they_say);
+    tcase_add_test(t, settings_are_the_published_ones);
+    tcase_add_test(t, bases_come_first_and_in_order);
+    tcase_add_loop_test(t, mistakes_in_bases_are_named, 0, sizeof wrong_base / sizeof wrong_base[0]);
+    tcase_add_test(t, bases_are_not_endless);
     tcase_add_test(t, found_by_name);
     tcase_add_test(t, values);
     tcase_add_test(t, overrides);

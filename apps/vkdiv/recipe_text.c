@@ -63,7 +63,7 @@ static void write_value(yaml_document_t *doc, const yaml_node_t *node, char *tex
 // libcyaml takes "1.5" for the whole number 1 and "3x" for 3; this does not.
 static bool fits(yaml_document_t *doc, const yaml_node_t *node, enum cyaml_type type)
 {
-    if (node->type == YAML_SEQUENCE_NODE) {
+    if (node->type == YAML_SEQUENCE_NODE && type != CYAML_IGNORE) {
         for (yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top; i++)
             if (!fits(doc, yaml_document_get_node(doc, *i), CYAML_FLOAT))
                 return false;
