@@ -149,11 +149,16 @@ static vkd_result slot_submit(vkd_device *dev, uint32_t slot, struct vkd_range d
     return result == VKD_OK ? vkd_submit(dev, &s->lists[slot], 1, &s->tickets[slot]) : result;
 }
 
-static vkd_result check_copy(vkd_device *dev, const char *call, const vkd_buffer *buf, uint64_t ofs, uint64_t size)
+static vkd_result check_copy(vkd_device *dev, const char *call, const vkd_buffer *buf, uint64_t ofs, const void *data,
+                             uint64_t size)
 {
     vkd_result result = vkd__device_check(dev);
     if (result != VKD_OK)
         return result;
+    if (!buf || buf->dev != dev)
+        return vkd__fail(dev, VKD_INVALID, "%s: the buffer is %s", call, buf ? "another device's" : "NULL");
+    if (!data && size)
+        return vkd__fail(dev, VKD_INVALID, "%s: the data are NULL", call);
     if (ofs % 4 || size % 4 || ofs > buf->size || size > buf->size - ofs)
         return vkd__fail(dev, VKD_INVALID, "%s: offset %llu and size %llu must be multiples of 4 and lie inside the "
                          "buffer of %llu bytes", call, (unsigned long long) ofs, (unsigned long long) size,
@@ -166,7 +171,7 @@ vkd_result vkd_buffer_write(vkd_device *dev, vkd_buffer *buf, uint64_t ofs, cons
     struct vkd__staging *s = &dev->staging;
     const uint8_t *bytes = data;
     vkd_result result;
-    TRY(check_copy(dev, "vkd_buffer_write", buf, ofs, size));
+    TRY(check_copy(dev, "vkd_buffer_write", buf, ofs, data, size));
     if (buf->data) {
         TRY(vkd_wait(dev, dev->queue.submitted, UINT64_MAX, NULL));
         memcpy((uint8_t *) buf->data + ofs, data, size);
@@ -191,7 +196,7 @@ vkd_result vkd_buffer_read(vkd_device *dev, vkd_buffer *buf, uint64_t ofs, void 
     struct vkd__staging *s = &dev->staging;
     uint8_t *bytes = data;
     vkd_result result;
-    TRY(check_copy(dev, "vkd_buffer_read", buf, ofs, size));
+    TRY(check_copy(dev, "vkd_buffer_read", buf, ofs, data, size));
     if (buf->data) {
         TRY(vkd_wait(dev, dev->queue.submitted, UINT64_MAX, NULL));
         memcpy(data, (const uint8_t *) buf->data + ofs, size);

@@ -203,7 +203,6 @@ struct vkd_kernel {
 void vkd__kernels_finish(vkd_device *dev);
 
 VKD_CHECKED vkd_result vkd__pipeline_cache_open(vkd_device *dev, const char *dir);
-void vkd__pipeline_cache_save(vkd_device *dev);
 void vkd__pipeline_cache_close(vkd_device *dev);
 
 // ---- Barriers (sync.c) ------------------------------------------------------------------------

@@ -94,12 +94,13 @@ vkd_result vkd__pipeline_cache_open(vkd_device *dev, const char *dir)
 }
 
 // Losing the cache costs time, not results: failures are a warning.
-void vkd__pipeline_cache_save(vkd_device *dev)
+void vkd_device_save_cache(vkd_device *dev)
 {
     size_t size = 0;
     uint8_t *file = NULL;
     struct vkd__why why = { "" };
-    if (dev->vk.vkGetPipelineCacheData(dev->handle, dev->cache, &size, NULL) < 0 || !size)
+    if (!dev->cache || !dev->cache_path || dev->lost ||
+        dev->vk.vkGetPipelineCacheData(dev->handle, dev->cache, &size, NULL) < 0 || !size)
         return;
     file = malloc(sizeof(struct header) + size);
     if (!file)
@@ -111,14 +112,14 @@ void vkd__pipeline_cache_save(vkd_device *dev)
         if (h.hash != dev->cache_hash
             && vkd__file_replace(dev->cache_path, file, sizeof(h) + size, &why) != VKD_OK)
             vkd_log_write(&dev->log, VKD_LOG_WARNING, "the pipeline cache was not saved: %s", why.text);
+        dev->cache_hash = h.hash;       // a failure is told once
     }
     free(file);
 }
 
 void vkd__pipeline_cache_close(vkd_device *dev)
 {
-    if (dev->cache && dev->cache_path && !dev->lost)
-        vkd__pipeline_cache_save(dev);
+    vkd_device_save_cache(dev);
     dev->vk.vkDestroyPipelineCache(dev->handle, dev->cache, NULL);
     dev->cache = VK_NULL_HANDLE;
     free(dev->cache_path);

@@ -81,6 +81,8 @@ vkd_result vkd_submit(vkd_device *dev, vkd_commands *const *lists, uint32_t coun
     if (!vkd__reserve(&q->handles, &q->handle_capacity, count, sizeof(*q->handles)))
         return vkd__fail(dev, VKD_NO_MEMORY, "vkd_submit: out of host memory");
     for (uint32_t i = 0; i < count; i++) {
+        if (!lists || !lists[i])
+            return vkd__fail(dev, VKD_INVALID, "vkd_submit: list %u is NULL", i);
         if (lists[i]->dev != dev || lists[i]->state != VKD__COMMANDS_READY)
             return vkd__fail(dev, VKD_INVALID, "vkd_submit: list %u was not finished by a successful vkd_commands_end "
                              "on this device", i);

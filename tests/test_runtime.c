@@ -443,6 +443,43 @@ START_TEST(reports_broken_rules)
 }
 END_TEST
 
+static void complains(vkd_result r, const char *text)
+{
+    ck_assert_int_eq(r, VKD_INVALID);
+    ck_assert_msg(strstr(vkd_device_last_error(dev), text) != NULL, "%s", vkd_device_last_error(dev));
+}
+
+START_TEST(reports_foreign_handles)
+{
+    struct vkd_device_params p = gpu_params();
+    vkd_device *other = NULL;
+    vkd_buffer *theirs = NULL, *buf = make_buffer(4096, VKD_MEMORY_DEVICE);
+    vkd_commands *list = NULL, *null = NULL;
+    uint32_t word = 1;
+    ck_assert_int_eq(vkd_device_create(&p, &other), VKD_OK);
+    ck_assert_int_eq(vkd_buffer_create(other, 64, VKD_MEMORY_UPLOAD, &theirs), VKD_OK);
+    ck_assert_int_eq(vkd_commands_create(other, &list), VKD_OK);
+    ck_assert_int_eq(vkd_commands_begin(list), VKD_OK);
+    ck_assert_int_eq(vkd_commands_end(list), VKD_OK);
+
+    complains(vkd_buffer_write(dev, NULL, 0, &word, 4), "vkd_buffer_write: the buffer is NULL");
+    complains(vkd_buffer_read(dev, NULL, 0, &word, 4), "vkd_buffer_read: the buffer is NULL");
+    complains(vkd_buffer_write(dev, theirs, 0, &word, 4), "vkd_buffer_write: the buffer is another device's");
+    complains(vkd_buffer_read(dev, theirs, 0, &word, 4), "vkd_buffer_read: the buffer is another device's");
+    complains(vkd_buffer_write(dev, buf, 0, NULL, 4), "vkd_buffer_write: the data are NULL");
+    complains(vkd_buffer_read(dev, buf, 0, NULL, 4), "vkd_buffer_read: the data are NULL");
+    complains(vkd_submit(dev, &null, 1, NULL), "vkd_submit: list 0 is NULL");
+    complains(vkd_submit(dev, NULL, 1, NULL), "vkd_submit: list 0 is NULL");
+    complains(vkd_submit(dev, &list, 1, NULL), "on this device");
+    ck_assert_int_eq(vkd_buffer_write(dev, buf, 0, NULL, 0), VKD_OK);
+
+    vkd_buffer_destroy(dev, &buf);
+    vkd_commands_destroy(other, &list);
+    vkd_buffer_destroy(other, &theirs);
+    gpu_close(&other);
+}
+END_TEST
+
 // A storage range or texel view beyond the device's limits is an error of its own kind.
 START_TEST(reports_limits)
 {
@@ -530,6 +567,7 @@ int main(void)
     tcase_add_test(t, waits_only_where_it_must);
     tcase_add_test(t, measures_time);
     tcase_add_test(t, reports_broken_rules);
+    tcase_add_test(t, reports_foreign_handles);
     tcase_add_test(t, reports_limits);
     tcase_add_test(t, pins_the_subgroup_size);
     suite_add_tcase(s, t);

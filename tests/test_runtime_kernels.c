@@ -115,7 +115,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL fake_create(VkDevice d, const VkPipelineCa
     while (good < given_size && data[good] == 42)
         good++;
     ck_assert_uint_eq(good, given_size);
-    *out = VK_NULL_HANDLE;
+    *out = (VkPipelineCache) (uintptr_t) 1;
     return VK_SUCCESS;
 }
 
@@ -142,7 +142,12 @@ START_TEST(distrusts_cache_files)
     dev->vk.vkCreatePipelineCache = fake_create;
     ck_assert_int_eq(vkd__pipeline_cache_open(dev, dir), VKD_OK);
     char *path = strdup(dev->cache_path);
-    vkd__pipeline_cache_save(dev);
+    vkd_device_save_cache(dev);
+    unlink(path);
+    vkd_device_save_cache(dev);         // nothing is new
+    ck_assert_int_ne(vkd__path_kind(path, NULL, NULL), VKD__PATH_FILE);
+    dev->cache_hash = 0;
+    vkd_device_save_cache(dev);
     free(dev->cache_path);
     ck_assert_uint_eq(reopen(dir), 1000);
 

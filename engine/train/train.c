@@ -104,8 +104,10 @@ static vkd_result collect(struct vkd__run *run)
     if (r.metrics.nonfinite)
         return diverged(run, run->done);
     double lr = vkd_schedule_lr(&run->schedule, r.step);
-    if (run->done == run->first_step + 2)
+    if (run->done == run->first_step + 2) {
         run->allocations_mark = objects_made(run);
+        vkd_device_save_cache(run->dev);        // by now drivers that compile late have done so
+    }
     if (run->done % 10 == 0 || run->done == run->total_steps || run->done == run->first_step + 1)
         result = log_step(run, &r, lr);
     if (result == VKD_OK)

@@ -134,6 +134,12 @@ VKD_CHECKED vkd_result vkd_device_import(const struct vkd_import_params *p, vkd_
 // buffer and command list of *dev must be gone already.
 void vkd_device_destroy(vkd_device **dev);
 
+// Writes the compiled pipelines to cache_dir now, if there is one and they changed. vkd_device_destroy
+// does so too; a program that may be killed calls it when its first work is done. Failure is a warning.
+//
+// Thread-safety: that of the device.
+void vkd_device_save_cache(vkd_device *dev);
+
 // The capabilities; valid as long as `dev`. Thread-safety: safe.
 const struct vkd_caps *vkd_device_caps(const vkd_device *dev);
 
