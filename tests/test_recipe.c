@@ -10,6 +10,7 @@
 
 #define RECIPES VKD_SOURCE_DIR "/apps/recipes"
 #define BASE "data: {train: idx:x}\n"
+#define SSL BASE "method: simclr\n"
 
 static struct recipe_file file;
 static char why[1024];
@@ -33,6 +34,8 @@ static void load_shipped(void *user, const char *name, const char *title)
     ck_assert_msg(recipe_load(&p, &file, why, sizeof why) == VKD_OK, "%s", why);
     ck_assert_msg(strlen(title) > 10 && strlen(title) < 116, "%s: \"%s\"", name, title);
     ck_assert_str_eq(file.name, name);
+    vkd_recipe_resolve(&file.recipe);       // what run.json holds can be run again
+    ck_assert_msg(vkd_recipe_check(&file.recipe, why, sizeof why) == VKD_OK, "%s: %s", name, why);
     recipe_finish(&file);
     ++*(uint32_t *)user;
 }
@@ -307,6 +310,47 @@ static const struct {
     { BASE, "batch=1\nsteps: 2", { "--set", "KEY=VALUE", "" } },
     { BASE, "batch=0", { "--set batch=0: ", "batch", "0" } },
     { BASE, "data.mean=[1,2]", { "--set data.mean=[1,2]: ", "a list of 3 numbers", "[1, 2]" } },
+    // What depends on the method, the mode, or another key.
+    { BASE "method: simclrr\n", NULL, { ":2:1: ", "method: expected one of supervised, ", "\"simclr\"?" } },
+    { SSL "injection: {mode: liner}\n", NULL, { ":3:13: ", "injection.mode", "\"linear\"?" } },
+    { BASE "injection: {mode: linear}\n", NULL, { ":2:13: ", "expected supervised with method supervised", "linear" } },
+    { BASE "ssl: {grad_cache: true}\naccumulate: 2\n", NULL, { "ssl.grad_cache: expected a self-supervised", "", "" } },
+    { SSL "ssl: {grad_cache: true}\n", NULL, { ":3:7: ", "expected accumulate above 1, found 1", "" } },
+    { SSL "batch: 1\n", NULL, { ":3:1: ", "batch: expected at least 2 images in simclr's loss, found 1", "" } },
+    { SSL "batch: 8\naccumulate: 8\n", NULL, { ":3:1: ", "at least 2", "with ssl.grad_cache: batch" } },
+    { SSL "ssl: {queue: 1024}\n", NULL, { ":3:7: ", "simclr keeps no queue; found 1024", "" } },
+    { BASE "method: mocov2\nssl: {queue: 1000}\n", NULL,
+      { ":3:7: ", "multiple of the 128 images", "found 1000; the nearest is 1024" } },
+    { BASE "method: mocov2\nbatch: 100\n", NULL, { "ssl.queue", "multiple of the 100 images", "32768; the nearest is 32800" } },
+    { BASE "method: mocov2\nssl: {queue: 64}\n", NULL, { ":3:7: ", "the nearest is 128", "" } },
+    { SSL "crops: {count: 4}\n", NULL, { ":3:9: ", "simclr takes two views", "found 4" } },
+    { SSL "crops: {count: 9}\n", NULL, { ":3:9: ", "crops.count: expected a number from 0 to 8", "" } },
+    { SSL "ssl: {temperature: 0}\n", NULL, { ":3:7: ", "ssl.temperature: expected a number from 0.001", "" } },
+    { SSL "ssl: {projector_layers: 9}\n", NULL, { ":3:7: ", "ssl.projector_layers", "8" } },
+    { SSL "view1: {filter: linear}\n", NULL, { ":3:9: ", "view1.filter", "\"bilinear\"?" } },
+    { SSL "view2: {scale: [0.5, 0.2]}\n", NULL, { ":3:9: ", "view2.scale[1]: expected a number from 0.5 to 1", "0.2" } },
+    { SSL "view1: {jitter: [0.4, 0.4, 0.4, 0.6]}\n", NULL, { ":3:9: ", "0 to 0.5 for the hue, found 0.6", "" } },
+    { SSL "view1: {blur: 1.5}\n", NULL, { ":3:9: ", "view1.blur", "1.5" } },
+    { SSL "crops: {sigma: [0, 2]}\n", NULL, { ":3:9: ", "crops.sigma[0]", "0.01" } },
+    { SSL "crops: {solarize: -1}\n", NULL, { ":3:9: ", "crops.solarize", "-1" } },
+    { SSL "injection: {label_fraction: 0}\n", NULL, { ":3:13: ", "more than 0", "set injection.mode to ssl" } },
+    { SSL "injection: {max: 1.5}\n", NULL, { ":3:13: ", "injection.max", "1.5" } },
+    { SSL "injection: {head_depth: 9}\n", NULL, { ":3:13: ", "injection.head_depth", "8" } },
+    { SSL "injection: {bn: frozzen}\n", NULL, { ":3:13: ", "injection.bn", "\"frozen\"?" } },
+    { SSL "injection: {mode: step, start: 10}\n", NULL, { ":3:25: ", "less than the run's 10 epochs, found 10", "" } },
+    { SSL "injection: {mode: linear, start: 5, end: 3}\n", NULL, { ":3:37: ", "more than injection.start (5)", "3" } },
+    { SSL "injection: {mode: linear, end: 30}\n", NULL, { ":3:27: ", "at most the run's 10 epochs, found 30", "" } },
+    { SSL "injection: {mode: pulse}\n", NULL, { "injection.end: expected the time when a pulse", "", "" } },
+    { SSL "injection: {mode: budget}\n", NULL, { "injection.dose: expected the label-epochs", "", "" } },
+    { SSL "injection: {mode: sequential, start: 4, head_warmup: 6}\n", NULL,
+      { ":3:41: ", "injection.head_warmup: expected less than the 6 epochs after", "" } },
+    { SSL "injection: {mode: floor}\n", NULL, { "injection.start: expected more than 0 in mode floor", "init", "" } },
+    { SSL "injection: {mode: floor, start: 1, kp: 0, ki: 0}\n", NULL, { ":3:36: ", "a gain above 0", "" } },
+    { SSL "injection: {mode: floor, start: 1, floor: 0}\n", NULL, { ":3:36: ", "injection.floor", "0" } },
+    { SSL "loss: acl\n", NULL, { ":3:1: ", "loss: expected one of cross-entropy, bce, asl", "\"asl\"?" } },
+    { SSL "loss: bce\nlabel_smoothing: 0.1\n", NULL, { ":4:1: ", "expected 0 with loss bce", "" } },
+    { SSL "monitor: {images: 1}\n", NULL, { ":3:11: ", "monitor.images", "from 2" } },
+    { SSL "monitor: {knn_k: 50, knn_images: 20}\n", NULL, { ":3:22: ", "monitor.knn_images", "from 50" } },
     { BASE, "model=3", { "--set model=3: ", "model: expected keys", "'3'" } },
 };
 

@@ -89,9 +89,7 @@ static void control(const struct vkd__inject_plan *p, struct vkd__inject_state *
     double target = p->floor <= 1 ? p->floor * s->reference : p->floor;
     double e = (s->diversity - target) / s->reference;
     e = e > p->hysteresis ? e - p->hysteresis : e < -p->hysteresis ? e + p->hysteresis : 0;
-    bool pushes = (s->a >= p->max && e > 0) || (s->a <= 0 && e < 0);
-    if (!pushes)
-        s->integral = fmin(fmax(s->integral + p->ki * e, 0), p->max);
+    s->integral = fmin(fmax(s->integral + p->ki * e, 0), p->max);
     s->a = fmin(fmax(s->integral + p->kp * e, 0), p->max);
 }
 

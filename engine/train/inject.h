@@ -106,7 +106,7 @@ bool vkd__inject_due(const struct vkd__inject_plan *plan, const struct vkd__inje
 // 1; else RankMe as it is) and h = hysteresis,
 //
 //     e = (diversity - f) / reference;  e' = e - h, e + h or 0 as e is above h, below -h or between (the dead band)
-//     integral += ki e', held in [0, max], and not while a stands at a bound and e' pushes on (anti-windup)
+//     integral += ki e', held in [0, max]: a leaves its bound as soon as e' changes its sign (anti-windup)
 //     a = integral + kp e', held in [0, max]
 //
 //   VKD_INVALID   an absolute floor lies above the reference: self-supervision did not reach it

@@ -1,4 +1,5 @@
 // recipe_check.c -- what can be wrong with a recipe before any data or device is seen.
+#include <vkdiv/optimizer.h>
 #include <vkdiv/recipe.h>
 
 #include "../ssl.h"
@@ -40,11 +41,11 @@ static void in_range(struct check *c, const char *key, double value, double low,
     c->bad = true;
 }
 
-// -1 stands for the optimiser's or the method's own value.
-static void own_or_range(struct check *c, const char *key, double value, double low, double high)
+// -1 stands for the optimiser's or the method's own value `own`, which may be 0 where it has none.
+static void own_or_range(struct check *c, const char *key, float value, float own, double low, double high)
 {
-    if (value != -1)
-        in_range(c, key, value, low, high);
+    if (value != -1 && value != own)
+        in_range(c, key, (double) value, low, high);
 }
 
 #define ONE_OF(c, key, value, ...) \
@@ -86,13 +87,16 @@ static void check_data(struct check *c, const struct vkd_recipe *r)
 static void check_optimizer(struct check *c, const struct vkd_recipe *r)
 {
     ONE_OF(c, "optimizer.name", r->optimizer.name, "sgd", "lars", "adam", "adamw", "lamb");
+    struct vkd_optimizer_config own;
+    if (c->bad || vkd_optimizer_defaults(r->optimizer.name, &own) < 0)
+        return;
     in_range(c, "optimizer.lr", (double) r->optimizer.lr, 0, 1000);
-    own_or_range(c, "optimizer.momentum", (double) r->optimizer.momentum, 0, 0.99999);
-    own_or_range(c, "optimizer.weight_decay", (double) r->optimizer.weight_decay, 0, 10);
-    own_or_range(c, "optimizer.beta1", (double) r->optimizer.beta1, 0, 0.99999);
-    own_or_range(c, "optimizer.beta2", (double) r->optimizer.beta2, 0, 0.999999);
-    own_or_range(c, "optimizer.eps", (double) r->optimizer.eps, 1e-20, 1);
-    own_or_range(c, "optimizer.eta", (double) r->optimizer.eta, 1e-9, 100);
+    own_or_range(c, "optimizer.momentum", r->optimizer.momentum, own.momentum, 0, 0.99999);
+    own_or_range(c, "optimizer.weight_decay", r->optimizer.weight_decay, own.weight_decay, 0, 10);
+    own_or_range(c, "optimizer.beta1", r->optimizer.beta1, own.beta1, 0, 0.99999);
+    own_or_range(c, "optimizer.beta2", r->optimizer.beta2, own.beta2, 0, 0.999999);
+    own_or_range(c, "optimizer.eps", r->optimizer.eps, own.eps, 1e-20, 1);
+    own_or_range(c, "optimizer.eta", r->optimizer.eta, own.eta, 1e-9, 100);
     in_range(c, "optimizer.clip_norm", (double) r->optimizer.clip_norm, 0, 1e9);
     ONE_OF(c, "schedule.name", r->schedule.name, "constant", "step", "cosine");
     in_range(c, "schedule.warmup_epochs", (double) r->schedule.warmup_epochs, 0, 100000);
@@ -139,6 +143,8 @@ static void check_views(struct check *c, const struct vkd_recipe *r)
 
 static void check_ssl(struct check *c, const struct vkd_recipe *r)
 {
+    const struct vkd__ssl_method *m = vkd__ssl_find(r->method);
+    const struct vkd__ssl_config own = m ? m->config : (struct vkd__ssl_config) { 0 };
     in_range(c, "ssl.projector_hidden", r->ssl.projector_hidden, 0, 65536);
     in_range(c, "ssl.projector_out", r->ssl.projector_out, 0, 65536);
     in_range(c, "ssl.predictor_hidden", r->ssl.predictor_hidden, 0, 65536);
@@ -146,19 +152,19 @@ static void check_ssl(struct check *c, const struct vkd_recipe *r)
     in_range(c, "ssl.projector_layers", r->ssl.projector_layers, 0, 8);
     in_range(c, "ssl.queue", r->ssl.queue, 0, 1 << 20);
     in_range(c, "ssl.iterations", r->ssl.iterations, 0, 100);
-    own_or_range(c, "ssl.queue_start", (double) r->ssl.queue_start, 0, 1e6);
-    own_or_range(c, "ssl.frozen_epochs", (double) r->ssl.frozen_epochs, 0, 1e6);
-    own_or_range(c, "ssl.temperature", (double) r->ssl.temperature, 1e-3, 100);
-    own_or_range(c, "ssl.teacher_temperature", (double) r->ssl.teacher_temperature, 1e-3, 100);
-    own_or_range(c, "ssl.momentum", (double) r->ssl.momentum, 0, 1);
-    own_or_range(c, "ssl.momentum_end", (double) r->ssl.momentum_end, 0, 1);
-    own_or_range(c, "ssl.center_momentum", (double) r->ssl.center_momentum, 0, 1);
-    own_or_range(c, "ssl.epsilon", (double) r->ssl.epsilon, 1e-3, 100);
-    own_or_range(c, "ssl.lambda", (double) r->ssl.lambda, 0, 1e6);
-    own_or_range(c, "ssl.scale", (double) r->ssl.scale, 0, 1e6);
-    own_or_range(c, "ssl.invariance", (double) r->ssl.invariance, 0, 1e6);
-    own_or_range(c, "ssl.variance", (double) r->ssl.variance, 0, 1e6);
-    own_or_range(c, "ssl.covariance", (double) r->ssl.covariance, 0, 1e6);
+    own_or_range(c, "ssl.queue_start", r->ssl.queue_start, own.queue_start, 0, 1e6);
+    own_or_range(c, "ssl.frozen_epochs", r->ssl.frozen_epochs, own.frozen_epochs, 0, 1e6);
+    own_or_range(c, "ssl.temperature", r->ssl.temperature, own.temperature, 1e-3, 100);
+    own_or_range(c, "ssl.teacher_temperature", r->ssl.teacher_temperature, own.teacher_temperature, 1e-3, 100);
+    own_or_range(c, "ssl.momentum", r->ssl.momentum, own.momentum, 0, 1);
+    own_or_range(c, "ssl.momentum_end", r->ssl.momentum_end, own.momentum_end, 0, 1);
+    own_or_range(c, "ssl.center_momentum", r->ssl.center_momentum, own.center_momentum, 0, 1);
+    own_or_range(c, "ssl.epsilon", r->ssl.epsilon, own.epsilon, 1e-3, 100);
+    own_or_range(c, "ssl.lambda", r->ssl.lambda, own.lambda, 0, 1e6);
+    own_or_range(c, "ssl.scale", r->ssl.scale, own.scale, 0, 1e6);
+    own_or_range(c, "ssl.invariance", r->ssl.invariance, own.invariance, 0, 1e6);
+    own_or_range(c, "ssl.variance", r->ssl.variance, own.variance, 0, 1e6);
+    own_or_range(c, "ssl.covariance", r->ssl.covariance, own.covariance, 0, 1e6);
 }
 
 static void check_injection(struct check *c, const struct vkd_recipe *r)
@@ -176,7 +182,7 @@ static void check_injection(struct check *c, const struct vkd_recipe *r)
     in_range(c, "injection.head_depth", r->injection.head_depth, 0, 8);
     in_range(c, "injection.head_width", r->injection.head_width, 0, 65536);
     in_range(c, "injection.head_warmup", (double) r->injection.head_warmup, 0, 1e6);
-    own_or_range(c, "injection.lr", (double) r->injection.lr, 0, 1000);
+    own_or_range(c, "injection.lr", r->injection.lr, -1, 0, 1000);
     in_range(c, "injection.ssl_weight", (double) r->injection.ssl_weight, 0, 1);
     in_range(c, "injection.freeze", r->injection.freeze, 0, 64);
     ONE_OF(c, "injection.bn", r->injection.bn, "batch", "frozen");
