@@ -1,5 +1,6 @@
 // test_recipe.c -- recipes: the shipped ones load; every mistake is named with its place.
 #include "apps/vkdiv/recipe.h"
+#include "engine/ssl.h"
 #include "engine/train/inject.h"
 #include "runtime/os.h"
 
@@ -25,26 +26,46 @@ static vkd_result load_text(const char *text, const char *const *sets, uint32_t 
     return recipe_load(&p, &file, why, sizeof why);
 }
 
+static const char *const methods[] = {
+    "simclr", "mocov2", "mocov3", "byol", "simsiam", "barlow", "vicreg", "swav", "dino", "supcon",
+};
+enum { METHOD_COUNT = sizeof methods / sizeof methods[0] };
+
+// Whether a recipe is of a method that this build lacks (a file engine/ssl/NAME.c); says so.
+static bool of_missing_method(const char *recipe)
+{
+    for (int i = 0; i < METHOD_COUNT; i++) {
+        size_t length = strlen(methods[i]);
+        if (strncmp(recipe, methods[i], length) == 0 && recipe[length] == '-' && vkd__ssl_find(methods[i]) == NULL) {
+            printf("skip: %s, for this build has no method %s\n", recipe, methods[i]);
+            return true;
+        }
+    }
+    return false;
+}
+
 // Loading checks, too.
 static void load_shipped(void *user, const char *name, const char *title)
 {
     char path[512];
     snprintf(path, sizeof path, RECIPES "/%s.yaml", name);
     struct recipe_params p = { .name = path };
+    ++*(uint32_t *)user;
+    if (of_missing_method(name))
+        return;
     ck_assert_msg(recipe_load(&p, &file, why, sizeof why) == VKD_OK, "%s", why);
     ck_assert_msg(strlen(title) > 10 && strlen(title) < 116, "%s: \"%s\"", name, title);
     ck_assert_str_eq(file.name, name);
     vkd_recipe_resolve(&file.recipe);       // what run.json holds can be run again
     ck_assert_msg(vkd_recipe_check(&file.recipe, why, sizeof why) == VKD_OK, "%s: %s", name, why);
     recipe_finish(&file);
-    ++*(uint32_t *)user;
 }
 
 START_TEST(shipped_recipes_load)
 {
     uint32_t count = 0;
     ck_assert_msg(recipe_each(load_shipped, &count, why, sizeof why) == VKD_OK, "%s", why);
-    ck_assert_uint_gt(count, 50);
+    ck_assert_uint_gt(count, 70);
 }
 END_TEST
 
@@ -55,6 +76,8 @@ static void check_shipped(const char *stem, const char *method, const char *mode
         char name[64];
         snprintf(name, sizeof name, "%s-%s%s", stem, i & 1 ? "cifar10" : "fashion", i & 2 ? "-tiny" : "");
         struct recipe_params p = { .name = name };
+        if (of_missing_method(name))
+            continue;
         ck_assert_msg(recipe_load(&p, &file, why, sizeof why) == VKD_OK, "%s", why);
         vkd_recipe_resolve(&file.recipe);
         ck_assert_str_eq(file.recipe.method, method);
@@ -75,8 +98,7 @@ START_TEST(shipped_recipes_are_what_they_say)
         snprintf(stem, sizeof stem, "inject-%s", vkd__inject_mode_names[i]);
         check_shipped(stem, "simclr", vkd__inject_mode_names[i]);
     }
-    static const char *const methods[] = { "simclr", "mocov2", "mocov3", "supcon" };
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+    for (int i = 0; i < METHOD_COUNT; i++)
         check_shipped(methods[i], methods[i], "ssl");
 }
 END_TEST
