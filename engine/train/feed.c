@@ -23,6 +23,7 @@ struct vkd__feed {
     uint32_t next, in_flight;           // the frame to fill, and how many before it are running
     uint64_t pixel_max;
     vkd_buffer *table, *pixels;         // device copies
+    vkd_buffer *scratch;                // of the augmentation; NULL where it needs none
 };
 
 static uint64_t aligned(uint64_t n)
@@ -65,7 +66,8 @@ static vkd_result record_head(vkd__feed *f, struct frame *fr)
     vkd_commands_copy(fr->head, table, (struct vkd_range) { fr->upload, f->at.table, table_size });
     vkd_commands_copy(fr->head, labels, (struct vkd_range) { fr->upload, f->at.labels, labels.size });
     vkd_commands_copy(fr->head, pixels, (struct vkd_range) { fr->upload, f->at.pixels, pixels.size });
-    r = vkd__augment_record(f->p.dev, fr->head, &f->p.augment, f->p.batch, table, pixels, step, images);
+    r = vkd__augment_record(f->p.dev, fr->head, &f->p.augment, f->p.batch, table, pixels, step,
+                           (struct vkd_range) { .buffer = f->scratch }, images);
     vkd_result end = vkd_commands_end(fr->head);
     return r < 0 ? r : end;
 }
@@ -116,6 +118,9 @@ vkd_result vkd__feed_create(const struct vkd__feed_params *p, vkd__feed **out)
     vkd_result r = vkd_buffer_create(p->dev, p->batch * sizeof(struct vkd_batch_image), VKD_MEMORY_DEVICE, &f->table);
     if (r == VKD_OK)
         r = vkd_buffer_create(p->dev, 4 * f->pixel_max, VKD_MEMORY_DEVICE, &f->pixels);
+    uint64_t scratch = vkd__augment_scratch(&p->augment, p->batch);
+    if (r == VKD_OK && scratch)
+        r = vkd_buffer_create(p->dev, scratch, VKD_MEMORY_DEVICE, &f->scratch);
     for (uint32_t i = 0; r == VKD_OK && i < FRAMES; i++)
         r = frame_create(f, &f->frames[i]);
     if (r < 0)
@@ -139,6 +144,7 @@ void vkd__feed_destroy(vkd__feed **pf)
     }
     vkd_buffer_destroy(f->p.dev, &f->table);
     vkd_buffer_destroy(f->p.dev, &f->pixels);
+    vkd_buffer_destroy(f->p.dev, &f->scratch);
     free(f);
     *pf = NULL;
 }

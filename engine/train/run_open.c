@@ -1,5 +1,6 @@
 // run_open.c -- from a recipe to a run that is ready for its first step.
 #include "run.h"
+#include "views.h"
 #include "../graph_impl.h"
 #include "../../runtime/os.h"
 
@@ -239,16 +240,8 @@ static vkd_result open_schedule(struct vkd__run *run)
 
 static vkd_result open_feeds(struct vkd__run *run)
 {
-    const struct vkd_recipe *re = run->recipe;
-    struct vkd__augment_params plain = vkd__augment_plain(&run->model, run->train_images.resize), augment = plain;
-    if (!strcmp(re->augment.name, "pad-crop"))
-        augment.mode = VKD__AUGMENT_PAD_CROP;
-    if (!strcmp(re->augment.name, "resized-crop"))
-        augment.mode = VKD__AUGMENT_RESIZED_CROP;
-    augment.pad = re->augment.pad;
-    augment.flip = augment.mode == VKD__AUGMENT_NONE ? 0 : re->augment.flip;
-    memcpy(augment.scale, re->augment.scale, sizeof(augment.scale));
-    memcpy(augment.ratio, re->augment.ratio, sizeof(augment.ratio));
+    struct vkd__augment_params plain = vkd__augment_plain(&run->model, run->train_images.resize);
+    struct vkd__augment_params augment = vkd__view_supervised(run->recipe, &plain);
     vkd_result r = vkd__feed_create(&(struct vkd__feed_params) {
         run->dev, run->train_loader, run->train_program, augment, run->micro_batch,
         vkd_optimizer_metrics(run->optimizer) }, &run->train_feed);
