@@ -37,7 +37,7 @@ const struct vkd_model_arch *vkd_model_find(const char *name)
     return NULL;
 }
 
-static struct vkd_model unknown(vkd_graph *g, const char *name)
+static void unknown(vkd_graph *g, const char *name)
 {
     const char *names[64];
     char list[256] = "";
@@ -53,29 +53,54 @@ static struct vkd_model unknown(vkd_graph *g, const char *name)
         vkd_graph_fail(g, "there is no architecture '%.60s'; did you mean %s?", name, nearest);
     else
         vkd_graph_fail(g, "there is no architecture '%.60s'; there are %s", name ? name : "", list);
-    return (struct vkd_model) { 0 };
+}
+
+// p->arch, or NULL after a sticky error; *full is `p` with every default filled in.
+static const struct vkd_model_arch *resolve(vkd_graph *g, const struct vkd_model_params *p, struct vkd_model_params *full)
+{
+    const struct vkd_model_arch *arch = vkd_model_find(p->arch);
+    if (!arch) {
+        unknown(g, p->arch);
+        return NULL;
+    }
+    *full = *p;
+    if (!full->width)
+        full->width = arch->default_width;
+    if (full->dropout < 0)
+        full->dropout = arch->default_dropout;
+    if (full->width <= WIDTH_MAX && full->classes <= CLASSES_MAX && full->dropout < 1 && full->freeze <= arch->stages)
+        return arch;
+    vkd_graph_fail(g, "%s: width %u, %u classes, dropout %g, %u frozen stages; expected at most %d, at most %d, below 1, "
+                   "at most %u", arch->name, full->width, full->classes, (double) full->dropout, full->freeze, WIDTH_MAX,
+                   CLASSES_MAX, arch->stages);
+    return NULL;
 }
 
 struct vkd_model vkd_model_build(vkd_graph *g, vkd_tensor *images, const struct vkd_model_params *p)
 {
-    const struct vkd_model_arch *arch = vkd_model_find(p->arch);
+    struct vkd_model m = { 0 };
+    struct vkd_model_params full;
+    const struct vkd_model_arch *arch = resolve(g, p, &full);
     if (!arch)
-        return unknown(g, p->arch);
-    struct vkd_model_params full = *p;
-    if (!full.width)
-        full.width = arch->default_width;
-    if (full.dropout < 0)
-        full.dropout = arch->default_dropout;
-
-    struct vkd_model none = { 0 };
-    if (full.width > WIDTH_MAX || full.classes > CLASSES_MAX || full.dropout >= 1) {
-        vkd_graph_fail(g, "%s: width %u, %u classes, dropout %g; expected at most %d, at most %d, below 1",
-                       arch->name, full.width, full.classes, (double) full.dropout, WIDTH_MAX, CLASSES_MAX);
-        return none;
-    }
+        return m;
     if (!images) {
         vkd_graph_fail(g, "%s: the images are missing", arch->name);
-        return none;
+        return m;
     }
-    return arch->build(g, images, &full, arch->config);
+    m.features = vkd_mark(g, arch->features(g, images, &full, arch->config), "features");
+    if (full.classes)
+        m.logits = vkd_mark(g, arch->classify(g, m.features, &full), "logits");
+    return m;
+}
+
+vkd_tensor *vkd_model_classify(vkd_graph *g, vkd_tensor *features, const struct vkd_model_params *p)
+{
+    struct vkd_model_params full;
+    const struct vkd_model_arch *arch = resolve(g, p, &full);
+    return arch && features ? arch->classify(g, features, &full) : NULL;
+}
+
+uint32_t vkd_model_stage(const struct vkd_model_arch *arch, const char *name)
+{
+    return arch->stage(name);
 }

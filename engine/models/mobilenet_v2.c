@@ -56,33 +56,50 @@ static vkd_tensor *block(vkd_graph *g, vkd_tensor *x, uint32_t index, uint32_t e
     return vkd_layer_batch_norm(g, y, name, VKD_ACT_NONE, stride == 1 && c == k ? x : NULL);
 }
 
-static struct vkd_model build(vkd_graph *g, vkd_tensor *images, const struct vkd_model_params *p, const void *config)
+static vkd_tensor *features(vkd_graph *g, vkd_tensor *images, const struct vkd_model_params *p, const void *config)
 {
     (void) config;
     double multiplier = p->width / 32.0;
     vkd_tensor *x = conv_norm(g, images, "features.0", divisible(p->width), 3, p->cifar_stem ? 1 : 2, 1);
     uint32_t index = 1;
     for (uint32_t s = 0; s < STAGES; s++) {
+        if (p->freeze == s + 1)
+            x = vkd_detach(g, x);
         uint32_t k = divisible(stages[s].channels * multiplier);
         uint32_t stride = p->cifar_stem && s == 1 ? 1 : stages[s].stride;
         for (uint32_t i = 0; i < stages[s].blocks; i++)
             x = block(g, x, index++, stages[s].expand, k, i ? 1 : stride);
     }
+    if (p->freeze == STAGES + 1)
+        x = vkd_detach(g, x);
     char name[NAME_SIZE];
     snprintf(name, sizeof(name), "features.%u", index);
     x = conv_norm(g, x, name, divisible(1280 * (multiplier > 1 ? multiplier : 1)), 1, 1, 1);
 
-    struct vkd_model m = { .features = vkd_mark(g, vkd_global_avg_pool(g, x), "features") };
-    if (p->classes) {
-        vkd_tensor *y = p->dropout > 0 ? vkd_dropout(g, m.features, p->dropout, 0) : m.features;
-        y = vkd_layer_linear_init(g, y, "classifier.1", p->classes, true, VKD_INIT_NORMAL_001);
-        m.logits = vkd_mark(g, y, "logits");
-    }
-    return m;
+    if (p->freeze == STAGES + 2)
+        x = vkd_detach(g, x);
+    return vkd_global_avg_pool(g, x);
+}
+
+static vkd_tensor *classify(vkd_graph *g, vkd_tensor *x, const struct vkd_model_params *p)
+{
+    x = p->dropout > 0 ? vkd_dropout(g, x, p->dropout, 0) : x;
+    return vkd_layer_linear_init(g, x, "classifier.1", p->classes, true, VKD_INIT_NORMAL_001);
+}
+
+static uint32_t stage(const char *name)
+{
+    uint32_t index;
+    if (sscanf(name, "features.%u.", &index) != 1)
+        return 0;
+    uint32_t s = 0, end = 1;            // blocks of stages[0 ... s) are features.1 ... end - 1
+    while (s < STAGES && index >= end)
+        end += stages[s++].blocks;
+    return index < end ? s + 1 : STAGES + 2;
 }
 
 static const struct vkd_model_arch archs[] = {
-    { "mobilenet_v2", 32, 0.2f, NULL, build },
+    { "mobilenet_v2", 32, 0.2f, STAGES + 2, NULL, features, classify, stage },
 };
 
 extern const struct vkd_model_family vkd_models_mobilenet_v2;

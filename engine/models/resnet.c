@@ -3,6 +3,7 @@
 #include <vkdiv/model.h>
 
 #include <stdio.h>
+#include <string.h>
 
 struct config {
     bool bottleneck;
@@ -75,7 +76,7 @@ static vkd_tensor *stem(vkd_graph *g, vkd_tensor *images, const struct vkd_model
     return vkd_max_pool(g, x, &(struct vkd_attr) { .kernel = { 3, 3 }, .stride = { 2, 2 }, .pad = { 1, 1 } });
 }
 
-static struct vkd_model build(vkd_graph *g, vkd_tensor *images, const struct vkd_model_params *p, const void *config)
+static vkd_tensor *features(vkd_graph *g, vkd_tensor *images, const struct vkd_model_params *p, const void *config)
 {
     const struct config *c = config;
     const struct builder b = {
@@ -83,22 +84,36 @@ static struct vkd_model build(vkd_graph *g, vkd_tensor *images, const struct vkd
     };
     vkd_tensor *x = stem(g, images, p);
     for (uint32_t layer = 0; layer < 4; layer++) {
+        if (p->freeze == layer + 1)
+            x = vkd_detach(g, x);
         for (uint32_t i = 0; i < c->blocks[layer]; i++) {
             char prefix[32];
             snprintf(prefix, sizeof(prefix), "layer%u.%u", layer + 1, i);
             x = block(&b, x, prefix, p->width << layer, layer && !i ? 2 : 1);
         }
     }
-    struct vkd_model m = { .features = vkd_mark(g, vkd_global_avg_pool(g, x), "features") };
-    if (p->classes)
-        m.logits = vkd_mark(g, vkd_layer_linear(g, m.features, "fc", p->classes, true), "logits");
-    return m;
+    if (p->freeze == 5)
+        x = vkd_detach(g, x);
+    return vkd_global_avg_pool(g, x);
+}
+
+static vkd_tensor *classify(vkd_graph *g, vkd_tensor *x, const struct vkd_model_params *p)
+{
+    return vkd_layer_linear(g, x, "fc", p->classes, true);
+}
+
+static uint32_t stage(const char *name)
+{
+    uint32_t layer;
+    if (!strncmp(name, "conv1.", 6) || !strncmp(name, "bn1.", 4))
+        return 1;
+    return sscanf(name, "layer%1u.", &layer) == 1 && layer < 5 ? layer + 1 : 0;
 }
 
 static const struct vkd_model_arch archs[] = {
-    { "resnet18", 64, 0, &(const struct config) { false, { 2, 2, 2, 2 } }, build },
-    { "resnet34", 64, 0, &(const struct config) { false, { 3, 4, 6, 3 } }, build },
-    { "resnet50", 64, 0, &(const struct config) { true,  { 3, 4, 6, 3 } }, build },
+    { "resnet18", 64, 0, 5, &(const struct config) { false, { 2, 2, 2, 2 } }, features, classify, stage },
+    { "resnet34", 64, 0, 5, &(const struct config) { false, { 3, 4, 6, 3 } }, features, classify, stage },
+    { "resnet50", 64, 0, 5, &(const struct config) { true,  { 3, 4, 6, 3 } }, features, classify, stage },
 };
 
 extern const struct vkd_model_family vkd_models_resnet;
