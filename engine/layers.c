@@ -152,6 +152,16 @@ void vkd_queue_push(vkd_graph *g, vkd_tensor *queue, vkd_tensor *keys)
     apply2(g, "queue_push", queue, keys, NULL);
 }
 
+vkd_tensor *vkd_center_columns(vkd_graph *g, vkd_tensor *x)
+{
+    return vkd_bias(g, x, vkd_scale(g, vkd_mean(g, x, 7), -1));
+}
+
+void vkd_running_average(vkd_graph *g, vkd_tensor *state, vkd_tensor *x, float momentum)
+{
+    apply2(g, "running_average", state, x, &(struct vkd_attr) { .momentum = momentum });
+}
+
 vkd_tensor *vkd_cast(vkd_graph *g, vkd_tensor *x, enum vkd_dtype dtype)
 {
     return apply1(g, "cast", x, &(struct vkd_attr) { .dtype = dtype });
@@ -178,6 +188,21 @@ vkd_tensor *vkd_asl(vkd_graph *g, vkd_tensor *logits, vkd_tensor *targets, const
 vkd_tensor *vkd_mse(vkd_graph *g, vkd_tensor *x, vkd_tensor *y)
 {
     return apply2(g, "mse", x, y, NULL);
+}
+
+vkd_tensor *vkd_soft_cross_entropy(vkd_graph *g, vkd_tensor *logits, vkd_tensor *targets, float temperature)
+{
+    return apply2(g, "soft_cross_entropy", logits, targets, &(struct vkd_attr) { .alpha = 1 / temperature });
+}
+
+vkd_tensor *vkd_identity_mse(vkd_graph *g, vkd_tensor *x, float on, float off)
+{
+    return apply1(g, "identity_mse", x, &(struct vkd_attr) { .alpha = on, .beta = off });
+}
+
+vkd_tensor *vkd_variance_hinge(vkd_graph *g, vkd_tensor *variance, float eps)
+{
+    return apply1(g, "variance_hinge", variance, &(struct vkd_attr) { .eps = eps });
 }
 
 vkd_tensor *vkd_contrast(vkd_graph *g, vkd_tensor *s, vkd_tensor *labels)

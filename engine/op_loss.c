@@ -3,9 +3,10 @@
 
 bool vkd__loss_shape(struct vkd_call *c)
 {
-    const uint32_t *x = c->in[0].shape.d, *t = c->in[1].shape.d;
-    if (c->in[0].dtype != VKD_F32 || c->in[1].dtype != VKD_F32)
-        return vkd__reject(c, "both inputs must be f32");
+    uint32_t last = c->in_count - 1;
+    const uint32_t *x = c->in[0].shape.d, *t = c->in[last].shape.d;
+    if (c->in[0].dtype != VKD_F32 || c->in[last].dtype != VKD_F32)
+        return vkd__reject(c, "%s must be f32", last ? "both inputs" : "the input");
     for (int d = 0; d < 4; d++)
         if (x[d] != t[d])
             return vkd__reject(c, "both inputs must have one shape, found (%u, %u, %u, %u) and (%u, %u, %u, %u)", x[0],
@@ -19,7 +20,8 @@ static struct vkd_pc_loss push(const struct vkd_call *c)
 {
     struct vkd_shape s = c->in[0].shape;
     return (struct vkd_pc_loss) { .count = (uint32_t) (vkd__numel(s) / 4), .c = s.d[3], .c4 = vkd__pad4(s.d[3]) / 4,
-                                  .scale = 1.0f / ((float) vkd__rows(s) * (float) s.d[3]) };
+                                  .scale = 1.0f / ((float) vkd__rows(s) * (float) s.d[3]), .eps = c->attr.eps,
+                                  .on = c->attr.alpha, .off = c->attr.beta };
 }
 
 void vkd__loss_forward(const struct vkd_call *c, struct vkd_plan *p, const char *kernel)
@@ -34,8 +36,8 @@ void vkd__loss_forward(const struct vkd_call *c, struct vkd_plan *p, const char 
     if (known)
         vkd__scratch(p, 1, 4 * vkd__pad4(groups));
     struct vkd_dispatch *d = vkd__dispatch(p, kernel, &pc, sizeof(pc), groups, 1, 1);
-    vkd__bind(d, VKD_IN(0));
-    vkd__bind(d, VKD_IN(1));
+    for (uint32_t i = 0; i < c->in_count; i++)
+        vkd__bind(d, VKD_IN(i));
     vkd__bind(d, VKD_SCRATCH(0));
     if (known)
         vkd__bind(d, VKD_SCRATCH(1));
@@ -56,7 +58,7 @@ struct vkd_dispatch *vkd__loss_backward(const struct vkd_call *c, struct vkd_pla
     vkd__groups_1d(c, vkd__div_up(pc.count, 256), groups);
     struct vkd_dispatch *d = vkd__dispatch(p, kernel, &pc, sizeof(pc), groups[0], groups[1], groups[2]);
     vkd__bind(d, VKD_DOUT);
-    vkd__bind(d, VKD_IN(0));
-    vkd__bind(d, VKD_IN(1));
+    for (uint32_t i = 0; i < c->in_count; i++)
+        vkd__bind(d, VKD_IN(i));
     return d;
 }

@@ -23,7 +23,7 @@ struct vkd_pc_rows vkd__rows_push(const struct vkd_call *c)
                                   .eps = c->attr.eps > 0 ? c->attr.eps : 1e-12f,
                                   .smoothing = c->attr.label_smoothing, .gamma_neg = c->attr.gamma_neg,
                                   .gamma_pos = c->attr.gamma_pos, .clip = c->attr.clip,
-                                  .focal_grad = c->attr.focal_grad };
+                                  .focal_grad = c->attr.focal_grad, .alpha = c->attr.alpha };
 }
 
 struct vkd_dispatch *vkd__rows_dispatch(const struct vkd_call *c, struct vkd_plan *p, const char *kernel)

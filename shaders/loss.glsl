@@ -1,6 +1,6 @@
 // loss.glsl -- summing per-element losses: every thread takes the vec4s i, i + threads, ..., then a
 // workgroup's 64 sums are added in a fixed order. The kernel defines vec4 element(uint i), and with KNOWN
-// bvec4 known(uint i), which elements count.
+// bvec4 known(uint i), which elements count. INPUTS is the number of tensors, 2 unless defined.
 #include "pc_loss.h"
 
 layout(local_size_x = 64) in;
@@ -9,12 +9,15 @@ layout(push_constant) uniform block { vkd_pc_loss pc; };
 bvec4 is_channel(uint i) { return lessThan(4 * (i % pc.c4) + uvec4(0, 1, 2, 3), uvec4(pc.c)); }
 
 #ifdef SUM
-layout(binding = 2) writeonly restrict buffer Partial { float partial[]; };     // one per workgroup
+#ifndef INPUTS
+#define INPUTS 2
+#endif
+layout(binding = INPUTS) writeonly restrict buffer Partial { float partial[]; };     // one per workgroup
 
 shared float lane_sum[64];
 vec4 element(uint i);
 #ifdef KNOWN
-layout(binding = 3) writeonly restrict buffer Count { uint partial_count[]; };  // one per workgroup
+layout(binding = INPUTS + 1) writeonly restrict buffer Count { uint partial_count[]; };  // one per workgroup
 shared uint lane_count[64];
 bvec4 known(uint i);
 #endif

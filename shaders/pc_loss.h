@@ -8,6 +8,8 @@ struct vkd_pc_loss {
     u32 c, c4;      // channels; vec4s per row
     u32 threads;    // of the kernel that sums
     f32 scale;      // 1 / (rows * c)
+    f32 eps;        // variance_hinge
+    f32 on, off;    // identity_mse
 };
 VKD_PC_CHECK(vkd_pc_loss)
 #endif

@@ -9,6 +9,7 @@ struct vkd_pc_rows {
     f32 smoothing;      // cross_entropy
     f32 gamma_neg, gamma_pos, clip;     // asl
     u32 focal_grad;     // asl
+    f32 alpha;          // soft_cross_entropy
 };
 VKD_PC_CHECK(vkd_pc_rows)
 #endif

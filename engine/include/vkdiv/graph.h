@@ -37,7 +37,8 @@ struct vkd_attr {
     uint32_t stream;            // dropout: which random stream; weigh: which weight
     uint32_t count_pad;         // average pooling: 1 counts the padding
     uint32_t algorithm;         // conv2d: enum vkd_conv_algorithm
-    float    eps, momentum, alpha, label_smoothing, p;
+    float    eps, momentum, alpha, beta, label_smoothing, p;
+    uint32_t iterations;        // sinkhorn
     float    gamma_neg, gamma_pos, clip;    // asl
     uint32_t focal_grad;        // asl: 1: the gradient also flows through the focal weight
 };

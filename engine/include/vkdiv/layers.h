@@ -40,6 +40,10 @@ vkd_tensor *vkd_weigh(vkd_graph *g, vkd_tensor *x, uint32_t weight);
 vkd_tensor *vkd_column_std(vkd_graph *g, vkd_tensor *x);    // over all rows: (1, 1, 1, C); no gradient
 // After the backward pass, keys (N, 1, 1, D) replace the oldest rows of the state queue (1, 1, K, D); N divides K.
 void vkd_queue_push(vkd_graph *g, vkd_tensor *queue, vkd_tensor *keys);
+// x minus the mean of its column over all rows.
+vkd_tensor *vkd_center_columns(vkd_graph *g, vkd_tensor *x);
+// After the backward pass, the state becomes momentum * state + (1 - momentum) * x.
+void vkd_running_average(vkd_graph *g, vkd_tensor *state, vkd_tensor *x, float momentum);
 vkd_tensor *vkd_cast(vkd_graph *g, vkd_tensor *x, enum vkd_dtype dtype);
 
 // ---- Losses: mean over the images -> (1, 1, 1, 1) ----
@@ -51,6 +55,12 @@ vkd_tensor *vkd_bce(vkd_graph *g, vkd_tensor *logits, vkd_tensor *targets);
 // Reads gamma_neg, gamma_pos, clip, focal_grad; NULL: 4, 1, 0.05, 0.
 vkd_tensor *vkd_asl(vkd_graph *g, vkd_tensor *logits, vkd_tensor *targets, const struct vkd_attr *attr);
 vkd_tensor *vkd_mse(vkd_graph *g, vkd_tensor *x, vkd_tensor *y);                // mean over all
+// Mean over rows of -sum over C of targets * log softmax(logits / temperature); no gradient to the targets.
+vkd_tensor *vkd_soft_cross_entropy(vkd_graph *g, vkd_tensor *logits, vkd_tensor *targets, float temperature);
+// Mean over all elements of the square matrix x: on (x - 1)^2 on the diagonal, off x^2 elsewhere.
+vkd_tensor *vkd_identity_mse(vkd_graph *g, vkd_tensor *x, float on, float off);
+// Mean over all elements of max(0, 1 - sqrt(variance + eps)); eps > 0.
+vkd_tensor *vkd_variance_hinge(vkd_graph *g, vkd_tensor *variance, float eps);
 // Similarities s (R, 1, 1, R) over their temperature, labels u32 (1, 1, 1, R): the mean over rows of
 // log sum exp of the other rows' s minus the mean s of those with the row's label (NT-Xent, SupCon L_out). Rows
 // without any such, and those labelled 0xffffffff, are left out of the mean.
