@@ -152,7 +152,18 @@ static const struct {
     { "export small.yaml -o x --format safetensor", 2, "", "did you mean 'safetensors'?" },
     { "data info idx:nowhere", 2, "", "nowhere" },
     { "data inof idx:set", 2, "", "did you mean 'info'?" },
-    { "data info", 2, "", "expected info or check" },
+    { "data info", 2, "", "expected info, check or preview" },
+    { "data preview --help", 0, "--recipe", "" },
+    { "data preview", 2, "", "expected a SPEC" },
+    { "data prevew idx:set", 2, "", "did you mean 'preview'?" },
+    { "data preview idx:nowhere", 2, "", "nowhere" },
+    { "data preview idx:set --recipe simclr-fashoin", 2, "", "did you mean 'simclr-fashion'?" },
+    { "data preview idx:set --set view1.blurr=1", 2, "", "did you mean 'view1.blur'?" },
+    { "data preview idx:set --set view1.blur=2", 2, "", "from 0 to 1, found 2" },
+    { "data preview idx:set --count 0", 2, "", "--count: expected" },
+    { "data preview idx:set --draws 1000", 2, "", "fewer draws" },
+    { "data preview idx:set -o nowhere/views.png", 2, "", "nowhere/views.png" },
+
     { "data info 'idx:set?limt=3'", 2, "", "limit" },
     { "data info 'idx:set?classes=7-19'", 2, "", "classes" },
     { "bench --help", 0, "roofline", "" },
@@ -226,6 +237,44 @@ START_TEST(data_json)
     ck_assert_int_eq(json_integer_value(json_object_get(doc, "count")), 96);
     ck_assert_uint_eq(json_array_size(json_object_get(doc, "broken")), 0);
     json_decref(doc);
+}
+END_TEST
+
+// The size that a PNG's header gives.
+static uint32_t png_size(const char *path, uint32_t *height)
+{
+    uint8_t *data;
+    uint64_t size;
+    struct vkd__why why;
+    ck_assert_msg(vkd__file_read(path, 1 << 24, &data, &size, &why) == VKD_OK, "%s", why.text);
+    ck_assert(size > 33 && memcmp(data + 1, "PNG", 3) == 0);
+    uint32_t width = (uint32_t)data[18] << 8 | data[19];
+    *height = (uint32_t)data[22] << 8 | data[23];
+    free(data);
+    return width;
+}
+
+START_TEST(preview)
+{
+    uint32_t height;
+    ck_assert_int_eq(run("data preview idx:set --set model.size=8"), 0);
+    has(out, "views.png: 8 images");
+    has(out, "3 times the supervised view (none), view 1, view 2.");
+    ck_assert_uint_eq(png_size(DIR "/views.png", &height), 4 + 10 * 96 + 3 * 14 + 6 * 4 + 4);
+    ck_assert_uint_eq(height, 4 + 8 * 100);
+    // The same sheet again; another for another seed; labels alone have one view.
+    ck_assert_int_eq(run("data preview idx:set --set model.size=8 --output again.png"), 0);
+    ck_assert_int_eq(system("cmp -s " DIR "/views.png " DIR "/again.png"), 0);
+    ck_assert_int_eq(run("data preview idx:set --set model.size=8 --set seed=1 -o again.png"), 0);
+    ck_assert_int_ne(system("cmp -s " DIR "/views.png " DIR "/again.png"), 0);
+    ck_assert_int_eq(run("data preview --recipe small.yaml --count 2 --draws 1 --json"), 0);
+    json_t *doc = parsed();
+    has_keys(doc, "data path count draws views width height");
+    ck_assert_int_eq(json_integer_value(json_object_get(doc, "views")), 1);
+    json_decref(doc);
+    ck_assert_uint_eq(png_size(DIR "/views.png", &height), 4 + 96 + 14 + 96 + 4);
+    // More pixels than one workgroup makes.
+    ck_assert_int_eq(run("data preview idx:set --set model.size=100 --count 1"), 0);
 }
 END_TEST
 
@@ -387,6 +436,7 @@ int main(void)
     tcase_add_test(t, devices_json);
     tcase_add_test(t, no_driver);
     tcase_add_test(t, data_json);
+    tcase_add_test(t, preview);
     tcase_add_test(t, kinds_of_labels);
     tcase_add_test(t, broken_split);
     tcase_add_test(t, broken_data);

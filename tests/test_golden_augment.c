@@ -120,7 +120,7 @@ static void augment(const struct golden_case *c, float *y)
     }
 }
 
-// Within a fiftieth of a 255th; 2 / 255 is what is promised.
+// What comes out of the kernels in float, and of the definition in double.
 START_TEST(operations_are_torchvisions)
 {
     const char *name = vkd__st_at(file, (uint32_t) _i)->name;
@@ -138,7 +138,7 @@ START_TEST(operations_are_torchvisions)
             double off = 255 * fabs((double) y[4 * i + k] - want), off_ref = 255 * fabs(ref[4 * i + k] - want);
             worst = fmax(worst, off);
             worst_ref = fmax(worst_ref, off_ref);
-            if (!(off <= 0.02) || !(off_ref <= 0.001))
+            if (!(off <= 0.001) || !(off_ref <= 0.001))
                 ck_abort_msg("%s, pixel %u, channel %u: %.6f / 255, in double %.6f, torchvision %.6f", name, i, k,
                              255 * (double) y[4 * i + k], 255 * ref[4 * i + k], 255 * want);
         }

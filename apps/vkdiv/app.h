@@ -95,6 +95,7 @@ struct app_command {
 };
 enum exit_status cmd_bench(int argc, char **argv);
 enum exit_status cmd_data(int argc, char **argv);
+enum exit_status cmd_data_preview(int argc, char **argv);    // of cmd_data
 enum exit_status cmd_devices(int argc, char **argv);
 enum exit_status cmd_doctor(int argc, char **argv);
 enum exit_status cmd_eval(int argc, char **argv);

@@ -1,4 +1,4 @@
-// cmd_data.c -- vkdiv data: what a data set holds, and which of its images are broken.
+// cmd_data.c -- vkdiv data: what a data set holds, which of its images are broken, and what training sees of them.
 #include "apps/vkdiv/app.h"
 
 #include "engine/suggest.h"
@@ -15,7 +15,7 @@ struct data_options {
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-    static const char *const actions[] = { "info", "check" };
+    static const char *const actions[] = { "info", "check", "preview" };
     struct data_options *o = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
@@ -23,8 +23,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_ARG:
         if (o->action == NULL && strcmp(arg, "info") != 0 && strcmp(arg, "check") != 0) {
-            const char *near = vkd__suggest(arg, actions, 2);
-            app_usage(state, "expected info or check, found '%s'%s%s%s", arg, near ? "; did you mean '" : "",
+            if (strcmp(arg, "preview") == 0)
+                app_usage(state, "preview stands before its options: vkdiv data preview SPEC [OPTION...]");
+            const char *near = vkd__suggest(arg, actions, 3);
+            app_usage(state, "expected info, check or preview, found '%s'%s%s%s", arg, near ? "; did you mean '" : "",
                       near ? near : "", near ? "'?" : "");
         }
         if (o->spec != NULL)
@@ -36,7 +38,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (o->spec == NULL)
-            app_usage(state, "expected info or check, and a SPEC: idx:DIR, folder:DIR, cifar:DIR or csv:FILE");
+            app_usage(state, "expected info, check or preview, and a SPEC: idx:DIR, folder:DIR, cifar:DIR or csv:FILE");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -45,8 +47,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_child children[] = { { &app_json_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 } };
 static const struct argp argp = {
-    NULL, parse, "info SPEC\ncheck SPEC", "Looks at a data set: `info` counts, `check` decodes every image and lists "
-    "the broken ones.\vSPEC is one of\n"
+    NULL, parse, "info SPEC\ncheck SPEC\npreview SPEC [OPTION...]", "Looks at a data set: `info` counts, `check` decodes "
+    "every image and lists the broken ones, `preview` draws the views that training sees (`vkdiv data preview --help`).\vSPEC is one of\n"
     "  idx:DIR     MNIST-style files\n"
     "  folder:DIR  a folder per class; train/, val/ and test/ if present; images\n"
     "              directly in DIR have no labels\n"
@@ -207,8 +209,19 @@ static enum exit_status check(const struct data_options *o, vkd_dataset *const s
     return status;
 }
 
+// A command of its own, with options of its own; `vkdiv data preview --help` lists them.
+static bool is_preview(int argc, char **argv)
+{
+    return argc > 1 && strcmp(argv[1], "preview") == 0;
+}
+
 enum exit_status cmd_data(int argc, char **argv)
 {
+    if (is_preview(argc, argv)) {
+        char title[] = "vkdiv data preview";
+        argv[1] = title;
+        return cmd_data_preview(argc - 1, argv + 1);
+    }
     struct data_options o = { 0 };
     app_parse(&argp, argc, argv, &o);
     vkd_dataset *sets[SPLIT_COUNT] = { NULL };

@@ -162,11 +162,15 @@ vkd_result recipe_load(const struct recipe_params *p, struct recipe_file *out, c
     vkd_recipe_default(&out->recipe);
     recipe_schema_build(out->schema);
 
-    r = find(l, p->name);
+    r = p->name != NULL ? find(l, p->name) : VKD_OK;
     if (r != VKD_OK)
         goto done;
-    set_name(out);
-    r = recipe_load_file(l, out->path);
+    if (p->name != NULL) {
+        set_name(out);
+        r = recipe_load_file(l, out->path);
+    } else {
+        snprintf(out->path, sizeof out->path, "the defaults");
+    }
     l->override = true;
     for (uint32_t i = 0; r == VKD_OK && i < p->set_count; i++)
         r = recipe_load_override(l, p->sets[i]);

@@ -19,7 +19,7 @@ struct recipe_file {
 };
 
 struct recipe_params {
-    const char *name;               // a file, or the name of a shipped recipe
+    const char *name;               // a file, or the name of a shipped recipe; NULL: the defaults alone
     const char *const *sets;        // "key.path=value", applied in order
     uint32_t set_count;
 };

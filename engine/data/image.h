@@ -31,6 +31,10 @@ void vkd__image_fit(uint32_t height, uint32_t width, uint32_t short_side, uint32
 // mixed where it lies across their border.
 VKD_CHECKED vkd_result vkd__image_resample(struct vkd_image *image, uint32_t height, uint32_t width);
 
+// Encodes `height` rows of `width` RGB pixels as PNG into malloc'd memory.
+VKD_CHECKED vkd_result vkd__image_png(const uint8_t *rgb, uint32_t height, uint32_t width, uint8_t **data, uint64_t *size,
+                                      struct vkd__why *why);
+
 // ---- For the codecs ----
 
 // Refuses a size before anything is allocated for it.

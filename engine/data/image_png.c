@@ -2,6 +2,7 @@
 #include "image.h"
 
 #include <spng.h>
+#include <stdio.h>
 #include <string.h>
 
 static const uint8_t magic[8] = { 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n' };
@@ -71,6 +72,28 @@ fail:
     spng_ctx_free(ctx);
     vkd_image_finish(&image);
     return r;
+}
+
+vkd_result vkd__image_png(const uint8_t *rgb, uint32_t height, uint32_t width, uint8_t **data, uint64_t *size,
+                          struct vkd__why *why)
+{
+    struct spng_ihdr head = { .width = width, .height = height, .bit_depth = 8, .color_type = SPNG_COLOR_TYPE_TRUECOLOR };
+    spng_ctx *ctx = spng_ctx_new(SPNG_CTX_ENCODER);
+    size_t bytes = 0;
+    int error = ctx ? spng_set_option(ctx, SPNG_ENCODE_TO_BUFFER, 1) : SPNG_EMEM;
+    if (!error)
+        error = spng_set_ihdr(ctx, &head);
+    if (!error)
+        error = spng_encode_image(ctx, rgb, (size_t)height * width * 3, SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE);
+    if (!error)
+        *data = spng_get_png_buffer(ctx, &bytes, &error);
+    if (!error)
+        *size = bytes;
+    else
+        snprintf(why->text, sizeof why->text, "cannot encode a PNG of %u x %u pixels: %s", width, height,
+                 spng_strerror(error));
+    spng_ctx_free(ctx);
+    return error ? VKD_NO_MEMORY : VKD_OK;
 }
 
 const struct vkd__codec vkd__codec_png = { .name = "PNG", .sniff = png_sniff, .decode = png_decode };

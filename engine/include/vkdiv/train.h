@@ -70,5 +70,27 @@ struct vkd_eval_result {
 VKD_CHECKED vkd_result vkd_eval(vkd_device *dev, const struct vkd_eval_params *p, struct vkd_eval_result *out);
 void vkd_eval_result_finish(struct vkd_eval_result *r);
 
+// ---- Looking at views --------------------------------------------------------------------------
+
+struct vkd_preview_params {
+    const struct vkd_recipe *recipe;    // data, views and seed; its method says which views there are
+    uint32_t count;                 // images: rows of the sheet, spread evenly over the training set
+    uint32_t draws;                 // of all random views, as in that many epochs
+    const char *path;               // of the PNG, replaced atomically
+};
+
+struct vkd_preview_result {
+    uint32_t count;                 // images shown
+    uint32_t views;                 // of an image in a draw: supervised; and, of self-supervision, the two large ones, crops
+    uint32_t width, height;         // of the sheet, in pixels
+};
+
+// Writes a contact sheet: in each row the whole image, then its views, draw after draw, made by the
+// kernels and random numbers of training. Views smaller than 96 pixels a side are shown enlarged.
+//
+//   VKD_INVALID  the recipe is wrong, or the sheet too large (the log says what)
+//   VKD_IO, VKD_FORMAT, VKD_NO_MEMORY, VKD_DEVICE_LOST
+VKD_CHECKED vkd_result vkd_preview(vkd_device *dev, const struct vkd_preview_params *p, struct vkd_preview_result *out);
+
 VKD_END
 #endif
