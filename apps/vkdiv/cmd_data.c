@@ -48,7 +48,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp_child children[] = { { &app_json_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 } };
 static const struct argp argp = {
     NULL, parse, "info SPEC\ncheck SPEC\npreview SPEC [OPTION...]", "Looks at a data set: `info` counts, `check` decodes "
-    "every image and lists the broken ones, `preview` draws the views that training sees (`vkdiv data preview --help`).\vSPEC is one of\n"
+    "every image and lists the broken ones, `preview` draws the views that training sees "
+    "(`vkdiv data preview --help`).\vSPEC is one of\n"
     "  idx:DIR     MNIST-style files\n"
     "  folder:DIR  a folder per class; train/, val/ and test/ if present; images\n"
     "              directly in DIR have no labels\n"
