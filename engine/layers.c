@@ -195,6 +195,12 @@ vkd_tensor *vkd_soft_cross_entropy(vkd_graph *g, vkd_tensor *logits, vkd_tensor 
     return apply2(g, "soft_cross_entropy", logits, targets, &(struct vkd_attr) { .alpha = 1 / temperature });
 }
 
+vkd_tensor *vkd_sinkhorn(vkd_graph *g, vkd_tensor *scores, vkd_tensor *queued, float eps, uint32_t iterations)
+{
+    return vkd_apply(g, "sinkhorn", (vkd_tensor *[]) { scores, queued }, queued ? 2 : 1,
+                     &(struct vkd_attr) { .eps = eps, .iterations = iterations });
+}
+
 vkd_tensor *vkd_identity_mse(vkd_graph *g, vkd_tensor *x, float on, float off)
 {
     return apply1(g, "identity_mse", x, &(struct vkd_attr) { .alpha = on, .beta = off });

@@ -28,7 +28,14 @@ struct vkd_pc_rows vkd__rows_push(const struct vkd_call *c)
 
 struct vkd_dispatch *vkd__rows_dispatch(const struct vkd_call *c, struct vkd_plan *p, const char *kernel)
 {
+    return vkd__rows_dispatch_of(c, p, kernel, 0);
+}
+
+struct vkd_dispatch *vkd__rows_dispatch_of(const struct vkd_call *c, struct vkd_plan *p, const char *kernel,
+                                           uint32_t input)
+{
     struct vkd_pc_rows pc = vkd__rows_push(c);
+    pc.rows = vkd__rows(c->in[input].shape);
     bool thread = pc.c <= THREAD_C_MAX;
     char name[48];
     snprintf(name, sizeof(name), "%s.%s", kernel, thread ? "thread" : "group");

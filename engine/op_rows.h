@@ -14,6 +14,9 @@ struct vkd_pc_rows vkd__rows_push(const struct vkd_call *c);
 
 // Appends KERNEL.thread (one thread per row) or KERNEL.group (one workgroup per row), by C.
 struct vkd_dispatch *vkd__rows_dispatch(const struct vkd_call *c, struct vkd_plan *p, const char *kernel);
+// The same over the rows of in[input].
+struct vkd_dispatch *vkd__rows_dispatch_of(const struct vkd_call *c, struct vkd_plan *p, const char *kernel,
+                                           uint32_t input);
 
 // Plans of y = f(x) whose backward pass reads y: OP.forward binds (x, y), OP.backward (dy, y, dx).
 void vkd__rows_forward(const struct vkd_call *c, struct vkd_plan *p);

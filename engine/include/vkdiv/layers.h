@@ -61,6 +61,10 @@ vkd_tensor *vkd_soft_cross_entropy(vkd_graph *g, vkd_tensor *logits, vkd_tensor 
 vkd_tensor *vkd_identity_mse(vkd_graph *g, vkd_tensor *x, float on, float off);
 // Mean over all elements of max(0, 1 - sqrt(variance + eps)); eps > 0.
 vkd_tensor *vkd_variance_hinge(vkd_graph *g, vkd_tensor *variance, float eps);
+// Scores (N, 1, 1, K) of samples and prototypes -> codes, the same shape, each row's sum 1, prototypes shared out
+// evenly over the samples by `iterations` of Sinkhorn and Knopp's (0: 3). `queued` may be NULL, else it is scores of
+// samples that take part while the step block's queue_on is 1. No gradient.
+vkd_tensor *vkd_sinkhorn(vkd_graph *g, vkd_tensor *scores, vkd_tensor *queued, float eps, uint32_t iterations);
 // Similarities s (R, 1, 1, R) over their temperature, labels u32 (1, 1, 1, R): the mean over rows of
 // log sum exp of the other rows' s minus the mean s of those with the row's label (NT-Xent, SupCon L_out). Rows
 // without any such, and those labelled 0xffffffff, are left out of the mean.
