@@ -70,6 +70,22 @@ vkd_tensor *vkd__ssl_similarities(vkd_graph *g, const struct vkd__ssl_inputs *in
     return vkd_matmul(g, vkd_scale(g, every, 1 / temperature), every, &(struct vkd_attr) { .trans_b = 1 });
 }
 
+vkd_tensor *vkd__ssl_swapped(vkd_graph *g, const struct vkd__ssl_inputs *in, uint32_t out, vkd_tensor *const *codes,
+                             float temperature)
+{
+    vkd_tensor *total = NULL;
+    for (uint32_t v = 0; v < in->views; v++) {
+        // Cross entropy is linear in its targets: those of one view are added first.
+        vkd_tensor *targets = NULL;
+        for (uint32_t i = 0; i < in->large; i++)
+            if (i != v)
+                targets = targets ? vkd_add(g, targets, codes[i]) : codes[i];
+        vkd_tensor *term = vkd_soft_cross_entropy(g, in->student[v][out], targets, temperature);
+        total = total ? vkd_add(g, total, term) : term;
+    }
+    return vkd_scale(g, total, 1 / (float) (in->large * (in->views - 1)));
+}
+
 vkd_tensor *vkd__ssl_spread(vkd_graph *g, vkd_tensor *z)
 {
     return vkd_mean(g, vkd_column_std(g, vkd_l2_normalize(g, z, 0)), 1u << 3);

@@ -83,6 +83,13 @@ vkd_tensor *vkd__ssl_mlp_plain(vkd_graph *g, vkd_tensor *x, const char *name, ui
 // temperature: (V N, 1, 1, V N).
 vkd_tensor *vkd__ssl_similarities(vkd_graph *g, const struct vkd__ssl_inputs *in, float temperature);
 
+// ---- What clustering losses are built from ----
+
+// Mean over all pairs of a large view i and another view v, large or small, of the cross entropy of codes[i]
+// (N, 1, 1, K) against softmax(student[v][out] / temperature).
+vkd_tensor *vkd__ssl_swapped(vkd_graph *g, const struct vkd__ssl_inputs *in, uint32_t out, vkd_tensor *const *codes,
+                             float temperature);
+
 // ---- Watching a run ----
 
 // How much the directions of embeddings z (N, 1, 1, D) differ, (1, 1, 1, 1): the mean over columns of the standard
