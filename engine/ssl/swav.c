@@ -40,7 +40,7 @@ static vkd_tensor *prototypes(vkd_graph *g, uint32_t width, uint32_t count)
 // The codes of large view i, which then enters its queue.
 static vkd_tensor *codes(vkd_graph *g, const struct vkd__ssl_inputs *in, const struct vkd__ssl_config *c, uint32_t i)
 {
-    char name[16];
+    char name[32];
     vkd_tensor *z = vkd_l2_normalize(g, vkd_detach(g, in->student[i][PROJECTION]), 0), *s = in->student[i][SCORES];
     uint32_t width = vkd_tensor_shape(z).d[3];
     if (!c->queue || !z || !s)
