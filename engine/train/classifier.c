@@ -30,6 +30,14 @@ vkd_result vkd__classifier_graph(const struct vkd_log *log, const struct vkd_wei
     return VKD_OK;
 }
 
+struct vkd__route vkd__classifier_route(vkd_program *program, vkd_loader *loader, const struct vkd__augment_params *augment)
+{
+    return (struct vkd__route) {
+        .program = program, .loader = loader, .views = { { "images", *augment } }, .view_count = 1,
+        .marks = { "loss", "rank" }, .mark_count = 2, .labels = true,
+    };
+}
+
 struct vkd__image_plan vkd__image_plan(const struct vkd_dataset_info *info, uint32_t size, uint32_t batch,
                                        uint64_t binding_max)
 {
@@ -61,17 +69,34 @@ struct vkd__augment_params vkd__augment_plain(const struct vkd_weights_info *inf
 
 // ---- Evaluation ----
 
-static void add_result(struct vkd__eval_sums *s, const struct vkd__feed_result *r, uint32_t batch)
+void vkd__count_right(const vkd__feed *f, const struct vkd__feed_result *r, uint32_t *right, uint32_t *right5)
 {
+    const uint32_t batch = vkd__feed_batch(f), *ranks;
+    *right = *right5 = 0;
+    for (uint32_t m = 0; (ranks = vkd__feed_mark(f, "rank", m, NULL)); m++) {
+        for (uint32_t i = 0; i < batch; i++) {
+            bool seen = r->labels[m * batch + i] != VKD_NO_LABEL;
+            *right += seen && ranks[i] == 0;
+            *right5 += seen && ranks[i] < 5;
+        }
+    }
+}
+
+static void add_result(struct vkd__eval_sums *s, const vkd__feed *f, const struct vkd__feed_result *r)
+{
+    const float *loss = vkd__feed_mark(f, "loss", 0, NULL);
+    const uint32_t *ranks = vkd__feed_mark(f, "rank", 0, NULL);
+    uint32_t right, right5;
+    vkd__count_right(f, r, &right, &right5);
     s->count += r->count;
-    s->right += r->right;
-    s->right5 += r->right5;
-    s->loss += (double) r->loss * r->count;
-    for (uint32_t i = 0; i < batch; i++) {
+    s->right += right;
+    s->right5 += right5;
+    s->loss += (double) loss[0] * r->count;
+    for (uint32_t i = 0; i < vkd__feed_batch(f); i++) {
         if (r->labels[i] >= s->classes)
             continue;
         s->class_count[r->labels[i]]++;
-        s->class_right[r->labels[i]] += r->ranks[i] == 0;
+        s->class_right[r->labels[i]] += ranks[i] == 0;
     }
 }
 
@@ -105,14 +130,14 @@ vkd_result vkd__evaluate(const struct vkd__eval_run *e, struct vkd__eval_sums *o
         struct vkd_step_block step = { .micro = 0 };
         struct vkd__feed_result result;
         if (submitted < batches && !vkd__feed_full(e->feed)) {
-            r = vkd__feed_submit(e->feed, &step, NULL, 0, NULL);
+            r = vkd__feed_submit(e->feed, 0, &step, NULL, NULL, 0, NULL);
             submitted++;
             continue;
         }
         r = vkd__feed_collect(e->feed, &result);
         if (r < 0)
             break;
-        add_result(&s, &result, vkd__feed_batch(e->feed));
+        add_result(&s, e->feed, &result);
         collected++;
         if (vkd__os_seconds() - told > 0.1 || collected == batches) {
             told = vkd__os_seconds();

@@ -22,6 +22,12 @@ struct vkd__image_plan vkd__image_plan(const struct vkd_dataset_info *info, uint
 // The augmentation of evaluation for images of `info`'s model.
 struct vkd__augment_params vkd__augment_plain(const struct vkd_weights_info *info, uint32_t resize);
 
+// The route of such a graph's program: `augment` makes its images; "loss" and "rank" come back.
+struct vkd__route vkd__classifier_route(vkd_program *program, vkd_loader *loader, const struct vkd__augment_params *augment);
+
+// How many images of a result have their label ranked first, and among the first five.
+void vkd__count_right(const vkd__feed *f, const struct vkd__feed_result *r, uint32_t *right, uint32_t *right5);
+
 // Sums of one pass over a test set.
 struct vkd__eval_sums {
     uint32_t count, right, right5, classes;

@@ -79,8 +79,10 @@ static vkd_result open_program(struct evaluation *e, uint32_t batch)
     if (r < 0)
         return r;
     uint32_t resize = vkd__image_plan(vkd_dataset_info(e->set), e->model.size, batch, UINT32_MAX).resize;
-    return vkd__feed_create(&(struct vkd__feed_params) {
-        e->dev, e->loader, e->program, vkd__augment_plain(&e->model, resize), batch, { NULL, 0, 0 } }, &e->feed);
+    struct vkd__augment_params plain = vkd__augment_plain(&e->model, resize);
+    struct vkd__route route = vkd__classifier_route(e->program, e->loader, &plain);
+    return vkd__feed_create(&(struct vkd__feed_params) { .dev = e->dev, .routes = &route, .route_count = 1, .batch = batch },
+                            &e->feed);
 }
 
 static vkd_result fill_result(const struct evaluation *e, const struct vkd__eval_sums *s, struct vkd_eval_result *out)

@@ -1,110 +1,104 @@
-// feed.c -- batches up, results back, two in flight.
-#include "feed.h"
+// feed.c -- images up, results back, two frames in flight.
+#include "feed_impl.h"
 #include "../op.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRAMES = 2, ALIGN = 256 };
-
-struct frame {
-    vkd_buffer *upload, *readback;
-    vkd_commands *head, *tail;
-    uint64_t ticket;
-};
-
-// Byte offsets in the upload and read-back buffers.
-struct layout { uint64_t step, table, labels, pixels, upload_size, metrics, loss, ranks, readback_size; };
-
-struct vkd__feed {
-    struct vkd__feed_params p;
-    struct layout at;
-    struct frame frames[FRAMES];
-    uint32_t next, in_flight;           // the frame to fill, and how many before it are running
-    uint64_t pixel_max;
-    vkd_buffer *table, *pixels;         // device copies
-    vkd_buffer *scratch;                // of the augmentation; NULL where it needs none
-};
+// ---- Sizes ----
 
 static uint64_t aligned(uint64_t n)
 {
-    return (n + ALIGN - 1) / ALIGN * ALIGN;
+    return (n + 255) & ~255ull;
 }
 
-static struct layout layout_of(uint32_t batch, uint64_t pixels)
+static struct vkd__feed_layout layout_of(const struct vkd__feed_size *s)
 {
-    struct layout l = { 0 };
-    l.table = aligned(sizeof(struct vkd_step_block));
-    l.labels = l.table + aligned(batch * sizeof(struct vkd_batch_image));
-    l.pixels = l.labels + aligned(4ull * vkd__pad4(batch));
-    l.upload_size = l.pixels + aligned(4 * pixels);
-    l.loss = aligned(sizeof(struct vkd_metrics_block));
-    l.ranks = l.loss + ALIGN;
-    l.readback_size = l.ranks + aligned(4ull * vkd__pad4(batch));
+    struct vkd__feed_layout l = { 0 };
+    l.whole = aligned(sizeof(struct vkd_step_block));
+    l.table = 2 * l.whole;
+    l.labels = l.table + aligned(s->batch * sizeof(struct vkd_batch_image));
+    l.targets = l.labels + aligned(4ull * (s->batch + 4));      // zeros behind them are padding
+    l.pixels = l.targets + aligned(4ull * s->batch * vkd__pad4(s->classes));
+    l.upload_size = l.pixels + aligned(4 * s->pixels);
+    l.marks = aligned(sizeof(struct vkd_metrics_block));
+    l.readback_size = l.marks + s->marks;
     return l;
 }
 
-uint64_t vkd__feed_memory(uint32_t batch, uint64_t pixels)
+uint64_t vkd__feed_memory(const struct vkd__feed_size *s)
 {
-    struct layout l = layout_of(batch, pixels);
-    return FRAMES * (l.upload_size + l.readback_size) + (l.upload_size - l.table);
+    struct vkd__feed_layout l = layout_of(s);
+    return VKD__FEED_FRAMES * s->micro_count * (l.upload_size + l.readback_size) + l.upload_size + s->scratch;
 }
 
-static vkd_result record_head(vkd__feed *f, struct frame *fr)
+// ---- Creating ----
+
+static vkd_result frame_create(vkd__feed *f, struct vkd__feed_frame *fr)
 {
-    struct vkd_range images, labels, step = vkd_program_step_block(f->p.program);
-    vkd_result r = vkd_program_range(f->p.program, "images", &images);
-    if (r == VKD_OK)
-        r = vkd_program_range(f->p.program, "labels", &labels);
-    if (r == VKD_OK)
-        r = vkd_commands_begin(fr->head);
-    if (r < 0)
-        return r;
-    uint64_t table_size = f->p.batch * sizeof(struct vkd_batch_image);
-    struct vkd_range table = { f->table, 0, table_size }, pixels = { f->pixels, 0, 4 * f->pixel_max };
-    vkd_commands_copy(fr->head, step, (struct vkd_range) { fr->upload, f->at.step, step.size });
-    vkd_commands_copy(fr->head, table, (struct vkd_range) { fr->upload, f->at.table, table_size });
-    vkd_commands_copy(fr->head, labels, (struct vkd_range) { fr->upload, f->at.labels, labels.size });
-    vkd_commands_copy(fr->head, pixels, (struct vkd_range) { fr->upload, f->at.pixels, pixels.size });
-    r = vkd__augment_record(f->p.dev, fr->head, &f->p.augment, f->p.batch, table, pixels, step,
-                           (struct vkd_range) { .buffer = f->scratch }, images);
-    vkd_result end = vkd_commands_end(fr->head);
-    return r < 0 ? r : end;
+    const uint32_t images = vkd__feed_images(f);
+    vkd_result r = VKD_OK;
+    fr->parts = calloc(f->p.micro_count, sizeof(*fr->parts));
+    fr->labels = calloc(images, sizeof(*fr->labels));
+    fr->indices = calloc(images, sizeof(*fr->indices));
+    fr->targets = f->target_stride ? calloc((size_t) images * f->target_stride, sizeof(*fr->targets)) : NULL;
+    if (!fr->parts || !fr->labels || !fr->indices || (f->target_stride && !fr->targets))
+        return VKD_NO_MEMORY;
+    for (uint32_t m = 0; r == VKD_OK && m < f->p.micro_count; m++) {
+        struct vkd__feed_part *part = &fr->parts[m];
+        if (!(part->back = calloc(f->p.route_count, sizeof(vkd_commands *))))
+            return VKD_NO_MEMORY;
+        r = vkd_buffer_create(f->p.dev, f->at.upload_size, VKD_MEMORY_UPLOAD, &part->upload);
+        if (r == VKD_OK)
+            r = vkd_buffer_create(f->p.dev, f->at.readback_size, VKD_MEMORY_READBACK, &part->readback);
+        if (r < 0)
+            return r;
+        memset(vkd_buffer_data(part->upload), 0, f->at.upload_size);
+        memset(vkd_buffer_data(part->readback), 0, f->at.readback_size);
+    }
+    return r;
 }
 
-static vkd_result record_tail(vkd__feed *f, struct frame *fr)
+static vkd_result routes_copy(vkd__feed *f, const struct vkd__feed_params *p)
 {
-    struct vkd_range loss, ranks, metrics = f->p.metrics;
-    vkd_result r = vkd_program_range(f->p.program, "loss", &loss);
-    if (r == VKD_OK)
-        r = vkd_program_range(f->p.program, "rank", &ranks);
-    if (r == VKD_OK)
-        r = vkd_commands_begin(fr->tail);
-    if (r < 0)
-        return r;
-    if (metrics.buffer)
-        vkd_commands_copy(fr->tail, (struct vkd_range) { fr->readback, f->at.metrics, metrics.size }, metrics);
-    vkd_commands_copy(fr->tail, (struct vkd_range) { fr->readback, f->at.loss, loss.size }, loss);
-    vkd_commands_copy(fr->tail, (struct vkd_range) { fr->readback, f->at.ranks, ranks.size }, ranks);
-    return vkd_commands_end(fr->tail);
+    f->routes = calloc(p->route_count, sizeof(*f->routes));
+    f->ways = calloc(p->route_count, sizeof(*f->ways));
+    if (!f->routes || !f->ways)
+        return VKD_NO_MEMORY;
+    memcpy(f->routes, p->routes, p->route_count * sizeof(*f->routes));
+    for (uint32_t k = 0; k < p->route_count; k++) {
+        uint64_t pixels = vkd_loader_pixel_max(f->routes[k].loader);
+        f->pixels = pixels > f->pixels ? pixels : f->pixels;
+        if (!f->routes[k].embed)
+            continue;
+        f->ways[k].gather = calloc(f->p.micro_count, sizeof(vkd_commands *));
+        f->ways[k].spread = calloc(f->p.micro_count, sizeof(vkd_commands *));
+        if (!f->ways[k].gather || !f->ways[k].spread)
+            return VKD_NO_MEMORY;
+    }
+    return VKD_OK;
 }
 
-static vkd_result frame_create(vkd__feed *f, struct frame *fr)
+static vkd_result buffers_create(vkd__feed *f)
 {
-    vkd_device *dev = f->p.dev;
-    vkd_result r = vkd_buffer_create(dev, f->at.upload_size, VKD_MEMORY_UPLOAD, &fr->upload);
+    struct vkd__feed_size s = {
+        .batch = f->p.batch, .micro_count = f->p.micro_count, .classes = f->target_stride, .pixels = f->pixels,
+    };
+    vkd_result r = vkd__feed_place_marks(f, &s.marks);
+    for (uint32_t k = 0; k < f->p.route_count; k++) {
+        for (uint32_t i = 0; i < f->routes[k].view_count; i++) {
+            uint64_t scratch = vkd__augment_scratch(&f->routes[k].views[i].augment, f->p.batch);
+            s.scratch = scratch > s.scratch ? scratch : s.scratch;
+        }
+    }
+    f->at = layout_of(&s);
     if (r == VKD_OK)
-        r = vkd_buffer_create(dev, f->at.readback_size, VKD_MEMORY_READBACK, &fr->readback);
-    if (r == VKD_OK)
-        r = vkd_commands_create(dev, &fr->head);
-    if (r == VKD_OK)
-        r = vkd_commands_create(dev, &fr->tail);
-    if (r < 0)
-        return r;
-    memset(vkd_buffer_data(fr->upload), 0, f->at.upload_size);
-    memset(vkd_buffer_data(fr->readback), 0, f->at.readback_size);
-    r = record_head(f, fr);
-    return r == VKD_OK ? record_tail(f, fr) : r;
+        r = vkd_buffer_create(f->p.dev, f->at.upload_size, VKD_MEMORY_DEVICE, &f->stage);
+    if (r == VKD_OK && s.scratch)
+        r = vkd_buffer_create(f->p.dev, s.scratch, VKD_MEMORY_DEVICE, &f->scratch);
+    for (uint32_t i = 0; r == VKD_OK && i < VKD__FEED_FRAMES; i++)
+        r = frame_create(f, &f->frames[i]);
+    return r;
 }
 
 vkd_result vkd__feed_create(const struct vkd__feed_params *p, vkd__feed **out)
@@ -113,16 +107,14 @@ vkd_result vkd__feed_create(const struct vkd__feed_params *p, vkd__feed **out)
     if (!f)
         return VKD_NO_MEMORY;
     f->p = *p;
-    f->pixel_max = vkd_loader_pixel_max(p->loader);
-    f->at = layout_of(p->batch, f->pixel_max);
-    vkd_result r = vkd_buffer_create(p->dev, p->batch * sizeof(struct vkd_batch_image), VKD_MEMORY_DEVICE, &f->table);
+    f->p.micro_count = p->micro_count ? p->micro_count : 1;
+    f->p.routes = NULL;             // the caller's
+    f->target_stride = p->multi_label ? vkd__pad4(p->classes) : 0;
+    vkd_result r = routes_copy(f, p);
     if (r == VKD_OK)
-        r = vkd_buffer_create(p->dev, 4 * f->pixel_max, VKD_MEMORY_DEVICE, &f->pixels);
-    uint64_t scratch = vkd__augment_scratch(&p->augment, p->batch);
-    if (r == VKD_OK && scratch)
-        r = vkd_buffer_create(p->dev, scratch, VKD_MEMORY_DEVICE, &f->scratch);
-    for (uint32_t i = 0; r == VKD_OK && i < FRAMES; i++)
-        r = frame_create(f, &f->frames[i]);
+        r = buffers_create(f);
+    if (r == VKD_OK)
+        r = vkd__feed_record(f);
     if (r < 0)
         vkd__feed_destroy(&f);
     else
@@ -130,28 +122,57 @@ vkd_result vkd__feed_create(const struct vkd__feed_params *p, vkd__feed **out)
     return r;
 }
 
+// ---- Destroying ----
+
+static void lists_destroy(vkd__feed *f, vkd_commands **lists, uint32_t count)
+{
+    for (uint32_t i = 0; lists && i < count; i++)
+        vkd_commands_destroy(f->p.dev, &lists[i]);
+    free(lists);
+}
+
+static void frame_destroy(vkd__feed *f, struct vkd__feed_frame *fr)
+{
+    for (uint32_t m = 0; fr->parts && m < f->p.micro_count; m++) {
+        struct vkd__feed_part *part = &fr->parts[m];
+        vkd_commands_destroy(f->p.dev, &part->up);
+        lists_destroy(f, part->back, f->p.route_count);
+        vkd_buffer_destroy(f->p.dev, &part->upload);
+        vkd_buffer_destroy(f->p.dev, &part->readback);
+    }
+    vkd_commands_destroy(f->p.dev, &fr->end);
+    free(fr->parts);
+    free(fr->labels);
+    free(fr->indices);
+    free(fr->targets);
+}
+
 void vkd__feed_destroy(vkd__feed **pf)
 {
     vkd__feed *f = *pf;
     if (!f)
         return;
-    for (uint32_t i = 0; i < FRAMES; i++) {
-        struct frame *fr = &f->frames[i];
-        vkd_commands_destroy(f->p.dev, &fr->head);
-        vkd_commands_destroy(f->p.dev, &fr->tail);
-        vkd_buffer_destroy(f->p.dev, &fr->upload);
-        vkd_buffer_destroy(f->p.dev, &fr->readback);
+    for (uint32_t i = 0; i < VKD__FEED_FRAMES; i++)
+        frame_destroy(f, &f->frames[i]);
+    for (uint32_t k = 0; f->ways && k < f->p.route_count; k++) {
+        struct vkd__feed_way *w = &f->ways[k];
+        vkd_commands_destroy(f->p.dev, &w->prepare);
+        vkd_commands_destroy(f->p.dev, &w->prepare_embed);
+        vkd_commands_destroy(f->p.dev, &w->prepare_loss);
+        lists_destroy(f, w->gather, f->p.micro_count);
+        lists_destroy(f, w->spread, f->p.micro_count);
     }
-    vkd_buffer_destroy(f->p.dev, &f->table);
-    vkd_buffer_destroy(f->p.dev, &f->pixels);
+    vkd_buffer_destroy(f->p.dev, &f->stage);
     vkd_buffer_destroy(f->p.dev, &f->scratch);
+    free(f->routes);
+    free(f->ways);
     free(f);
     *pf = NULL;
 }
 
 bool vkd__feed_full(const vkd__feed *f)
 {
-    return f->in_flight == FRAMES;
+    return f->in_flight == VKD__FEED_FRAMES;
 }
 
 bool vkd__feed_empty(const vkd__feed *f)
@@ -164,89 +185,230 @@ uint32_t vkd__feed_batch(const vkd__feed *f)
     return f->p.batch;
 }
 
-static void frame_fill(vkd__feed *f, struct frame *fr, const struct vkd_batch *b, struct vkd_step_block *step)
+uint32_t vkd__feed_images(const vkd__feed *f)
 {
-    uint8_t *up = vkd_buffer_data(fr->upload);
-    step->epoch = b->epoch;
-    step->image_count = b->count;
-    memcpy(up + f->at.step, step, sizeof(*step));
+    return f->p.batch * f->p.micro_count;
+}
+
+// ---- Filling ----
+
+// Labels of the images of micro-batch `m` as they may be seen, for the host and for the device.
+static void labels_fill(vkd__feed *f, struct vkd__feed_frame *fr, const struct vkd_batch *b, uint32_t m, uint8_t *up)
+{
+    uint32_t *labels = fr->labels + m * f->p.batch, *indices = fr->indices + m * f->p.batch;
+    const uint32_t stride = f->target_stride;
+    for (uint32_t i = 0; i < f->p.batch; i++) {
+        bool here = i < b->count, seen = here && (!f->p.labelled || f->p.labelled[b->images[i].index]), known = false;
+        float *row = stride ? fr->targets + ((size_t) m * f->p.batch + i) * stride : NULL;
+        indices[i] = here ? b->images[i].index : VKD_NO_LABEL;
+        labels[i] = seen ? b->images[i].label : VKD_NO_LABEL;
+        for (uint32_t c = 0; c < stride; c++) {
+            row[c] = c >= f->p.classes ? 0 : seen && b->targets ? b->targets[(size_t) i * stride + c] : VKD_TARGET_UNKNOWN;
+            known |= c < f->p.classes && row[c] >= 0;
+        }
+        fr->count += stride ? known : labels[i] != VKD_NO_LABEL;
+    }
+    memcpy(up + f->at.labels, labels, f->p.batch * sizeof(*labels));
+    if (stride)
+        memcpy(up + f->at.targets, fr->targets + (size_t) m * f->p.batch * stride, 4ull * f->p.batch * stride);
+}
+
+static void part_fill(vkd__feed *f, struct vkd__feed_frame *fr, const struct vkd_batch *b, uint32_t m,
+                      const struct vkd_step_block *step)
+{
+    uint8_t *up = vkd_buffer_data(fr->parts[m].upload);
+    struct vkd_step_block block = *step;
+    block.epoch = b->epoch;
+    block.image_count = b->count;
+    block.micro = m;
+    block.grad_keep = m ? 1.0f : 0.0f;
+    fr->images += b->count;
+    if (!f->routes[fr->route].loss)
+        block.queue_row += m * f->p.batch;
+    memcpy(up + f->at.step, &block, sizeof(block));
+    block.micro = 0;
+    block.grad_keep = 0;
+    block.image_count = fr->images;     // what counts is the last micro-batch's, which goes up last
+    memcpy(up + f->at.whole, &block, sizeof(block));
     memcpy(up + f->at.table, b->images, b->count * sizeof(*b->images));
     memset(up + f->at.table + b->count * sizeof(*b->images), 0, (f->p.batch - b->count) * sizeof(*b->images));
     memcpy(up + f->at.pixels, b->pixels, 4 * b->pixel_count);
-    uint32_t *labels = (uint32_t *) (up + f->at.labels);
-    for (uint32_t i = 0; i < f->p.batch; i++)
-        labels[i] = i < b->count ? b->images[i].label : VKD_NO_LABEL;
+    labels_fill(f, fr, b, m, up);
 }
 
-// A submission of its own for each list, so that none lasts long enough for a driver's watchdog.
-static vkd_result submit_each(vkd_device *dev, vkd_commands *const *lists, uint32_t count, uint64_t *ticket)
+// ---- Submitting ----
+
+// Short lists wait for each other and go as one submission; what may take long goes alone, so that no
+// submission lasts long enough for a driver's watchdog.
+struct queue {
+    vkd_device *dev;
+    vkd_commands *waiting[8];
+    uint32_t count;
+    uint64_t ticket;
+    vkd_result result;
+};
+
+static void flush(struct queue *q)
 {
-    vkd_result r = VKD_OK;
-    for (uint32_t i = 0; r == VKD_OK && i < count; i++)
-        r = vkd_submit(dev, &lists[i], 1, ticket);
-    return r;
+    if (q->result == VKD_OK && q->count)
+        q->result = vkd_submit(q->dev, q->waiting, q->count, &q->ticket);
+    q->count = 0;
 }
 
-vkd_result vkd__feed_submit(vkd__feed *f, struct vkd_step_block *step, vkd_commands *const *after,
-                            uint32_t after_count, double *waited)
+static void push_short(struct queue *q, vkd_commands *list)
 {
-    struct frame *fr = &f->frames[f->next];
-    struct vkd_batch batch;
-    uint32_t segments;
-    vkd_commands *const *program = vkd_program_segments(f->p.program, &segments);
-    if (f->in_flight == FRAMES)
+    if (q->count == sizeof(q->waiting) / sizeof(q->waiting[0]))
+        flush(q);
+    q->waiting[q->count++] = list;
+}
+
+static void push_long(struct queue *q, vkd_commands *const *lists, uint32_t count)
+{
+    flush(q);
+    for (uint32_t i = 0; q->result == VKD_OK && i < count; i++)
+        q->result = vkd_submit(q->dev, &lists[i], 1, &q->ticket);
+}
+
+static void push_program(struct queue *q, vkd_program *p)
+{
+    uint32_t count;
+    vkd_commands *const *segments = vkd_program_segments(p, &count);
+    push_long(q, segments, count);
+}
+
+// First pass of gradient caching, and the loss.
+static void push_cached(vkd__feed *f, struct vkd__feed_frame *fr, struct queue *q)
+{
+    const struct vkd__route *ro = &f->routes[fr->route];
+    const struct vkd__feed_way *w = &f->ways[fr->route];
+    for (uint32_t m = 0; m < f->p.micro_count; m++) {
+        push_short(q, fr->parts[m].up);
+        push_short(q, w->prepare_embed);
+        push_program(q, ro->embed);
+        push_short(q, w->gather[m]);
+    }
+    push_short(q, w->prepare_loss);
+    push_program(q, ro->loss);
+}
+
+vkd_result vkd__feed_submit(vkd__feed *f, uint32_t route, const struct vkd_step_block *step, vkd_commands *micro,
+                            vkd_commands *const *after, uint32_t after_count, double *waited)
+{
+    struct vkd__feed_frame *fr = &f->frames[f->next];
+    struct queue q = { .dev = f->p.dev };
+    if (f->in_flight == VKD__FEED_FRAMES || route >= f->p.route_count)
         return VKD_INVALID;
-    vkd_result r = vkd_loader_next(f->p.loader, &batch, waited);
-    if (r < 0)
-        return r;
-    frame_fill(f, fr, &batch, step);
-    r = submit_each(f->p.dev, &fr->head, 1, &fr->ticket);
-    if (r == VKD_OK)
-        r = submit_each(f->p.dev, program, segments, &fr->ticket);
-    if (r == VKD_OK)
-        r = submit_each(f->p.dev, after, after_count, &fr->ticket);
-    if (r == VKD_OK)
-        r = submit_each(f->p.dev, &fr->tail, 1, &fr->ticket);
-    if (r < 0)
-        return r;
-    f->next = (f->next + 1) % FRAMES;
+    const struct vkd__route *ro = &f->routes[route];
+    const struct vkd__feed_way *w = &f->ways[route];
+    fr->route = route;
+    fr->step = step->step;
+    fr->images = fr->count = 0;
+    for (uint32_t m = 0; m < f->p.micro_count; m++) {
+        struct vkd_batch batch;
+        vkd_result r = vkd_loader_next(ro->loader, &batch, waited);
+        if (r < 0)
+            return r;
+        part_fill(f, fr, &batch, m, step);
+    }
+    if (ro->embed)
+        push_cached(f, fr, &q);
+    for (uint32_t m = 0; m < f->p.micro_count; m++) {
+        push_short(&q, fr->parts[m].up);
+        push_short(&q, w->prepare);
+        if (ro->embed)
+            push_short(&q, w->spread[m]);
+        push_program(&q, ro->program);
+        if (micro)
+            push_long(&q, &micro, 1);
+        push_short(&q, fr->parts[m].back[route]);
+    }
+    push_long(&q, after, after_count);
+    if (fr->end)
+        push_short(&q, fr->end);
+    flush(&q);
+    if (q.result < 0)
+        return q.result;
+    fr->ticket = q.ticket;
+    f->next = (f->next + 1) % VKD__FEED_FRAMES;
     f->in_flight++;
     return VKD_OK;
 }
 
+// ---- Collecting ----
+
 vkd_result vkd__feed_collect(vkd__feed *f, struct vkd__feed_result *out)
 {
-    struct frame *fr = &f->frames[(f->next + FRAMES - f->in_flight) % FRAMES];
+    struct vkd__feed_frame *fr = &f->frames[(f->next + VKD__FEED_FRAMES - f->in_flight) % VKD__FEED_FRAMES];
     if (!f->in_flight)
         return VKD_INVALID;
     vkd_result r = vkd_wait(f->p.dev, fr->ticket, UINT64_MAX, NULL);
     f->in_flight--;
     if (r < 0)
         return r;
-    const uint8_t *up = vkd_buffer_data(fr->upload), *back = vkd_buffer_data(fr->readback);
-    struct vkd_step_block step;
+    f->last = fr;
     *out = (struct vkd__feed_result) {
-        .labels = (const uint32_t *) (up + f->at.labels), .ranks = (const uint32_t *) (back + f->at.ranks),
+        .step = fr->step, .route = fr->route, .images = fr->images, .count = fr->count, .labels = fr->labels,
+        .indices = fr->indices, .targets = fr->targets, .target_stride = f->target_stride,
     };
-    memcpy(&step, up + f->at.step, sizeof(step));
+    const uint8_t *back = vkd_buffer_data(fr->parts[f->p.micro_count - 1].readback);
     memcpy(&out->metrics, back + f->at.metrics, sizeof(out->metrics));
-    memcpy(&out->loss, back + f->at.loss, sizeof(out->loss));
-    out->step = step.step;
-    out->micro = step.micro;
-    for (uint32_t i = 0; i < f->p.batch; i++) {
-        if (out->labels[i] == VKD_NO_LABEL)
-            continue;
-        out->count++;
-        out->right += out->ranks[i] == 0;
-        out->right5 += out->ranks[i] < 5;
-    }
     return VKD_OK;
 }
 
-vkd_result vkd__feed_restore(vkd__feed *f)
+const void *vkd__feed_mark(const vkd__feed *f, const char *mark, uint32_t micro, uint64_t *size)
 {
-    struct frame *fr = &f->frames[(f->next + FRAMES - f->in_flight + FRAMES - 1) % FRAMES];
+    if (!f->last || micro >= f->p.micro_count)
+        return NULL;
+    const struct vkd__route *ro = &f->routes[f->last->route];
+    const struct vkd__feed_way *w = &f->ways[f->last->route];
+    for (uint32_t i = 0; i < ro->mark_count; i++) {
+        if (strcmp(ro->marks[i], mark))
+            continue;
+        if (size)
+            *size = w->marks[i].range.size;
+        const struct vkd__feed_part *part = &f->last->parts[w->marks[i].whole ? f->p.micro_count - 1 : micro];
+        return (const uint8_t *) vkd_buffer_data(part->readback) + f->at.marks + w->marks[i].ofs;
+    }
+    return NULL;
+}
+
+// ---- Diagnosis ----
+
+// Runs short lists, then looks through `p` if nothing was found yet.
+static vkd_result look(vkd__feed *f, vkd_commands *const *lists, uint32_t count, vkd_program *p, char *text, size_t size)
+{
     uint64_t ticket;
-    vkd_result r = vkd_submit(f->p.dev, &fr->head, 1, &ticket);
-    return r == VKD_OK ? vkd_wait(f->p.dev, ticket, UINT64_MAX, NULL) : r;
+    vkd_result r = vkd_submit(f->p.dev, lists, count, &ticket);
+    if (r == VKD_OK)
+        r = vkd_wait(f->p.dev, ticket, UINT64_MAX, NULL);
+    return r == VKD_OK && p ? vkd_program_find_nonfinite(p, text, size) : r;
+}
+
+vkd_result vkd__feed_find_nonfinite(vkd__feed *f, uint32_t *micro, char *text, size_t size)
+{
+    struct vkd__feed_frame *fr = f->last;
+    vkd_result r = fr ? VKD_OK : VKD_INVALID;
+    text[0] = 0;
+    *micro = 0;
+    if (r < 0)
+        return r;
+    const struct vkd__route *ro = &f->routes[fr->route];
+    const struct vkd__feed_way *w = &f->ways[fr->route];
+    for (uint32_t m = 0; ro->embed && r == VKD_OK && !text[0] && m < f->p.micro_count; m++) {
+        vkd_commands *const lists[] = { fr->parts[m].up, w->prepare_embed };
+        r = look(f, lists, 2, ro->embed, text, size);
+        if (r == VKD_OK)
+            r = look(f, &w->gather[m], 1, NULL, text, size);
+        *micro = m;
+    }
+    if (ro->embed && r == VKD_OK && !text[0]) {
+        *micro = 0;
+        r = look(f, &w->prepare_loss, 1, ro->loss, text, size);
+    }
+    for (uint32_t m = 0; r == VKD_OK && !text[0] && m < f->p.micro_count; m++) {
+        vkd_commands *const lists[] = { fr->parts[m].up, w->prepare, ro->embed ? w->spread[m] : NULL };
+        r = look(f, lists, ro->embed ? 3 : 2, ro->program, text, size);
+        *micro = m;
+    }
+    return r;
 }

@@ -128,7 +128,12 @@ static uint64_t memory_of(struct vkd__run *run, uint32_t batch)
     uint32_t canvas = run->train_images.canvas;
     bool adam = strstr("adam adamw lamb", run->recipe->optimizer.name) != NULL;
     uint32_t copies = 2 + (adam ? 2 : 1) + (run->recipe->accumulate > 1) + 2 * (run->recipe->ema > 0);
-    return total + values * copies + 2 * vkd__feed_memory(batch, (uint64_t) batch * canvas * canvas);
+    struct vkd__feed_size feed = {
+        .batch = batch, .micro_count = run->recipe->accumulate, .pixels = (uint64_t) batch * canvas * canvas,
+        .marks = 4ull * batch + 512,
+    }, test = feed;
+    test.micro_count = 1;
+    return total + values * copies + vkd__feed_memory(&feed) + vkd__feed_memory(&test);
 }
 
 // Says before anything is allocated whether the run fits, and which batch would.
@@ -242,13 +247,15 @@ static vkd_result open_feeds(struct vkd__run *run)
 {
     struct vkd__augment_params plain = vkd__augment_plain(&run->model, run->train_images.resize);
     struct vkd__augment_params augment = vkd__view_supervised(run->recipe, &plain);
-    vkd_result r = vkd__feed_create(&(struct vkd__feed_params) {
-        run->dev, run->train_loader, run->train_program, augment, run->micro_batch,
-        vkd_optimizer_metrics(run->optimizer) }, &run->train_feed);
     plain.resize = run->test_images.resize;
+    struct vkd__route train = vkd__classifier_route(run->train_program, run->train_loader, &augment);
+    struct vkd__route test = vkd__classifier_route(run->test_program, run->test_loader, &plain);
+    vkd_result r = vkd__feed_create(&(struct vkd__feed_params) {
+        .dev = run->dev, .routes = &train, .route_count = 1, .batch = run->micro_batch,
+        .micro_count = run->recipe->accumulate, .metrics = vkd_optimizer_metrics(run->optimizer) }, &run->train_feed);
     if (r == VKD_OK)
         r = vkd__feed_create(&(struct vkd__feed_params) {
-            run->dev, run->test_loader, run->test_program, plain, run->micro_batch, { NULL, 0, 0 } }, &run->test_feed);
+            .dev = run->dev, .routes = &test, .route_count = 1, .batch = run->micro_batch }, &run->test_feed);
     return r;
 }
 

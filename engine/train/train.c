@@ -57,16 +57,16 @@ static vkd_result log_step(struct vkd__run *run, const struct vkd__feed_result *
 // Says at which step and in which tensor numbers stopped being finite.
 static vkd_result diverged(struct vkd__run *run, uint32_t step)
 {
-    char tensor[256];
-    vkd_result r = vkd__feed_restore(run->train_feed);
-    if (r == VKD_OK)
-        r = vkd_program_find_nonfinite(run->train_program, tensor, sizeof(tensor));
+    char tensor[256], where[40] = "";
+    uint32_t micro;
+    vkd_result r = vkd__feed_find_nonfinite(run->train_feed, &micro, tensor, sizeof(tensor));
     if (r < 0)
         return r;
-    vkd_log_write(&run->log, VKD_LOG_ERROR, "step %u: NaN or infinity, first in the %s; the weights were not changed by that "
-                  "step, the last checkpoint is intact. Try a smaller optimizer.lr, a warm-up or optimizer.clip_norm",
-                  step, tensor[0] ? tensor : run->recipe->accumulate > 1 ? "norm of the gradients (or in an earlier "
-                  "micro-batch)" : "norm of the gradients (they overflow)");
+    if (tensor[0] && run->recipe->accumulate > 1)
+        snprintf(where, sizeof(where), " of micro-batch %u", micro);
+    vkd_log_write(&run->log, VKD_LOG_ERROR, "step %u: NaN or infinity, first in the %s%s; the weights were not changed by "
+                  "that step, the last checkpoint is intact. Try a smaller optimizer.lr, a warm-up or optimizer.clip_norm",
+                  step, tensor[0] ? tensor : "norm of the gradients (they overflow)", where);
     r = vkd__metrics_write(run->metrics, json_pack("{s:s, s:i, s:f, s:f, s:s, s:s}", "event", "warning", "step", (int) step,
         "epoch", (double) step / run->steps_per_epoch, "seconds", seconds_of(run), "text", "not finite", "tensor", tensor));
     return r < 0 ? r : VKD_DIVERGED;
@@ -91,12 +91,11 @@ static vkd_result collect(struct vkd__run *run)
     vkd_result result = vkd__feed_collect(run->train_feed, &r);
     if (result < 0)
         return result;
-    run->images += run->micro_batch;
-    run->right_sum += r.right;
+    uint32_t right, right5;
+    vkd__count_right(run->train_feed, &r, &right, &right5);
+    run->images += r.images;
+    run->right_sum += right;
     run->count_sum += r.count;
-    if (r.micro + 1 < run->recipe->accumulate)
-        return VKD_OK;
-
     run->done = r.step + 1;
     run->loss_sum += (double) r.metrics.loss;
     run->averaged++;
@@ -140,25 +139,16 @@ static vkd_result drain(struct vkd__run *run)
 // Submits one optimiser step: its micro-batches, then the update.
 static vkd_result submit_step(struct vkd__run *run)
 {
-    vkd_commands *const after[] = { run->micro, run->update };
-    double lr = vkd_schedule_lr(&run->schedule, run->step);
-    for (uint32_t micro = 0; micro < run->recipe->accumulate; micro++) {
-        if (vkd__feed_full(run->train_feed)) {
-            vkd_result r = collect(run);
-            if (r < 0)
-                return r;
-        }
-        struct vkd_step_block step = {
-            .seed = { (u32) run->recipe->seed, (u32) (run->recipe->seed >> 32) }, .micro = micro, .injection = 1.0f,
-        };
-        vkd_optimizer_step_values(run->optimizer, run->step, lr, &step);
-        bool last = micro + 1 == run->recipe->accumulate;
-        vkd_result r = vkd__feed_submit(run->train_feed, &step, after, last ? 2 : 1, &run->waited);
-        if (r < 0)
-            return r;
-    }
-    run->step++;
-    return VKD_OK;
+    struct vkd_step_block step = {
+        .seed = { (u32) run->recipe->seed, (u32) (run->recipe->seed >> 32) }, .injection = 1.0f,
+    };
+    vkd_result r = vkd__feed_full(run->train_feed) ? collect(run) : VKD_OK;
+    if (r < 0)
+        return r;
+    vkd_optimizer_step_values(run->optimizer, run->step, vkd_schedule_lr(&run->schedule, run->step), &step);
+    r = vkd__feed_submit(run->train_feed, 0, &step, run->micro, &run->update, 1, &run->waited);
+    run->step += r == VKD_OK;
+    return r;
 }
 
 // ---- Evaluating and saving ----
