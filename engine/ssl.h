@@ -49,11 +49,14 @@ struct vkd__ssl_method {
 
     // The loss, (1, 1, 1, 1): no trainable parameter but behind vkd_detach. States (queue, centre) are parameters
     // with `state` set, updated by operations that are `late` (op.h), so that the backward pass still sees the old ones.
+    // The caller has opened the student's scope again, shared: a head's parameter, asked for once more by vkd_param, is
+    // the same tensor (and in a graph of the loss alone the same parameter).
     vkd_tensor *(*loss)(vkd_graph *g, const struct vkd__ssl_inputs *in, const struct vkd__ssl_config *c);
 
     // The loss of a collapsed network, for an alarm; NAN when it has no such value.
     double (*collapsed)(const struct vkd__ssl_config *c, uint32_t batch);
 
+    // Names as embed() gives them; before them stands whatever the caller's scope adds.
     const char *unit_columns;       // this parameter's columns have length 1 after each step; NULL: none
     const char *constant_lr;        // parameters with this prefix keep the start's learning rate; NULL: none
     const char *frozen_first;       // parameters with this prefix stay as they are for config.frozen_epochs; NULL: none

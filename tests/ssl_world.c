@@ -31,7 +31,9 @@ static void build(struct ssl_world *w, const struct ssl_world_params *p)
     }
     if (w->method->labels)
         in.labels = vkd_input(w->g, "labels", VKD_U32, (struct vkd_shape) { { 1, 1, 1, p->batch } });
+    vkd_scope_begin(w->g, &(struct vkd_scope) { .shared = true });
     vkd_tensor *loss = w->method->loss(w->g, &in, &w->config);
+    vkd_scope_end(w->g);
     vkd_graph_loss(w->g, loss);
     vkd_mark(w->g, loss, "loss");
     // A store cannot be empty, and gradients ask for something to train.
@@ -363,7 +365,9 @@ static void build_heads(struct ssl_world *w, uint32_t width)
     }
     if (w->method->labels)
         in.labels = vkd_input(w->g, "labels", VKD_U32, (struct vkd_shape) { { 1, 1, 1, w->p.batch } });
+    vkd_scope_begin(w->g, &(struct vkd_scope) { .shared = true });
     vkd_tensor *loss = w->method->loss(w->g, &in, &w->config);
+    vkd_scope_end(w->g);
     vkd_graph_loss(w->g, loss);
     vkd_mark(w->g, loss, "loss");
 }

@@ -1,4 +1,5 @@
 // test_ssl_clusters.c -- SwAV and DINO: Sinkhorn's codes, exact anchors, PyTorch's numbers, queues, heads.
+#include "engine/graph_impl.h"
 #include "engine/op_run.h"
 #include "tests/golden.h"
 #include "tests/gpu.h"
@@ -266,6 +267,46 @@ START_TEST(heads)
 }
 END_TEST
 
+static uint32_t params_of(const vkd_graph *g)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < g->tensor_count; i++)
+        count += g->tensors[i]->kind == VKD_TENSOR_PARAM;
+    return count;
+}
+
+// Behind a prefix, as in training, the loss scores its queue by the prototypes of the heads and makes no others.
+START_TEST(queues_are_scored_by_the_heads_prototypes)
+{
+    enum { N = 4, F = 6, V = 2 };
+    const struct vkd__ssl_method *m = vkd__ssl_find("swav");
+    struct vkd__ssl_config c = m->config;
+    struct vkd__ssl_inputs in = { .batch = N, .views = V, .large = 2 };
+    const struct vkd_scope scope = { .params = "ssl.", .shared = true };
+    vkd_graph *g;
+    c.projector_hidden = 5;
+    c.projector_out = 3;
+    c.prototypes = 7;
+    c.queue = 2 * N;
+    ck_assert_int_eq(vkd_graph_create(NULL, &g), VKD_OK);
+    for (uint32_t v = 0; v < V; v++) {
+        vkd_tensor *x = vkd_input(g, v ? "x1" : "x0", VKD_F32, (struct vkd_shape) { { N, 1, 1, F } });
+        vkd_scope_begin(g, &scope);
+        m->embed(g, x, &c, false, in.student[v]);
+        vkd_scope_end(g);
+    }
+    uint32_t count = params_of(g);
+    vkd_scope_begin(g, &scope);
+    m->loss(g, &in, &c);
+    vkd_scope_end(g);
+    ck_assert_msg(!vkd_graph_error(g), "%s", vkd_graph_error(g));
+    ck_assert_uint_eq(params_of(g), count + 2);
+    ck_assert_ptr_nonnull(vkd_graph_find(g, "ssl.queue.1"));
+    ck_assert_ptr_null(vkd_graph_find(g, m->unit_columns));
+    vkd_graph_destroy(&g);
+}
+END_TEST
+
 static void open_all(void)
 {
     dev = gpu_open();
@@ -293,6 +334,7 @@ int main(void)
     tcase_add_test(t, queues_that_do_not_fit_are_refused);
     tcase_add_test(t, same_bits_again);
     tcase_add_test(t, heads);
+    tcase_add_test(t, queues_are_scored_by_the_heads_prototypes);
     suite_add_tcase(s, t);
     return gpu_run(s);
 }

@@ -27,14 +27,11 @@ static void embed(vkd_graph *g, vkd_tensor *features, const struct vkd__ssl_conf
     out[SCORES] = vkd_layer_linear(g, vkd_l2_normalize(g, out[PROJECTION], 0), PROTOTYPES, c->prototypes, false);
 }
 
-// The prototypes that embed() made; a graph of the loss alone declares them as that does.
+// Those of embed(), declared as there.
 static vkd_tensor *prototypes(vkd_graph *g, uint32_t width, uint32_t count)
 {
-    vkd_tensor *p = vkd_graph_find(g, PROTOTYPES ".weight");
-    if (!p)
-        p = vkd_param(g, &(struct vkd_param_params) {
-            .name = PROTOTYPES ".weight", .shape = { { 1, 1, width, count } }, .init = VKD_INIT_LINEAR, .rank = 2 });
-    return vkd_detach(g, p);
+    return vkd_detach(g, vkd_param(g, &(struct vkd_param_params) {
+        .name = PROTOTYPES ".weight", .shape = { { 1, 1, width, count } }, .init = VKD_INIT_LINEAR, .rank = 2 }));
 }
 
 // The codes of large view i, which then enters its queue.
