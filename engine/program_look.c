@@ -44,6 +44,15 @@ static vkd_result check_outputs(struct vkd_program *p, const struct vkd_step_cal
     return VKD_OK;
 }
 
+// Whether the run itself writes `t`, the gradient of an input.
+static bool is_gradient(const vkd_graph *g, const struct vkd_tensor *t)
+{
+    for (uint32_t i = 0; i < g->tensor_count; i++)
+        if (g->tensors[i]->grad == t)
+            return true;
+    return false;
+}
+
 // What a run starts from: inputs and parameters. Training does not read states, and a bad step has
 // already spoilt them.
 static vkd_result check_inputs(struct vkd_program *p, char *text, size_t size)
@@ -53,7 +62,7 @@ static vkd_result check_inputs(struct vkd_program *p, char *text, size_t size)
         struct vkd_range range;
         bool finite;
         if ((t->kind != VKD_TENSOR_INPUT && t->kind != VKD_TENSOR_PARAM) || t->desc.dtype != VKD_F32 ||
-            (p->training && t->param.state))
+            (p->training && t->param.state) || is_gradient(p->graph, t))
             continue;
         vkd_result r = vkd_program_range(p, t->name, &range);
         if (r == VKD_OK)

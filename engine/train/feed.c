@@ -402,7 +402,7 @@ vkd_result vkd__feed_find_nonfinite(vkd__feed *f, uint32_t *micro, char *text, s
         *micro = m;
     }
     if (ro->embed && r == VKD_OK && !text[0]) {
-        *micro = 0;
+        *micro = f->p.micro_count;
         r = look(f, &w->prepare_loss, 1, ro->loss, text, size);
     }
     for (uint32_t m = 0; r == VKD_OK && !text[0] && m < f->p.micro_count; m++) {

@@ -11,7 +11,8 @@
 //     `loss`: its value, and the gradient of each of these inputs
 //     for each micro-batch: the same views, its rows of the gradients, `program`
 //
-// where the loss of `program` is the sum of embedding * gradient, which has the gradient of the whole.
+// where the loss of `program` is the sum of embedding * gradient, times micro_count because an optimiser takes the mean
+// over micro-batches: then the gradients of a step are those of the whole loss.
 #ifndef VKD_FEED_H
 #define VKD_FEED_H
 
@@ -100,7 +101,8 @@ VKD_CHECKED vkd_result vkd__feed_collect(vkd__feed *f, struct vkd__feed_result *
 const void *vkd__feed_mark(const vkd__feed *f, const char *mark, uint32_t micro, uint64_t *size);
 
 // Sends the frame collected last through its programs once more, tensor by tensor, and names the first that holds a
-// NaN or an infinity and the micro-batch that it is in. `text` is "" when all are finite. For diagnosis; slow.
+// NaN or an infinity and the micro-batch that it is in, micro_count when it is in the loss over all of them. `text` is
+// "" when all are finite. For diagnosis; slow.
 VKD_CHECKED vkd_result vkd__feed_find_nonfinite(vkd__feed *f, uint32_t *micro, char *text, size_t size);
 
 // Bytes of device and host-visible memory a feed takes.
