@@ -346,19 +346,28 @@ START_TEST(what_is_not_finite_is_named)
 }
 END_TEST
 
-int main(void)
+static void open_world(void)
 {
     write_idx_set("set", "train", COUNT, SIDE, SIDE, false);
-    if (!(dev = gpu_open()))
-        return EXIT_FAILURE;
+    dev = gpu_open();
+    ck_assert_ptr_nonnull(dev);
+}
+
+static void close_world(void)
+{
+    gpu_close(&dev);
+    ck_assert(temp_remove());
+}
+
+int main(void)
+{
     Suite *suite = suite_create("grad_cache");
     TCase *tc = tcase_create("grad_cache");
     tcase_set_timeout(tc, 300);
+    tcase_add_unchecked_fixture(tc, open_world, close_world);
     tcase_add_loop_test(tc, same_as_one_pass, 0, sizeof(rows) / sizeof(rows[0]));
     tcase_add_test(tc, steps_in_flight);
     tcase_add_test(tc, what_is_not_finite_is_named);
     suite_add_tcase(suite, tc);
-    int status = gpu_run(suite);
-    gpu_close(&dev);
-    return temp_remove() ? status : EXIT_FAILURE;
+    return gpu_run(suite);
 }
