@@ -49,4 +49,5 @@ static inline float vkd_uniform(u32 word) { return (float) (word >> 8) * (1.0f /
 #define VKD_STREAM_DROPOUT  4u
 #define VKD_STREAM_LABELS   5u      // whose labels are used
 #define VKD_STREAM_COLLAGE  6u      // images of a collage
+#define VKD_STREAM_NULL     7u      // random filters that found ones are compared with
 #endif

@@ -12,7 +12,7 @@
 #define PROGRAM VKD_BINARY_DIR "/bin/vkdiv"
 #define DIR VKD_BINARY_DIR "/test_cli"
 
-static char out[65536], err[65536];
+static char out[262144], err[65536];
 
 static void slurp(const char *path, char *text, size_t size)
 {
@@ -145,6 +145,15 @@ static const struct {
     { "train small.yaml --set model.arch=resnet81 --out r3", 2, "", "resnet18" },
     { "eval nowhere", 2, "", "nowhere: no such run or file" },
     { "eval", 2, "", "expected RUN_OR_CKPT" },
+    { "diversity --help", 0, "--threshold", "" },
+    { "diversity", 2, "", "expected RUN_OR_CKPT" },
+    { "diversity nowhere", 2, "", "nowhere: no such run or file" },
+    { "diversity small.yaml", 2, "", "not a safetensors file" },
+    { "diversity set", 2, "", "last.safetensors" },
+    { "diversity small.yaml --threshold .3,.1", 2, "", "expected distances" },
+    { "diversity small.yaml --threshold .3x", 2, "", "expected distances" },
+    { "diversity small.yaml --draws 0", 2, "", "--draws: expected" },
+    { "diversity small.yaml --treshold .3", 2, "", "did you mean '--threshold'?" },
     { "eval small.yaml --batch 0", 2, "", "--batch: expected" },
     { "eval small.yaml --data idx:set", 2, "", "small.yaml" },
     { "export small.yaml -o x.safetensors", 2, "", "small.yaml" },
@@ -373,6 +382,23 @@ START_TEST(train_eval_export)
     json_decref(doc);
     ck_assert_int_eq(run("eval run/best.safetensors --data idx:set --split train"), 0);
     has(out, "64 images");
+
+    ck_assert_int_eq(run("diversity run --json --threshold .2,.9"), 0);
+    doc = parsed();
+    has_keys(doc, "model arch layers aggregate batch_norm_folded");
+    const json_t *layer = json_array_get(json_object_get(doc, "layers"), 1);
+    has_keys(layer, "name kind filters fan_in mean_abs_cos max_abs_cos effective_rank clusters null ratio");
+    ck_assert_uint_eq(json_array_size(json_object_get(layer, "clusters")), 3);
+    has_keys(json_array_get(json_object_get(layer, "clusters"), 0), "threshold count null");
+    has_keys(json_object_get(doc, "aggregate"), "3x3 1x1 linear");
+    json_decref(doc);
+    ck_assert_int_eq(run("diversity run run/last.safetensors --json"), 0);
+    doc = parsed();
+    ck_assert_uint_eq(json_array_size(json_object_get(doc, "models")), 2);
+    json_decref(doc);
+    ck_assert_int_eq(run("diversity run --fold-bn"), 0);
+    has(out, "batch norm's scale is part of the filters");
+    has(out, "layer4.1.conv2");
 
     ck_assert_int_eq(run("export run --format safetensors --names torchvision -o model.safetensors"), 0);
     has(out, "resnet18");

@@ -83,6 +83,7 @@ struct app_progress {
 };
 void app_progress_init(struct app_progress *p);
 void app_progress_show(void *progress, const struct vkd_progress *now);   // a vkd_train_params.progress
+void app_progress_note(struct app_progress *p, const char *text);         // a line of words, on a terminal alone
 void app_progress_clear(void);          // takes the drawn line away before other output
 bool app_stop(void *user);              // a vkd_train_params.stop: SIGINT came
 
@@ -97,6 +98,7 @@ enum exit_status cmd_bench(int argc, char **argv);
 enum exit_status cmd_data(int argc, char **argv);
 enum exit_status cmd_data_preview(int argc, char **argv);    // of cmd_data
 enum exit_status cmd_devices(int argc, char **argv);
+enum exit_status cmd_diversity(int argc, char **argv);
 enum exit_status cmd_doctor(int argc, char **argv);
 enum exit_status cmd_eval(int argc, char **argv);
 enum exit_status cmd_export(int argc, char **argv);

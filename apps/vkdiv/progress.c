@@ -28,6 +28,17 @@ void app_progress_clear(void)
     drawn_now->drawn = false;
 }
 
+void app_progress_note(struct app_progress *p, const char *text)
+{
+    if (!p->terminal)
+        return;
+    app_progress_clear();
+    fprintf(stderr, "\r%.*s\033[K", (int)vkd__os_terminal_columns(2) - 1, text);
+    fflush(stderr);
+    p->drawn = true;
+    drawn_now = p;
+}
+
 bool app_stop(void *user)
 {
     (void)user;

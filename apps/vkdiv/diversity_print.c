@@ -1,0 +1,175 @@
+// diversity_print.c -- measured diversity as JSON and as tables with bars.
+#include "apps/vkdiv/diversity.h"
+
+#include <langinfo.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+// ---- JSON --------------------------------------------------------------------------------------
+
+static const char *const measure_names[] = { "mean_abs_cos", "max_abs_cos", "orthogonality", "z", "effective_rank" };
+enum { PLAIN_COUNT = sizeof measure_names / sizeof measure_names[0] };
+
+static void plain_values(const struct vkd_filter_diversity *f, double out[PLAIN_COUNT])
+{
+    const double values[PLAIN_COUNT] = { f->mean_cos, f->max_cos, f->orthogonality, f->z, f->effective_rank };
+    memcpy(out, values, sizeof values);
+}
+
+// Adds the measures to `row`, those of the null as its "null", and the quotients as its "ratio".
+static void add_values(json_t *row, const struct vkd_filter_diversity *found, const struct vkd_filter_diversity *null)
+{
+    double a[PLAIN_COUNT], b[PLAIN_COUNT];
+    json_t *nulls = json_object(), *ratios = json_object();
+    plain_values(found, a);
+    plain_values(null, b);
+    for (int i = 0; i < PLAIN_COUNT; i++) {
+        json_object_set_new(row, measure_names[i], app_json_real(a[i]));
+        json_object_set_new(nulls, measure_names[i], app_json_real(b[i]));
+        json_object_set_new(ratios, measure_names[i], app_json_real(a[i] / b[i]));
+    }
+    json_object_set_new(row, "null", nulls);
+    json_object_set_new(row, "ratio", ratios);
+}
+
+// `calibrated` NULL: thresholds of their own in each layer.
+static json_t *clusters_json(const struct vkd_diversity *d, const struct vkd_filter_diversity *found,
+                             const struct vkd_filter_diversity *null, const double *calibrated, const char *what)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i <= d->threshold_count; i++) {
+        bool last = i == d->threshold_count;
+        json_t *row = json_object();
+        json_object_set_new(row, "threshold", last ? calibrated ? app_json_real(*calibrated) : json_null()
+                                                   : app_json_real(d->thresholds[i]));
+        json_object_set_new(row, "calibrated", json_boolean(last));
+        json_object_set_new(row, what, app_json_real(found->clusters[i]));
+        json_object_set_new(row, "null", app_json_real(null->clusters[i]));
+        json_object_set_new(row, "ratio", app_json_real(found->clusters[i] / null->clusters[i]));
+        json_array_append_new(list, row);
+    }
+    return list;
+}
+
+json_t *diversity_json(const char *path, const struct vkd_diversity *d)
+{
+    json_t *layers = json_array(), *kinds = json_object();
+    for (uint32_t i = 0; i < d->layer_count; i++) {
+        const struct vkd_layer_diversity *l = &d->layers[i];
+        json_t *row = json_pack("{s:s, s:s, s:i, s:i}", "name", l->name, "kind", vkd_layer_kind_name(l->kind),
+                                "filters", (int)l->filters, "fan_in", (int)l->fan_in);
+        add_values(row, &l->found, &l->null);
+        json_object_set_new(row, "clusters", clusters_json(d, &l->found, &l->null, &l->calibrated, "count"));
+        json_array_append_new(layers, row);
+    }
+    for (int k = 0; k < VKD_LAYER_KIND_COUNT; k++) {
+        const struct vkd_kind_diversity *g = &d->kinds[k];
+        if (g->layers == 0)
+            continue;
+        json_t *row = json_pack("{s:i, s:i}", "layers", (int)g->layers, "filters", (int)g->filters);
+        add_values(row, &g->found, &g->null);
+        json_object_set_new(row, "clusters", clusters_json(d, &g->found, &g->null, NULL, "share"));
+        json_object_set_new(kinds, vkd_layer_kind_name((enum vkd_layer_kind)k), row);
+    }
+    return json_pack("{s:o, s:s, s:i, s:b, s:s, s:b, s:i, s:o, s:o}", "model", app_json_text(path), "arch", d->model.arch,
+                     "width", (int)d->model.width, "batch_norm_folded", d->folded, "names",
+                     d->timm ? "timm" : "torchvision", "described", d->told, "missing", (int)d->missing, "layers", layers,
+                     "aggregate", kinds);
+}
+
+// ---- Text --------------------------------------------------------------------------------------
+
+enum { BAR = 10 };
+
+// A bar of the share `value` of 1, coloured: what is below the null is less diverse than chance.
+static void print_bar(double value)
+{
+    static const char *const eighths[] = { "", "\u258f", "\u258e", "\u258d", "\u258c", "\u258b", "\u258a", "\u2589" };
+    bool utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    enum app_style style = value >= 0.9 ? APP_GREEN : value >= 0.6 ? APP_YELLOW : APP_RED;
+    unsigned parts = value >= 1 ? BAR * 8 : value > 0 ? (unsigned)(value * BAR * 8 + 0.5) : 0, cells = 0;
+    fputs(app_sgr(1, style), stdout);
+    for (; cells < parts / 8; cells++)
+        fputs(utf8 ? "\u2588" : "#", stdout);
+    if (utf8 && parts % 8) {
+        fputs(eighths[parts % 8], stdout);
+        cells++;
+    }
+    printf("%s%s", app_sgr(1, APP_PLAIN), app_sgr(1, APP_DIM));
+    for (; cells < BAR; cells++)
+        fputs(utf8 ? "\u00b7" : ".", stdout);
+    fputs(app_sgr(1, APP_PLAIN), stdout);
+}
+
+// "0.0421", or a dash; 6 wide.
+static const char *number(char text[16], double value, int digits)
+{
+    if (isfinite(value))
+        snprintf(text, 16, "%6.*f", digits, value);
+    else
+        snprintf(text, 16, "%6s", "-");
+    return text;
+}
+
+static void print_layers(const struct vkd_diversity *d)
+{
+    const uint32_t last = d->threshold_count;
+    int width = 5;
+    for (uint32_t i = 0; i < d->layer_count; i++)
+        if ((int)strlen(d->layers[i].name) > width)
+            width = (int)strlen(d->layers[i].name);
+    printf("%s%-*s  %-9s  %7s  %6s  %6s %6s  %6s %6s  %8s   at %6s  of the null%s\n", app_sgr(1, APP_DIM), width, "layer",
+           "kind", "filters", "fan-in", "|cos|", "x null", "rank", "x null", "clusters", "1-cos", app_sgr(1, APP_PLAIN));
+    for (uint32_t i = 0; i < d->layer_count; i++) {
+        const struct vkd_layer_diversity *l = &d->layers[i];
+        const double share = l->found.clusters[last] / l->null.clusters[last];
+        char a[16], b[16], c[16], e[16], f[16], g[16];
+        printf("%-*s  %-9s  %7u  %6u  %s %s  %s %s  %8.0f   at %s  ", width, l->name, vkd_layer_kind_name(l->kind), l->filters,
+               l->fan_in, number(a, l->found.mean_cos, 4), number(b, l->found.mean_cos / l->null.mean_cos, 2),
+               number(c, l->found.effective_rank, 1), number(e, l->found.effective_rank / l->null.effective_rank, 2),
+               isfinite(share) ? l->found.clusters[last] : 1, number(f, l->calibrated, 3));
+        print_bar(isfinite(share) ? share : 1);
+        printf(" %s\n", number(g, share, 2));
+    }
+}
+
+// Shares of filters that are clusters of their own, by threshold.
+static void print_kinds(const struct vkd_diversity *d)
+{
+    printf("\n%sMeans over filters: clusters / filters, and below that of random filters%s\n%s%-9s  %6s  %7s",
+           app_sgr(1, APP_BOLD), app_sgr(1, APP_PLAIN), app_sgr(1, APP_DIM), "kind", "layers", "filters");
+    for (uint32_t i = 0; i < d->threshold_count; i++)
+        printf("  at%5.3g", d->thresholds[i]);
+    printf("  calibr.   |cos|       z    rank%s\n", app_sgr(1, APP_PLAIN));
+    for (int k = 0; k < VKD_LAYER_KIND_COUNT; k++) {
+        const struct vkd_kind_diversity *g = &d->kinds[k];
+        for (int null = 0; null < 2 && g->layers > 0; null++) {
+            const struct vkd_filter_diversity *f = null ? &g->null : &g->found;
+            char text[16], z[16], rank[16];
+            fputs(app_sgr(1, null ? APP_DIM : APP_PLAIN), stdout);
+            if (null)
+                printf("%-9s  %6s  %7s", "  random", "", "");
+            else
+                printf("%-9s  %6u  %7u", vkd_layer_kind_name((enum vkd_layer_kind)k), g->layers, g->filters);
+            for (uint32_t i = 0; i <= d->threshold_count; i++)
+                printf("   %s", number(text, f->clusters[i], 3));
+            printf("  %s  %s  %s%s\n", number(text, f->mean_cos, 4), number(z, f->z, 3), number(rank, f->effective_rank, 3),
+                   app_sgr(1, APP_PLAIN));
+        }
+    }
+}
+
+void diversity_print(const char *path, const struct vkd_diversity *d)
+{
+    char name[1024];
+    printf("%s%s%s: %s, width %u, %s%s; batch norm's scale %s the filters\n\n", app_sgr(1, APP_BOLD),
+           app_printable(name, sizeof name, path), app_sgr(1, APP_PLAIN), d->model.arch, d->model.width,
+           d->timm ? "timm's names" : "torchvision's names", d->missing ? ", not all of it" : "",
+           d->folded ? "is part of" : "is not part of");
+    print_layers(d);
+    print_kinds(d);
+    printf("\nA bar is full where filters form as many clusters as random ones do at the distance 1 - cos where these\n"
+           "begin to merge (95 %% of them left). |cos| above its null, and rank and clusters below theirs, are less\n"
+           "diverse than chance. An untrained network is near 1 everywhere: read this beside accuracy, never alone.\n");
+}
