@@ -190,6 +190,11 @@ uint32_t vkd__feed_images(const vkd__feed *f)
     return f->p.batch * f->p.micro_count;
 }
 
+uint32_t vkd__feed_classes(const vkd__feed *f)
+{
+    return f->p.multi_label ? f->p.classes : 0;
+}
+
 // ---- Filling ----
 
 // Labels of the images of micro-batch `m` as they may be seen, for the host and for the device.

@@ -73,6 +73,7 @@ bool vkd__feed_full(const vkd__feed *f);
 bool vkd__feed_empty(const vkd__feed *f);
 uint32_t vkd__feed_batch(const vkd__feed *f);       // images of a micro-batch
 uint32_t vkd__feed_images(const vkd__feed *f);      // that a frame has room for: batch * micro_count
+uint32_t vkd__feed_classes(const vkd__feed *f);     // of a multi-label set, else 0
 
 // Takes the next micro_count batches of the route's loader and submits a frame: for each micro-batch upload,
 // views, program, `micro` (NULL: nothing) and read-back; then `after`. `step` need not say epoch, image_count,

@@ -114,7 +114,8 @@ static uint64_t memory_of(struct vkd__run *run, uint32_t batch)
         struct vkd_program_memory m;
         if (build_graph(run, &quiet, training, batch, &g) < 0)
             return UINT64_MAX;
-        vkd_result r = vkd_program_estimate(caps, g, &(struct vkd_program_params) { .training = training, .backward = training }, &m);
+        const struct vkd_program_params how = { .training = training, .backward = training };
+        vkd_result r = vkd_program_estimate(caps, g, &how, &m);
         values = 0;
         for (uint32_t i = 0; i < g->tensor_count; i++)
             values += g->tensors[i]->kind == VKD_TENSOR_PARAM ? 4 * vkd__numel(g->tensors[i]->desc.shape) : 0;
@@ -188,8 +189,8 @@ static vkd_result open_model(struct vkd__run *run)
     if (r == VKD_OK && re->ema > 0)
         r = vkd_params_create(run->dev, run->test_graph, false, &run->average);
     if (r == VKD_OK)
-        r = vkd_program_create(run->dev, run->train_graph, run->params, &(struct vkd_program_params) { .training = true, .backward = true },
-                               &run->train_program);
+        r = vkd_program_create(run->dev, run->train_graph, run->params,
+                               &(struct vkd_program_params) { .training = true, .backward = true }, &run->train_program);
     if (r == VKD_OK)
         r = vkd_program_create(run->dev, run->test_graph, run->average ? run->average : run->params,
                                &(struct vkd_program_params) { .training = false }, &run->test_program);

@@ -1,0 +1,33 @@
+// features.h -- a whole set through a feed: what a network makes of each image, on the host. Internal.
+#ifndef VKD_FEATURES_H
+#define VKD_FEATURES_H
+
+#include "feed.h"
+
+struct vkd__features_params {
+    vkd__feed *feed;                // empty, of one micro-batch a frame
+    uint32_t route;
+    vkd_loader *loader;             // of that route
+    const char *mark;               // f32 (batch, 1, 1, width): "features", "logits"
+    uint32_t width;
+    bool (*stop)(void *user);       // asked after each batch; NULL: never
+    void *user;
+};
+
+// One row per image in the loader's order; without padding.
+struct vkd__features {
+    uint32_t count, width;
+    float *rows;                    // (count, width)
+    uint32_t *labels, *indices;     // count; VKD_NO_LABEL for an image without a label, or whose label is hidden
+    float *targets;                 // (count, classes); NULL unless multi-label
+    uint32_t classes;
+};
+
+// Sends the loader's first epoch through the route. The feed is empty again afterwards, also on failure.
+//
+//   VKD_INVALID      no such mark, or not of this width
+//   VKD_INTERRUPTED  stop() said so
+VKD_CHECKED vkd_result vkd__collect_features(const struct vkd__features_params *p, struct vkd__features *out);
+void vkd__features_finish(struct vkd__features *f);
+
+#endif
