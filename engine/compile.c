@@ -248,8 +248,8 @@ static vkd_result backward_call(struct builder *b, const struct vkd_node *node, 
             return VKD_NO_MEMORY;
         // Two inputs may be the same tensor: then both contributions need a place of their own.
         for (uint32_t k = 0; k < i; k++)
-            if (sc->din[k].kind == sc->din[i].kind && sc->din[k].index == sc->din[i].index
-                && !place_new(b, vkd__desc_size(node->in[i]->desc), &sc->din[i]))
+            if (sc->din[k].kind == sc->din[i].kind && sc->din[k].index == sc->din[i].index &&
+                !place_new(b, vkd__desc_size(node->in[i]->desc), &sc->din[i]))
                 return VKD_NO_MEMORY;
     }
     memcpy(din, sc->din, sizeof(sc->din));      // sums added later may move the list of calls

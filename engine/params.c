@@ -27,7 +27,7 @@ static vkd_result collect(vkd_params *p, const vkd_graph *g, bool state, uint64_
 {
     for (uint32_t i = 0; i < g->tensor_count; i++) {
         const struct vkd_tensor *t = g->tensors[i];
-        if (t->kind != VKD_TENSOR_PARAM || t->param.state != state)
+        if (t->kind != VKD_TENSOR_PARAM || t->param.state != state || vkd_params_find(p, t->name) >= 0)
             continue;
         struct vkd_param_info *info = &p->infos[p->count];
         *info = (struct vkd_param_info) {
@@ -71,21 +71,34 @@ static vkd_result zeroed_buffer(vkd_device *dev, uint64_t size, vkd_buffer **out
 
 vkd_result vkd_params_create(vkd_device *dev, const vkd_graph *g, bool gradients, vkd_params **out)
 {
+    return vkd_params_create_all(dev, &g, 1, gradients, out);
+}
+
+vkd_result vkd_params_create_all(vkd_device *dev, const vkd_graph *const *graphs, uint32_t count, bool gradients,
+                                 vkd_params **out)
+{
     vkd_result r = VKD_NO_MEMORY;
     uint64_t end = 0;
-    if (vkd_graph_error(g)) {
-        vkd_log_write(vkd_device_log(dev), VKD_LOG_ERROR, "parameters of a graph with an error: %s", vkd_graph_error(g));
-        return VKD_INVALID;
+    uint32_t most = 1;
+    for (uint32_t i = 0; i < count; i++) {
+        if (vkd_graph_error(graphs[i])) {
+            vkd_log_write(vkd_device_log(dev), VKD_LOG_ERROR, "parameters of a graph with an error: %s",
+                          vkd_graph_error(graphs[i]));
+            return VKD_INVALID;
+        }
+        most += graphs[i]->tensor_count;
     }
     vkd_params *p = calloc(1, sizeof(*p));
-    if (!p || !(p->infos = calloc(g->tensor_count + 1, sizeof(*p->infos))))
+    if (!p || !(p->infos = calloc(most, sizeof(*p->infos))))
         goto fail;
     p->dev = dev;
-    if ((r = collect(p, g, false, &end)) < 0)
-        goto fail;
+    for (uint32_t i = 0; i < count; i++)
+        if ((r = collect(p, graphs[i], false, &end)) < 0)
+            goto fail;
     p->trainable = end;
-    if ((r = collect(p, g, true, &end)) < 0)
-        goto fail;
+    for (uint32_t i = 0; i < count; i++)
+        if ((r = collect(p, graphs[i], true, &end)) < 0)
+            goto fail;
     p->total = end;
     if (!p->count) {
         vkd_log_write(vkd_device_log(dev), VKD_LOG_ERROR, "the graph has no parameters");

@@ -182,6 +182,11 @@ void vkd_arena_destroy(vkd_arena **pa)
     *pa = NULL;
 }
 
+uint64_t vkd_arena_size(const vkd_arena *a)
+{
+    return a->size;
+}
+
 static vkd_result allocate(struct vkd_program *p, vkd_arena *given)
 {
     const struct vkd_step_block zero = { .image_count = 0xffffffffu };

@@ -314,8 +314,16 @@ START_TEST(kinds_of_labels)
         "'labels'?");
     ck_assert_int_eq(run("data --help"), 0);
     has(out, "holdout=0.1");
-    ck_assert_int_eq(run("train small.yaml --data 'idx:set?collage=2' --out manifold"), 2);
-    has(err, "several labels each");
+    ck_assert_int_eq(run("train small.yaml --data 'idx:set?collage=2' --out manifold"), 0);
+    has(out, "Test mean average precision");
+    ck_assert_int_eq(run("eval manifold --json"), 0);
+    doc = parsed();
+    double map = json_number_value(json_object_get(doc, "map")), map11 = json_number_value(json_object_get(doc, "map11"));
+    ck_assert(map > 0 && map <= 1 && map11 > 0 && map11 <= 1);
+    ck_assert_uint_gt(json_array_size(json_object_get(doc, "per_label")), 0);
+    json_decref(doc);
+    ck_assert_int_eq(run("train small.yaml --data 'idx:set?collage=2' --set loss=cross-entropy --out single"), 2);
+    has(err, "expected bce or asl");
 }
 END_TEST
 

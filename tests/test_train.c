@@ -284,7 +284,7 @@ static const struct { const char *what, *part; vkd_result result; } refusals[] =
     { "too large", "fits", VKD_NO_MEMORY },
     { "damaged checkpoint", "is damaged", VKD_FORMAT },
     { "too many at once", "accumulate=31", VKD_NO_MEMORY },     // of 31 images no other share is whole
-    { "images without labels", "has no labels", VKD_INVALID },
+    { "images without labels", "have no label", VKD_INVALID },
     { "one value to normalise", "more than one value per channel", VKD_INVALID },
 };
 

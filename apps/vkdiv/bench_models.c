@@ -3,7 +3,7 @@
 #include "apps/vkdiv/recipe.h"
 
 #include "engine/graph_impl.h"
-#include "engine/train/classifier.h"
+#include "engine/train/network.h"
 #include "runtime/os.h"
 #include "shaders/step_block.h"
 
@@ -83,8 +83,9 @@ static vkd_result step_init(struct step *s, const struct vkd_recipe *recipe, con
 {
     const struct vkd_program_params training = { .training = true, .backward = true };
     struct vkd_optimizer_config config;
-    vkd_result r = vkd__classifier_graph(vkd_device_log(s->dev), model, recipe->model.dropout,
-                                         recipe->model.zero_init_residual, recipe->label_smoothing, batch, &s->graph);
+    struct vkd__network network;
+    vkd__network_init(recipe, model, model->classes, false, &network);
+    vkd_result r = vkd__network_graph(vkd_device_log(s->dev), &network, VKD__GRAPH_SUPERVISED, batch, &s->graph);
     if (r == VKD_OK)
         r = vkd_params_create(s->dev, s->graph, true, &s->params);
     if (r == VKD_OK)

@@ -82,6 +82,11 @@ static enum exit_status print_json(const struct eval_options *o, const struct vk
         json_array_append_new(shares, app_json_real((double)e->per_class[i]));
         json_array_append_new(names, app_json_text(e->class_names[i]));
     }
+    if (e->multi_label)
+        return app_print_json(json_pack("{s:i, s:s, s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "schema", 1,
+            "model", o->path, "data", data_spec(o), "split", o->split != NULL ? o->split : "test", "count", (int)e->count,
+            "loss", app_json_real((double)e->loss), "map", app_json_real((double)e->map),
+            "map11", app_json_real((double)e->map11), "per_label", shares, "class_names", names));
     return app_print_json(json_pack("{s:i, s:s, s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "schema", 1,
         "model", o->path, "data", data_spec(o), "split", o->split != NULL ? o->split : "test", "count", (int)e->count,
         "loss", app_json_real((double)e->loss), "top1", app_json_real((double)e->top1),
@@ -95,8 +100,12 @@ static void print_text(const struct vkd_eval_result *e)
     for (uint32_t i = 0; i < e->classes; i++)
         if ((int)strlen(e->class_names[i]) > width)
             width = (int)strlen(e->class_names[i]);
-    printf("%u images: accuracy %s%.2f %%%s, among the first five %.2f %%, loss %.4f\n\n", e->count,
-           app_sgr(1, APP_BOLD), 100 * (double)e->top1, app_sgr(1, APP_PLAIN), 100 * (double)e->top5, (double)e->loss);
+    if (e->multi_label)
+        printf("%u images: mean average precision %s%.2f %%%s, by the 11 points of VOC 2007 %.2f %%, loss %.4f\n\n", e->count,
+               app_sgr(1, APP_BOLD), 100 * (double)e->map, app_sgr(1, APP_PLAIN), 100 * (double)e->map11, (double)e->loss);
+    else
+        printf("%u images: accuracy %s%.2f %%%s, among the first five %.2f %%, loss %.4f\n\n", e->count,
+               app_sgr(1, APP_BOLD), 100 * (double)e->top1, app_sgr(1, APP_PLAIN), 100 * (double)e->top5, (double)e->loss);
     for (uint32_t i = 0; i < e->classes; i++)
         if (isnan(e->per_class[i]))
             printf("  %-*s  no images\n", width, app_printable(name, sizeof name, e->class_names[i]));

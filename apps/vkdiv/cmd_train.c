@@ -4,6 +4,7 @@
 
 #include "runtime/os.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,16 +142,25 @@ static void print_result(const struct vkd_train_result *t, const struct train_op
                o->resume ? "" : " --resume");
         return;
     }
-    printf("%sTest accuracy %.2f %%%s (best %.2f %%), test loss %.4f, training loss %.4f.\n", bold,
-           100 * (double)t->test_accuracy, plain, 100 * (double)t->best_accuracy, (double)t->test_loss,
-           (double)t->train_loss);
+    if (t->classified)
+        printf("%sTest %s %.2f %%%s (best %.2f %%), test loss %.4f, training loss %.4f.\n", bold,
+               t->multi_label ? "mean average precision" : "accuracy", 100 * (double)t->test_accuracy, plain,
+               100 * (double)t->best_accuracy, (double)t->test_loss, (double)t->train_loss);
+    else
+        printf("Training loss %.4f.\n", (double)t->train_loss);
+    if (!isnan(t->neighbours))
+        printf("Accuracy of nearest neighbours %s%.2f %%%s.\n", bold, 100 * (double)t->neighbours, plain);
+    if (!isnan(t->rankme))
+        printf("Diversity of the features (RankMe) %s%.1f%s.\n", bold, (double)t->rankme, plain);
     printf("\nFiles in %s:\n"
-           "  best.safetensors, last.safetensors   the weights\n"
+           "  %slast.safetensors   the weights\n"
            "  run.json                             recipe, device, versions, results\n"
-           "  metrics.jsonl                        a line per step and test\n", dir);
-    printf("\nNext:\n"
-           "  vkdiv eval %s\n"
-           "  vkdiv export %s --format safetensors --names torchvision -o model.safetensors\n", dir, dir);
+           "  metrics.jsonl                        a line per step and test\n", dir,
+           t->classified ? "best.safetensors, " : "                  ");
+    printf("\nNext:\n");
+    if (t->classified)
+        printf("  vkdiv eval %s\n", dir);
+    printf("  vkdiv export %s --format safetensors --names torchvision -o model.safetensors\n", dir);
     if (o->set_count == 0 && o->data == NULL && t->epochs > 0)
         printf("  vkdiv train %s --set epochs=%u\n", o->recipe, 2 * t->epochs);
 }

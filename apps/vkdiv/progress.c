@@ -4,6 +4,7 @@
 #include "runtime/os.h"
 
 #include <langinfo.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +71,9 @@ static void write_fields(char line[256], size_t columns, const struct vkd_progre
         snprintf(field, sizeof field, "loss %.3f", (double)n->loss);
         add_field(line, columns, field);
         snprintf(field, sizeof field, "accuracy %.1f %%", 100 * (double)n->accuracy);
-        add_field(line, columns, field);
+        add_field(line, columns, isnan(n->accuracy) ? "" : field);
+        snprintf(field, sizeof field, "%s, labels %.2f", n->phase, (double)n->injection);
+        add_field(line, columns, n->phase != NULL ? field : "");
     }
     snprintf(field, sizeof field, "%s images/s", app_count(number, n->images_per_second));
     add_field(line, columns, field);
@@ -148,8 +151,15 @@ void app_progress_show(void *progress, const struct vkd_progress *n)
         app_progress_clear();
         if (n->epoch > 0)
             fprintf(stderr, "epoch %u, ", n->epoch);
-        fprintf(stderr, "step %u: test accuracy %s%.2f %%%s, loss %.3f  (%s)\n", n->step, app_sgr(2, APP_BOLD),
-                100 * (double)n->accuracy, app_sgr(2, APP_PLAIN), (double)n->loss, app_duration(number, n->seconds));
+        fprintf(stderr, "step %u:", n->step);
+        if (!isnan(n->accuracy))
+            fprintf(stderr, " test accuracy %s%.2f %%%s, loss %.3f", app_sgr(2, APP_BOLD), 100 * (double)n->accuracy,
+                    app_sgr(2, APP_PLAIN), (double)n->loss);
+        if (!isnan(n->neighbours))
+            fprintf(stderr, "%s neighbours %.2f %%", isnan(n->accuracy) ? "" : ",", 100 * (double)n->neighbours);
+        if (!isnan(n->rankme))
+            fprintf(stderr, "  RankMe %.1f", (double)n->rankme);
+        fprintf(stderr, "  (%s)\n", app_duration(number, n->seconds));
     } else if (n->event == VKD_PROGRESS_END) {
         app_progress_clear();
     }

@@ -118,20 +118,22 @@ static void remove_older(const char *dir)
 
 // The numbers of an info under their names in the file: 2^53 steps fit a double.
 static const char *const info_names[] = { "step", "seconds", "evaluated", "train_loss", "test_loss", "test_accuracy",
-                                          "best_accuracy" };
+                                          "best_accuracy", "ssl_steps", "best_score" };
 enum { INFO_COUNT = sizeof(info_names) / sizeof(info_names[0]) };
 
-struct info_text { struct vkd__st_pair pairs[INFO_COUNT]; char values[INFO_COUNT][32]; };
+struct info_text { struct vkd__st_pair pairs[INFO_COUNT + 1]; char values[INFO_COUNT][32]; };
 
 static void info_pairs(const struct vkd__checkpoint_info *info, struct info_text *out)
 {
     const double values[INFO_COUNT] = { (double) info->step, info->seconds, (double) info->evaluated,
                                         (double) info->train_loss, (double) info->test_loss,
-                                        (double) info->test_accuracy, (double) info->best_accuracy };
+                                        (double) info->test_accuracy, (double) info->best_accuracy,
+                                        (double) info->ssl_steps, (double) info->best_score };
     for (uint32_t i = 0; i < INFO_COUNT; i++) {
         snprintf(out->values[i], sizeof(out->values[i]), "%.17g", values[i]);
         out->pairs[i] = (struct vkd__st_pair) { info_names[i], out->values[i] };
     }
+    out->pairs[INFO_COUNT] = (struct vkd__st_pair) { "injection", info->injection };
 }
 
 static struct vkd__checkpoint_info info_read(const vkd__st_file *f)
@@ -141,10 +143,14 @@ static struct vkd__checkpoint_info info_read(const vkd__st_file *f)
         const char *text = vkd__st_metadata(f, info_names[i]);
         v[i] = text ? strtod(text, NULL) : 0;
     }
-    return (struct vkd__checkpoint_info) {
+    const char *injection = vkd__st_metadata(f, "injection");
+    struct vkd__checkpoint_info info = {
         .step = (uint64_t) v[0], .seconds = v[1], .evaluated = (uint64_t) v[2], .train_loss = (float) v[3],
-        .test_loss = (float) v[4], .test_accuracy = (float) v[5], .best_accuracy = (float) v[6],
+        .test_loss = (float) v[4], .test_accuracy = (float) v[5], .best_accuracy = (float) v[6], .ssl_steps = (uint64_t) v[7],
+        .best_score = (float) v[8],
     };
+    snprintf(info.injection, sizeof(info.injection), "%s", injection ? injection : "");
+    return info;
 }
 
 vkd_result vkd__checkpoint_save(const char *dir, vkd_device *dev, vkd_params *params, const vkd_optimizer *opt,
@@ -172,7 +178,7 @@ vkd_result vkd__checkpoint_save(const char *dir, vkd_device *dev, vkd_params *pa
         struct info_text text;
         step_path(path, sizeof(path), dir, info->step, ".safetensors");
         info_pairs(info, &text);
-        r = vkd__st_write(path, log, tensors, count, text.pairs, INFO_COUNT);
+        r = vkd__st_write(path, log, tensors, count, text.pairs, INFO_COUNT + 1);
     }
     if (r == VKD_OK)
         r = write_marker(dir, log, path, info->step);

@@ -5,6 +5,8 @@
 #ifndef VKD_CHECKPOINT_H
 #define VKD_CHECKPOINT_H
 
+#include "inject.h"
+
 #include <vkdiv/optimizer.h>
 
 // What is kept besides the buffers.
@@ -12,7 +14,9 @@ struct vkd__checkpoint_info {
     uint64_t step;
     double seconds;             // trained so far
     uint64_t evaluated;         // step of the last evaluation; 0: none yet
-    float train_loss, test_loss, test_accuracy, best_accuracy;
+    uint64_t ssl_steps;         // with self-supervision
+    float train_loss, test_loss, test_accuracy, best_accuracy, best_score;
+    char injection[VKD__INJECT_TEXT_SIZE];      // vkd__inject_state_write
 };
 
 // Writes the checkpoint of info->step and removes older ones but one.

@@ -1,42 +1,10 @@
-// classifier.c -- the graph of a supervised classifier, and one pass over a test set.
+// classifier.c -- how images are prepared for a model, and testing one.
 #include "classifier.h"
 #include "../../runtime/os.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-vkd_result vkd__classifier_graph(const struct vkd_log *log, const struct vkd_weights_info *info, float dropout,
-                                 bool zero_init_residual, float label_smoothing, uint32_t batch, vkd_graph **out)
-{
-    vkd_graph *g = NULL;
-    vkd_result r = vkd_graph_create(log, &g);
-    if (r < 0)
-        return r;
-    vkd_tensor *images = vkd_input(g, "images", VKD_F32, (struct vkd_shape) {{ batch, info->size, info->size, info->channels }});
-    vkd_tensor *labels = vkd_input(g, "labels", VKD_U32, (struct vkd_shape) {{ 1, 1, 1, batch }});
-    struct vkd_model m = vkd_model_build(g, images, &(struct vkd_model_params) {
-        .arch = info->arch, .width = info->width, .cifar_stem = info->cifar_stem, .classes = info->classes,
-        .dropout = dropout, .zero_init_residual = zero_init_residual,
-    });
-    vkd_tensor *loss = vkd_mark(g, vkd_cross_entropy(g, m.logits, labels, label_smoothing), "loss");
-    vkd_mark(g, vkd_label_rank(g, m.logits, labels), "rank");
-    vkd_graph_loss(g, loss);
-    if (vkd_graph_error(g)) {
-        vkd_graph_destroy(&g);
-        return VKD_INVALID;
-    }
-    *out = g;
-    return VKD_OK;
-}
-
-struct vkd__route vkd__classifier_route(vkd_program *program, vkd_loader *loader, const struct vkd__augment_params *augment)
-{
-    return (struct vkd__route) {
-        .program = program, .loader = loader, .views = { { "images", *augment } }, .view_count = 1,
-        .marks = { "loss", "rank" }, .mark_count = 2, .labels = true,
-    };
-}
 
 struct vkd__image_plan vkd__image_plan(const struct vkd_dataset_info *info, uint32_t size, uint32_t batch,
                                        uint64_t binding_max)
@@ -82,79 +50,110 @@ void vkd__count_right(const vkd__feed *f, const struct vkd__feed_result *r, uint
     }
 }
 
-static void add_result(struct vkd__eval_sums *s, const vkd__feed *f, const struct vkd__feed_result *r)
+struct evaluation {
+    const struct vkd__eval_run *e;
+    struct vkd__eval_sums s;
+    struct vkd__features logits;        // with several labels an image
+    uint32_t batches, batch;
+    double start, told;
+};
+
+static void add_ranks(struct evaluation *v, const struct vkd__feed_result *r)
 {
-    const float *loss = vkd__feed_mark(f, "loss", 0, NULL);
-    const uint32_t *ranks = vkd__feed_mark(f, "rank", 0, NULL);
+    const uint32_t *ranks = vkd__feed_mark(v->e->feed, "rank", 0, NULL);
     uint32_t right, right5;
-    vkd__count_right(f, r, &right, &right5);
-    s->count += r->count;
-    s->right += right;
-    s->right5 += right5;
-    s->loss += (double) loss[0] * r->count;
-    for (uint32_t i = 0; i < vkd__feed_batch(f); i++) {
-        if (r->labels[i] >= s->classes)
+    if (!ranks)
+        return;
+    vkd__count_right(v->e->feed, r, &right, &right5);
+    v->s.right += right;
+    v->s.right5 += right5;
+    for (uint32_t i = 0; i < r->images; i++) {
+        if (r->labels[i] >= v->s.classes)
             continue;
-        s->class_count[r->labels[i]]++;
-        s->class_right[r->labels[i]] += ranks[i] == 0;
+        v->s.class_count[r->labels[i]]++;
+        v->s.class_right[r->labels[i]] += ranks[i] == 0;
     }
 }
 
-static void report(const struct vkd__eval_run *e, const struct vkd__eval_sums *s, uint32_t batch, uint32_t batches, double start)
+static void report(struct evaluation *v)
 {
-    struct vkd_progress p = e->base;
-    if (!e->progress)
+    struct vkd_progress p = v->e->base;
+    double now = vkd__os_seconds(), spent = now - v->start;
+    if (!v->e->progress || (now - v->told <= 0.1 && v->batch != v->batches))
         return;
+    v->told = now;
     p.event = VKD_PROGRESS_EVAL_BATCH;
-    p.batch = batch;
-    p.batch_count = batches;
-    p.loss = s->count ? (float) (s->loss / s->count) : 0;
-    p.accuracy = s->count ? (float) s->right / (float) s->count : 0;
-    double spent = vkd__os_seconds() - start;
-    p.images_per_second = spent > 0 ? s->count / spent : 0;
-    p.eta_seconds = batch ? spent / batch * (batches - batch) : 0;
-    e->progress(e->user, &p);
+    p.batch = v->batch;
+    p.batch_count = v->batches;
+    p.loss = v->s.count ? (float) (v->s.loss / v->s.count) : 0;
+    p.accuracy = v->s.count ? (float) v->s.right / (float) v->s.count : 0;
+    p.images_per_second = spent > 0 ? v->s.count / spent : 0;
+    p.eta_seconds = v->batch ? spent / v->batch * (v->batches - v->batch) : 0;
+    v->e->progress(v->e->user, &p);
+}
+
+static vkd_result take(void *user, const struct vkd__feed_result *r)
+{
+    struct evaluation *v = user;
+    const float *loss = vkd__feed_mark(v->e->feed, "loss", 0, NULL);
+    vkd_result result = VKD_OK;
+    v->s.count += r->count;
+    v->s.loss += loss && r->count ? (double) loss[0] * r->count : 0;
+    add_ranks(v, r);
+    if (v->e->multi_label)
+        result = vkd__features_add(&v->logits, v->e->feed, "logits", r);
+    if (result == VKD_OK && v->e->feature_width)
+        result = vkd__features_add(&v->s.features, v->e->feed, "features", r);
+    v->batch++;
+    report(v);
+    return result;
+}
+
+static vkd_result measure_labels(struct evaluation *v)
+{
+    struct vkd_matrix scores = vkd__features_matrix(&v->logits);
+    struct vkd_map map;
+    size_t entries = (size_t) v->logits.count * v->s.classes;
+    int8_t *truth = malloc(entries + 1);
+    vkd_result r = VKD_NO_MEMORY;
+    v->s.per_class = calloc(v->s.classes, sizeof(*v->s.per_class));
+    for (size_t i = 0; truth && i < entries; i++) {
+        float t = v->logits.targets[i];
+        truth[i] = t < 0 ? VKD_TRUTH_UNKNOWN : t > 0.5f ? VKD_TRUTH_YES : VKD_TRUTH_NO;
+    }
+    if (truth && v->s.per_class)
+        r = vkd_average_precision(&scores, truth, v->e->log, v->s.per_class, &map);
+    free(truth);
+    if (r < 0)
+        return r;
+    v->s.map = map.plain;
+    v->s.map11 = map.voc11;
+    return VKD_OK;
 }
 
 vkd_result vkd__evaluate(const struct vkd__eval_run *e, struct vkd__eval_sums *out)
 {
-    struct vkd__eval_sums s = { .classes = e->classes };
-    uint32_t batches = vkd_loader_batches(e->loader), submitted = 0, collected = 0;
-    double start = vkd__os_seconds(), told = start;
-    vkd_result r = VKD_NO_MEMORY;
-    s.class_count = calloc(e->classes, sizeof(uint32_t));
-    s.class_right = calloc(e->classes, sizeof(uint32_t));
-    if (s.class_count && s.class_right)
-        r = vkd_loader_seek(e->loader, 0, 0);
-    while (r == VKD_OK && collected < batches) {
-        struct vkd_step_block step = { .micro = 0 };
-        struct vkd__feed_result result;
-        if (submitted < batches && !vkd__feed_full(e->feed)) {
-            r = vkd__feed_submit(e->feed, 0, &step, NULL, NULL, 0, NULL);
-            submitted++;
-            continue;
-        }
-        r = vkd__feed_collect(e->feed, &result);
-        if (r < 0)
-            break;
-        add_result(&s, e->feed, &result);
-        collected++;
-        if (vkd__os_seconds() - told > 0.1 || collected == batches) {
-            told = vkd__os_seconds();
-            report(e, &s, collected, batches, start);
-        }
-        if (e->stop && e->stop(e->user))
-            r = VKD_INTERRUPTED;
-    }
-    while (!vkd__feed_empty(e->feed)) {
-        struct vkd__feed_result rest;
-        vkd_result drained = vkd__feed_collect(e->feed, &rest);
-        r = r == VKD_OK ? drained : r;
-    }
+    struct evaluation v = {
+        .e = e, .s = { .classes = e->classes }, .batches = vkd_loader_batches(e->loader), .start = vkd__os_seconds(),
+        .told = vkd__os_seconds(),
+    };
+    uint64_t images = (uint64_t) v.batches * vkd__feed_batch(e->feed);
+    v.s.class_count = calloc(e->classes + 1, sizeof(uint32_t));
+    v.s.class_right = calloc(e->classes + 1, sizeof(uint32_t));
+    vkd_result r = v.s.class_count && v.s.class_right ? VKD_OK : VKD_NO_MEMORY;
+    if (r == VKD_OK && e->feature_width)
+        r = vkd__features_begin(&v.s.features, images, e->feature_width, 0);
+    if (r == VKD_OK && e->multi_label)
+        r = vkd__features_begin(&v.logits, images, e->classes, e->classes);
+    if (r == VKD_OK)
+        r = vkd__pass_run(&(struct vkd__pass) { e->feed, e->route, e->loader, take, e->stop, &v, e->user });
+    if (r == VKD_OK && e->multi_label)
+        r = measure_labels(&v);
+    vkd__features_finish(&v.logits);
     if (r < 0)
-        vkd__eval_sums_finish(&s);
+        vkd__eval_sums_finish(&v.s);
     else
-        *out = s;
+        *out = v.s;
     return r;
 }
 
@@ -162,5 +161,7 @@ void vkd__eval_sums_finish(struct vkd__eval_sums *s)
 {
     free(s->class_count);
     free(s->class_right);
+    free(s->per_class);
+    vkd__features_finish(&s->features);
     memset(s, 0, sizeof(*s));
 }

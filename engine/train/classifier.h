@@ -1,17 +1,12 @@
-// classifier.h -- the graph of a supervised classifier, and evaluating one. Internal to engine/.
+// classifier.h -- how images are prepared for a model, and testing one. Internal to engine/.
 #ifndef VKD_CLASSIFIER_H
 #define VKD_CLASSIFIER_H
 
-#include "feed.h"
+#include "features.h"
 
 #include <vkdiv/model.h>
 #include <vkdiv/train.h>
 #include <vkdiv/weights.h>
-
-// Images "images" (batch, size, size, channels) and labels "labels" (1, 1, 1, batch) in; "logits",
-// "loss" (mean over labelled images) and "rank" out. The model is the one `info` describes.
-VKD_CHECKED vkd_result vkd__classifier_graph(const struct vkd_log *log, const struct vkd_weights_info *info, float dropout,
-                                             bool zero_init_residual, float label_smoothing, uint32_t batch, vkd_graph **out);
 
 // How images of a set are decoded and brought to `size`: what both sides of a decoded image fit, its
 // short side, and the short side that evaluation resizes to.
@@ -22,9 +17,6 @@ struct vkd__image_plan vkd__image_plan(const struct vkd_dataset_info *info, uint
 // The augmentation of evaluation for images of `info`'s model.
 struct vkd__augment_params vkd__augment_plain(const struct vkd_weights_info *info, uint32_t resize);
 
-// The route of such a graph's program: `augment` makes its images; "loss" and "rank" come back.
-struct vkd__route vkd__classifier_route(vkd_program *program, vkd_loader *loader, const struct vkd__augment_params *augment);
-
 // How many images of a result have their label ranked first, and among the first five.
 void vkd__count_right(const vkd__feed *f, const struct vkd__feed_result *r, uint32_t *right, uint32_t *right5);
 
@@ -33,12 +25,20 @@ struct vkd__eval_sums {
     uint32_t count, right, right5, classes;
     double loss;                        // sum over images
     uint32_t *class_count, *class_right;    // malloc'd, `classes` entries
+    struct vkd__features features;      // when they are kept
+    // Several labels an image: mean average precision over all points and the 11 of VOC 2007, per class.
+    double map, map11;
+    struct vkd_ap *per_class;           // malloc'd, `classes` entries; NULL with one label each
 };
 
 struct vkd__eval_run {
     vkd__feed *feed;
+    uint32_t route;
     vkd_loader *loader;
-    uint32_t classes;
+    const struct vkd_log *log;
+    uint32_t classes;                   // 0: without labels
+    bool multi_label;                   // then "logits" come back instead of "rank"
+    uint32_t feature_width;             // of "features", which are kept; 0: they are not
     void (*progress)(void *user, const struct vkd_progress *p);     // EVAL_BATCH events; may be NULL
     bool (*stop)(void *user);                                       // may be NULL
     void *user;

@@ -1,5 +1,6 @@
 // evaluate.c -- vkd_eval: a trained model on any split of any set.
 #include "classifier.h"
+#include "network.h"
 #include "run_files.h"
 #include "../../runtime/os.h"
 
@@ -55,9 +56,8 @@ static vkd_result open_set(struct evaluation *e, const struct vkd_eval_params *p
                       e->model.channels, spec, info->classes, info->channels);
         return VKD_INVALID;
     }
-    if (info->multi_label) {
-        vkd_log_write(&e->log, VKD_LOG_ERROR, "%s: the images have several labels each: a classifier is tested on one",
-                      spec);
+    if (!info->classes) {
+        vkd_log_write(&e->log, VKD_LOG_ERROR, "%s and the model have no classes: there is nothing to test", spec);
         return VKD_INVALID;
     }
     struct vkd__image_plan plan = vkd__image_plan(info, e->model.size, batch, vkd_device_caps(e->dev)->storage_range_max);
@@ -69,7 +69,10 @@ static vkd_result open_set(struct evaluation *e, const struct vkd_eval_params *p
 
 static vkd_result open_program(struct evaluation *e, uint32_t batch)
 {
-    vkd_result r = vkd__classifier_graph(&e->log, &e->model, -1, false, 0, batch, &e->graph);
+    struct vkd__network network;
+    bool multi_label = vkd_dataset_info(e->set)->multi_label;
+    vkd__network_init(&e->recipe, &e->model, e->model.classes, multi_label, &network);
+    vkd_result r = vkd__network_graph(&e->log, &network, VKD__GRAPH_EVALUATION, batch, &e->graph);
     if (r == VKD_OK)
         r = vkd_params_create(e->dev, e->graph, false, &e->params);
     if (r == VKD_OK)
@@ -80,22 +83,29 @@ static vkd_result open_program(struct evaluation *e, uint32_t batch)
         return r;
     uint32_t resize = vkd__image_plan(vkd_dataset_info(e->set), e->model.size, batch, UINT32_MAX).resize;
     struct vkd__augment_params plain = vkd__augment_plain(&e->model, resize);
-    struct vkd__route route = vkd__classifier_route(e->program, e->loader, &plain);
-    return vkd__feed_create(&(struct vkd__feed_params) { .dev = e->dev, .routes = &route, .route_count = 1, .batch = batch },
-                            &e->feed);
+    struct vkd__route route = {
+        .program = e->program, .loader = e->loader, .views = { { "images", plain } }, .view_count = 1,
+        .marks = { "loss", multi_label ? "logits" : "rank" }, .mark_count = 2, .labels = true,
+    };
+    return vkd__feed_create(&(struct vkd__feed_params) {
+        .dev = e->dev, .routes = &route, .route_count = 1, .batch = batch, .multi_label = multi_label,
+        .classes = multi_label ? e->model.classes : 0 }, &e->feed);
 }
 
 static vkd_result fill_result(const struct evaluation *e, const struct vkd__eval_sums *s, struct vkd_eval_result *out)
 {
     struct vkd_eval_result res = {
         .count = s->count, .classes = s->classes, .loss = s->count ? (float) (s->loss / s->count) : NAN,
-        .top1 = s->count ? (float) s->right / (float) s->count : NAN,
-        .top5 = s->count ? (float) s->right5 / (float) s->count : NAN,
+        .multi_label = s->per_class != NULL, .map = s->per_class ? (float) s->map : NAN,
+        .map11 = s->per_class ? (float) s->map11 : NAN,
+        .top1 = s->count && !s->per_class ? (float) s->right / (float) s->count : NAN,
+        .top5 = s->count && !s->per_class ? (float) s->right5 / (float) s->count : NAN,
         .per_class = malloc(s->classes * sizeof(float)), .class_names = calloc(s->classes, sizeof(char *)),
     };
     bool good = res.per_class && res.class_names;
     for (uint32_t c = 0; good && c < s->classes; c++) {
-        res.per_class[c] = s->class_count[c] ? (float) s->class_right[c] / (float) s->class_count[c] : NAN;
+        float right = s->class_count[c] ? (float) s->class_right[c] / (float) s->class_count[c] : NAN;
+        res.per_class[c] = s->per_class ? (float) s->per_class[c].plain : right;
         good = (res.class_names[c] = strdup(vkd_dataset_class_name(e->set, c))) != NULL;
     }
     if (!good) {
@@ -111,6 +121,7 @@ vkd_result vkd_eval(vkd_device *dev, const struct vkd_eval_params *p, struct vkd
     struct evaluation e = { .dev = dev, .log = *vkd_device_log(dev) };
     struct vkd__eval_sums sums;
     uint32_t batch = p->batch ? p->batch : 256;
+    vkd_recipe_default(&e.recipe);
     vkd_result r = find_model(&e, p->path);
     if (r == VKD_OK)
         r = vkd_weights_info(e.weights, &e.log, &e.model);
@@ -120,7 +131,8 @@ vkd_result vkd_eval(vkd_device *dev, const struct vkd_eval_params *p, struct vkd
         r = open_program(&e, batch);
     if (r == VKD_OK)
         r = vkd__evaluate(&(struct vkd__eval_run) {
-            .feed = e.feed, .loader = e.loader, .classes = e.model.classes, .progress = p->progress, .stop = p->stop,
+            .feed = e.feed, .log = &e.log, .loader = e.loader, .classes = e.model.classes,
+            .multi_label = vkd_dataset_info(e.set)->multi_label, .progress = p->progress, .stop = p->stop,
             .user = p->user }, &sums);
     if (r == VKD_OK) {
         r = fill_result(&e, &sums, out);

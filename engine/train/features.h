@@ -2,7 +2,9 @@
 #ifndef VKD_FEATURES_H
 #define VKD_FEATURES_H
 
-#include "feed.h"
+#include "pass.h"
+
+#include <vkdiv/measure.h>
 
 struct vkd__features_params {
     vkd__feed *feed;                // empty, of one micro-batch a frame
@@ -22,6 +24,15 @@ struct vkd__features {
     float *targets;                 // (count, classes); NULL unless multi-label
     uint32_t classes;
 };
+
+// Room for `images` rows; `classes` 0 without targets. To be finished, failed or not.
+VKD_CHECKED vkd_result vkd__features_begin(struct vkd__features *f, uint64_t images, uint32_t width, uint32_t classes);
+// Appends the images of a result, of which there must be room: the rows of mark `mark`, labels, targets.
+//
+//   VKD_INVALID  no such mark, or not of this width
+VKD_CHECKED vkd_result vkd__features_add(struct vkd__features *f, const vkd__feed *feed, const char *mark,
+                                         const struct vkd__feed_result *r);
+struct vkd_matrix vkd__features_matrix(const struct vkd__features *f);
 
 // Sends the loader's first epoch through the route. The feed is empty again afterwards, also on failure.
 //

@@ -4,11 +4,24 @@
 
 #include "checkpoint.h"
 #include "classifier.h"
+#include "inject.h"
+#include "network.h"
 #include "run_files.h"
+#include "../teacher.h"
 
-#include <vkdiv/schedule.h>
+enum {
+    VKD__AVERAGE_STEPS = 50,    // what a person sees is averaged over so many steps
+    VKD__STEPS_IN_FLIGHT = 4,   // at least as many as frames of a feed
+};
 
-enum { VKD__AVERAGE_STEPS = 50 };       // what a person sees is averaged over so many steps
+// Routes of the test feed, all through the evaluation program.
+enum vkd__test_route { VKD__TEST, VKD__TEST_PROBE_SET, VKD__TEST_NEIGHBOURS, VKD__TEST_ROUTES };
+
+// What was sent with a step, until its results are in.
+struct vkd__sent_step { struct vkd__inject_step what; double dose; };
+
+// Sums over the last steps; `loss` as weighed by the injection.
+struct vkd__run_averages { double loss, right, count; uint32_t steps; };
 
 struct vkd__run {
     vkd_device *dev;
@@ -17,35 +30,47 @@ struct vkd__run {
     struct vkd_recipe resolved;
     const struct vkd_recipe *recipe;    // &resolved
     struct vkd_weights_info model;      // what the files say about the model
+    struct vkd__network network;
 
     // Data.
     vkd_dataset *train_set, *test_set;
     vkd_loader *train_loader, *test_loader;
+    vkd_loader *probe_loader, *neighbour_loader;    // of the training set, in order; NULL when not needed
+    uint8_t *labelled;                  // by index in the training set; NULL: all labels may be used
+    double labelled_share;
     struct vkd__image_plan train_images, test_images;
 
-    // Model: training, and evaluation on the same values (or on averaged ones).
-    vkd_graph *train_graph, *test_graph;
+    // Model: a graph and a program for each kind of step that the run takes, over the same parameters.
+    vkd_graph *graphs[VKD__GRAPH_KINDS];
+    vkd_program *programs[VKD__GRAPH_KINDS];
+    vkd_arena *arena;                   // of all programs but LOSS
     vkd_params *params, *average;       // average: NULL without EMA
-    vkd_program *train_program, *test_program;
     vkd_optimizer *optimizer;
+    vkd__teacher *teacher;              // NULL without
     vkd__feed *train_feed, *test_feed;
-    vkd_commands *micro, *update, *copy_average;
-    struct vkd_schedule schedule;
+    uint32_t routes[4];                 // of the train feed, by enum vkd__route_kind
+    vkd_commands *micro[4], *update[4]; // what follows a micro-batch, and the last one, by enum vkd__route_kind; NULL
+                                        // for kinds that are not used
+    vkd_commands *copy_average;
 
     // Where the run is.
+    struct vkd__inject_plan plan;
+    struct vkd__inject_state inject;    // inject.step: steps submitted
+    struct vkd__sent_step sent[VKD__STEPS_IN_FLIGHT];
+    uint32_t ssl_steps;                 // of those submitted, steps with self-supervision
     uint32_t micro_batch, steps_per_epoch, total_steps;
-    uint32_t step;                      // steps submitted
     uint32_t done;                      // steps whose results are in
     double previous_seconds;            // of the parts before a resume
     double started, last_told, last_saved, waited;
     uint32_t first_step;                // of this part
     uint32_t bad_images;                // unreadable ones that metrics.jsonl knows of
     uint32_t evaluated;                 // step of the last evaluation; 0: none yet
-    float best_accuracy;
+    uint32_t last_logged;               // step of the last "step" event
+    float best_score;
+    const char *alarm;                  // what the last alarm was about; NULL: none
+    uint32_t alarm_steps;               // steps in a row that look collapsed
 
-    // Averages of the last steps.
-    double loss_sum, right_sum, count_sum;
-    uint32_t averaged;
+    struct vkd__run_averages averages;
     double logged_at;                   // seconds at the last "step" event
     uint64_t logged_images, images;
 
@@ -60,5 +85,36 @@ struct vkd__run {
 // run_open.c: everything up to the first step. On failure vkd__run_close frees what was made.
 VKD_CHECKED vkd_result vkd__run_open(struct vkd__run *run, vkd_device *dev, const struct vkd_train_params *p);
 void vkd__run_close(struct vkd__run *run);
+
+// run_data.c: the sets, what of their labels may be used, the loaders.
+VKD_CHECKED vkd_result vkd__run_open_sets(struct vkd__run *run);
+VKD_CHECKED vkd_result vkd__run_open_loaders(struct vkd__run *run);
+
+// run_model.c: graphs, the check that they fit, parameters, programs.
+VKD_CHECKED vkd_result vkd__run_open_model(struct vkd__run *run);
+// The kind of graph that steps of `kind` go through.
+enum vkd__graph_kind vkd__run_graph(const struct vkd__run *run, enum vkd__route_kind kind);
+
+// run_lists.c: optimiser, teacher, feeds, recorded lists.
+VKD_CHECKED vkd_result vkd__run_open_lists(struct vkd__run *run);
+// Before the first step: the teacher is the student, prototypes have length 1.
+VKD_CHECKED vkd_result vkd__run_start_heads(struct vkd__run *run);
+
+// run_steps.c: steps going out, and their results coming in.
+double vkd__run_seconds(const struct vkd__run *run);        // trained so far, earlier parts included
+VKD_CHECKED vkd_result vkd__run_submit(struct vkd__run *run);
+uint64_t vkd__run_objects(const struct vkd__run *run);      // device objects made so far: a steady state makes none
+VKD_CHECKED vkd_result vkd__run_drain(struct vkd__run *run);
+void vkd__run_tell(struct vkd__run *run, int event, double lr);
+// Puts the fields that all events of metrics.jsonl have before those of `event` (consumed) and writes it.
+VKD_CHECKED vkd_result vkd__run_event(struct vkd__run *run, const char *name, json_t *event);
+
+// monitor.c: measuring features while training. All wait for the device.
+// RankMe of the fixed probe set, told to the controller and to metrics.jsonl.
+VKD_CHECKED vkd_result vkd__run_observe(struct vkd__run *run);
+// Accuracy of weighted nearest neighbours among training images, for the features of the test set; NAN without labels.
+VKD_CHECKED vkd_result vkd__run_neighbours(struct vkd__run *run, const struct vkd__features *test, double *top1);
+// Warns when a step's numbers are those of a collapsed network.
+VKD_CHECKED vkd_result vkd__run_watch(struct vkd__run *run, double ssl_loss, double spread);
 
 #endif

@@ -8,149 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static double seconds_of(const struct vkd__run *run)
-{
-    return run->previous_seconds + vkd__os_seconds() - run->started;
-}
-
-// Device objects made so far: a steady state makes none.
-static uint64_t objects_made(const struct vkd__run *run)
-{
-    struct vkd_device_stats s = vkd_device_stats(run->dev);
-    return s.memory_allocations + s.buffers + s.pipelines + s.descriptor_sets;
-}
-
-// ---- Results coming in ----
-
-static void report(struct vkd__run *run, int event, double lr)
-{
-    double spent = vkd__os_seconds() - run->started, speed = spent > 0 ? (double) run->images / spent : 0;
-    uint32_t here = run->done - run->first_step;
-    if (!run->p->progress)
-        return;
-    struct vkd_progress p = {
-        .step = run->done, .step_count = run->total_steps, .epoch = run->done / run->steps_per_epoch,
-        .epoch_count = run->recipe->epochs, .lr = (float) lr, .images_per_second = speed, .seconds = seconds_of(run),
-        .loss = run->averaged ? (float) (run->loss_sum / run->averaged) : 0,
-        .accuracy = run->count_sum > 0 ? (float) (run->right_sum / run->count_sum) : 0,
-        .eta_seconds = here ? spent / here * (run->total_steps - run->done) : 0,
-        .wait_share = spent > 0 ? run->waited / spent : 0,
-    };
-    p.event = event;
-    run->p->progress(run->p->user, &p);
-}
-
-// One "step" event: averages since the one before.
-static vkd_result log_step(struct vkd__run *run, const struct vkd__feed_result *r, double lr)
-{
-    double now = seconds_of(run), spent = now - run->logged_at;
-    double speed = spent > 0 ? (double) (run->images - run->logged_images) / spent : 0;
-    run->logged_at = now;
-    run->logged_images = run->images;
-    return vkd__metrics_write(run->metrics, json_pack("{s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}",
-        "event", "step", "step", (int) run->done, "epoch", (double) run->done / run->steps_per_epoch, "seconds", now,
-        "loss", (double) r->metrics.loss, "accuracy", run->count_sum > 0 ? run->right_sum / run->count_sum : 0.0,
-        "lr", lr, "images_per_second", speed, "grad_norm", (double) r->metrics.grad_norm,
-        "injection", 1.0));
-}
-
-// Says at which step and in which tensor numbers stopped being finite.
-static vkd_result diverged(struct vkd__run *run, uint32_t step)
-{
-    char tensor[256], where[40] = "";
-    uint32_t micro;
-    vkd_result r = vkd__feed_find_nonfinite(run->train_feed, &micro, tensor, sizeof(tensor));
-    if (r < 0)
-        return r;
-    if (tensor[0] && run->recipe->accumulate > 1)
-        snprintf(where, sizeof(where), " of micro-batch %u", micro);
-    vkd_log_write(&run->log, VKD_LOG_ERROR, "step %u: NaN or infinity, first in the %s%s; the weights were not changed by "
-                  "that step, the last checkpoint is intact. Try a smaller optimizer.lr, a warm-up or optimizer.clip_norm",
-                  step, tensor[0] ? tensor : "norm of the gradients (they overflow)", where);
-    r = vkd__metrics_write(run->metrics, json_pack("{s:s, s:i, s:f, s:f, s:s, s:s}", "event", "warning", "step", (int) step,
-        "epoch", (double) step / run->steps_per_epoch, "seconds", seconds_of(run), "text", "not finite", "tensor", tensor));
-    return r < 0 ? r : VKD_DIVERGED;
-}
-
-// A "warning" event when images could not be read since the last one.
-static vkd_result log_bad_images(struct vkd__run *run)
-{
-    uint32_t bad = vkd_loader_bad_count(run->train_loader);
-    if (bad == run->bad_images)
-        return VKD_OK;
-    run->bad_images = bad;
-    return vkd__metrics_write(run->metrics, json_pack("{s:s, s:i, s:f, s:f, s:s, s:i}", "event", "warning", "step",
-        (int) run->done, "epoch", (double) run->done / run->steps_per_epoch, "seconds", seconds_of(run), "text",
-        "unreadable images replaced", "count", (int) bad));
-}
-
-// Takes in the oldest result in flight.
-static vkd_result collect(struct vkd__run *run)
-{
-    struct vkd__feed_result r;
-    vkd_result result = vkd__feed_collect(run->train_feed, &r);
-    if (result < 0)
-        return result;
-    uint32_t right, right5;
-    vkd__count_right(run->train_feed, &r, &right, &right5);
-    run->images += r.images;
-    run->right_sum += right;
-    run->count_sum += r.count;
-    run->done = r.step + 1;
-    run->loss_sum += (double) r.metrics.loss;
-    run->averaged++;
-    run->result.train_loss = (float) (run->loss_sum / run->averaged);
-    if (r.metrics.nonfinite)
-        return diverged(run, run->done);
-    double lr = vkd_schedule_lr(&run->schedule, r.step);
-    if (run->done == run->first_step + 2) {
-        run->allocations_mark = objects_made(run);
-        vkd_device_save_cache(run->dev);        // by now drivers that compile late have done so
-    }
-    if (run->done % 10 == 0 || run->done == run->total_steps || run->done == run->first_step + 1)
-        result = log_step(run, &r, lr);
-    if (result == VKD_OK)
-        result = log_bad_images(run);
-    if (vkd__os_seconds() - run->last_told >= 0.1 || run->done == run->total_steps) {
-        run->last_told = vkd__os_seconds();
-        report(run, VKD_PROGRESS_STEP, lr);
-    }
-    if (run->averaged >= VKD__AVERAGE_STEPS) {      // fade what is old
-        run->loss_sum /= 2;
-        run->right_sum /= 2;
-        run->count_sum /= 2;
-        run->averaged /= 2;
-    }
-    return result;
-}
-
-static vkd_result drain(struct vkd__run *run)
-{
-    while (!vkd__feed_empty(run->train_feed)) {
-        vkd_result r = collect(run);
-        if (r < 0)
-            return r;
-    }
-    return VKD_OK;
-}
-
-// ---- Work going out ----
-
-// Submits one optimiser step: its micro-batches, then the update.
-static vkd_result submit_step(struct vkd__run *run)
-{
-    struct vkd_step_block step = {
-        .seed = { (u32) run->recipe->seed, (u32) (run->recipe->seed >> 32) }, .injection = 1.0f,
-    };
-    vkd_result r = vkd__feed_full(run->train_feed) ? collect(run) : VKD_OK;
-    if (r < 0)
-        return r;
-    vkd_optimizer_step_values(run->optimizer, run->step, vkd_schedule_lr(&run->schedule, run->step), &step);
-    r = vkd__feed_submit(run->train_feed, 0, &step, run->micro, &run->update, 1, &run->waited);
-    run->step += r == VKD_OK;
-    return r;
-}
-
 // ---- Evaluating and saving ----
 
 static vkd_result save_weights(struct vkd__run *run, const char *name)
@@ -159,7 +16,8 @@ static vkd_result save_weights(struct vkd__run *run, const char *name)
     vkd_params *which = run->average ? run->average : run->params;
     run->model.steps = run->done;
     snprintf(path, sizeof(path), "%s/%s", run->p->out_dir, name);
-    return vkd_weights_save(run->dev, which, &run->model, path);
+    const struct vkd_weights_part part = { .only = run->graphs[VKD__GRAPH_EVALUATION] };
+    return vkd_weights_save_part(run->dev, which, &run->model, &part, path);
 }
 
 static vkd_result refresh_average(struct vkd__run *run)
@@ -171,47 +29,97 @@ static vkd_result refresh_average(struct vkd__run *run)
     return r == VKD_OK ? vkd_wait(run->dev, ticket, UINT64_MAX, NULL) : r;
 }
 
+// What the best weights are the best of: accuracy alone, or its log-odds with diversity beside.
+static float score_of(const struct vkd__run *run)
+{
+    double lambda = (double) run->recipe->monitor.score_lambda, accuracy = (double) run->result.test_accuracy;
+    if (!(lambda > 0) || !(run->inject.diversity > 0))
+        return (float) accuracy;
+    accuracy = fmin(fmax(accuracy, 1e-6), 1 - 1e-6);
+    return (float) (log(accuracy / (1 - accuracy)) + lambda * log(run->inject.diversity));
+}
+
+static bool neighbours_due(const struct vkd__run *run)
+{
+    uint64_t every = (uint64_t) run->recipe->monitor.knn_every * run->steps_per_epoch;
+    return run->neighbour_loader && (run->done == run->total_steps || run->inject.done || (every && run->done % every == 0));
+}
+
+static vkd_result log_evaluation(struct vkd__run *run, const struct vkd__eval_sums *sums, double neighbours)
+{
+    json_t *event = json_pack("{s:i}", "count", (int) sums->count);
+    double diversity = run->network.method && run->inject.diversity > 0 ? run->inject.diversity : NAN;
+    const struct { const char *name; double value; } more[] = {
+        { "loss", sums->classes ? (double) run->result.test_loss : NAN },
+        { run->network.multi_label ? "map" : "top1", sums->classes ? (double) run->result.test_accuracy : NAN },
+        { "top5", sums->classes && !sums->per_class ? (double) sums->right5 / (sums->count ? sums->count : 1) : NAN },
+        { "map11", sums->per_class ? sums->map11 : NAN }, { "knn", neighbours }, { "rankme", diversity },
+        { "injection", run->inject.a }, { "dose", run->inject.dose },
+    };
+    for (size_t i = 0; event && i < sizeof(more) / sizeof(more[0]); i++)
+        if (isfinite(more[i].value))
+            json_object_set_new(event, more[i].name, json_real(more[i].value));
+    struct vkd_progress p = {
+        .event = VKD_PROGRESS_EVAL, .step = run->done, .step_count = run->total_steps,
+        .epoch = run->done / run->steps_per_epoch, .epoch_count = run->recipe->epochs, .seconds = vkd__run_seconds(run),
+        .loss = run->result.test_loss, .accuracy = sums->classes ? run->result.test_accuracy : NAN,
+        .neighbours = (float) neighbours, .rankme = (float) diversity, .injection = (float) run->inject.a,
+    };
+    if (run->p->progress)
+        run->p->progress(run->p->user, &p);
+    return vkd__run_event(run, "eval", event);
+}
+
+static vkd_result take_evaluation(struct vkd__run *run, const struct vkd__eval_sums *sums)
+{
+    double count = sums->count ? sums->count : 1, neighbours = NAN;
+    run->evaluated = run->done;
+    run->result.test_loss = (float) (sums->loss / count);
+    run->result.test_accuracy = (float) (sums->per_class ? sums->map : sums->right / count);
+    vkd_result r = VKD_OK;
+    if (!isfinite(sums->loss)) {
+        vkd_log_write(&run->log, VKD_LOG_ERROR, "step %u: the loss of the test set is not finite, though training's is: "
+                      "activations overflow with the running statistics; the last checkpoint is intact. Try a smaller "
+                      "optimizer.lr, a warm-up or optimizer.clip_norm", run->done);
+        return VKD_DIVERGED;
+    }
+    if (neighbours_due(run)) {
+        r = vkd__run_neighbours(run, &sums->features, &neighbours);
+        run->result.neighbours = (float) neighbours;
+    }
+    if (r == VKD_OK)
+        r = log_evaluation(run, sums, neighbours);
+    if (r == VKD_OK && sums->classes && score_of(run) > run->best_score) {
+        run->best_score = score_of(run);
+        run->result.best_accuracy = run->result.test_accuracy;
+        r = save_weights(run, "best.safetensors");
+    }
+    return r;
+}
+
 // Tests the present weights, unless stop() says so (*stopped).
 static vkd_result evaluate(struct vkd__run *run, bool *stopped)
 {
     struct vkd__eval_sums sums;
+    const vkd_graph *g = run->graphs[VKD__GRAPH_EVALUATION];
     struct vkd__eval_run e = {
-        .feed = run->test_feed, .loader = run->test_loader, .classes = run->model.classes, .progress = run->p->progress,
-        .stop = run->p->stop, .user = run->p->user,
+        .feed = run->test_feed, .route = VKD__TEST, .loader = run->test_loader, .log = &run->log,
+        .classes = run->model.classes, .multi_label = run->network.multi_label && run->model.classes,
+        .feature_width = neighbours_due(run) ? vkd_tensor_shape(vkd_graph_find(g, "features")).d[3] : 0,
+        .progress = run->p->progress, .stop = run->p->stop, .user = run->p->user,
         .base = { .step = run->done, .step_count = run->total_steps, .epoch = run->done / run->steps_per_epoch,
-                  .epoch_count = run->recipe->epochs, .seconds = seconds_of(run) },
+                  .epoch_count = run->recipe->epochs, .seconds = vkd__run_seconds(run) },
     };
     vkd_result r = refresh_average(run);
+    if (r == VKD_OK && run->probe_loader && run->inject.observed != run->inject.step + 1)
+        r = vkd__run_observe(run);
     if (r == VKD_OK)
         r = vkd__evaluate(&e, &sums);
     *stopped = r == VKD_INTERRUPTED;
     if (r < 0)
         return *stopped ? VKD_OK : r;
-    if (!isfinite(sums.loss)) {
-        vkd_log_write(&run->log, VKD_LOG_ERROR, "step %u: the loss of the test set is not finite, though training's is: "
-                      "activations overflow with the running statistics; the last checkpoint is intact. Try a smaller "
-                      "optimizer.lr, a warm-up or optimizer.clip_norm", run->done);
-        vkd__eval_sums_finish(&sums);
-        return VKD_DIVERGED;
-    }
-    run->evaluated = run->done;
-    run->result.test_loss = (float) (sums.loss / (sums.count ? sums.count : 1));
-    run->result.test_accuracy = (float) sums.right / (float) (sums.count ? sums.count : 1);
-    struct vkd_progress p = e.base;
-    p.event = VKD_PROGRESS_EVAL;
-    p.loss = run->result.test_loss;
-    p.accuracy = run->result.test_accuracy;
-    if (run->p->progress)
-        run->p->progress(run->p->user, &p);
-    r = vkd__metrics_write(run->metrics, json_pack("{s:s, s:i, s:f, s:f, s:i, s:f, s:f, s:f}", "event", "eval", "step",
-        (int) run->done, "epoch", (double) run->done / run->steps_per_epoch, "seconds", seconds_of(run), "count",
-        (int) sums.count, "loss", (double) run->result.test_loss, "top1", (double) run->result.test_accuracy, "top5",
-        (double) sums.right5 / (sums.count ? sums.count : 1)));
+    r = take_evaluation(run, &sums);
     vkd__eval_sums_finish(&sums);
-    if (r == VKD_OK && run->result.test_accuracy > run->best_accuracy) {
-        run->best_accuracy = run->result.test_accuracy;
-        r = save_weights(run, "best.safetensors");
-    }
     return r;
 }
 
@@ -219,63 +127,71 @@ static vkd_result checkpoint(struct vkd__run *run)
 {
     const struct vkd_train_result *res = &run->result;
     struct vkd__checkpoint_info info = {
-        .step = run->done, .seconds = seconds_of(run), .evaluated = run->evaluated, .train_loss = res->train_loss,
-        .test_loss = res->test_loss, .test_accuracy = res->test_accuracy, .best_accuracy = run->best_accuracy,
+        .step = run->done, .seconds = vkd__run_seconds(run), .evaluated = run->evaluated, .ssl_steps = run->ssl_steps,
+        .train_loss = res->train_loss, .test_loss = res->test_loss, .test_accuracy = res->test_accuracy,
+        .best_accuracy = res->best_accuracy, .best_score = run->best_score,
     };
+    vkd__inject_state_write(&run->inject, info.injection);
     vkd_result r = vkd__checkpoint_save(run->p->out_dir, run->dev, run->params, run->optimizer, &info);
     if (r == VKD_OK)
         r = refresh_average(run);
     if (r == VKD_OK)
         r = save_weights(run, "last.safetensors");
     if (r == VKD_OK)
-        r = vkd__metrics_write(run->metrics, json_pack("{s:s, s:i, s:f, s:f}", "event", "checkpoint", "step",
-            (int) run->done, "epoch", (double) run->done / run->steps_per_epoch, "seconds", seconds_of(run)));
+        r = vkd__run_event(run, "checkpoint", json_object());
     run->last_saved = vkd__os_seconds();
     if (r == VKD_OK)
-        report(run, VKD_PROGRESS_CHECKPOINT, vkd_schedule_lr(&run->schedule, run->done ? run->done - 1 : 0));
+        vkd__run_tell(run, VKD_PROGRESS_CHECKPOINT, 0);
     return r;
 }
 
 // ---- The run ----
 
+// The run's last step is out: the recipe's, or that in which the dose was reached.
+static bool run_ends(const struct vkd__run *run)
+{
+    return run->inject.done || run->inject.step >= run->total_steps;
+}
+
 static bool epoch_ends(const struct vkd__run *run)
 {
-    return run->step % run->steps_per_epoch == 0 || run->step == run->total_steps;
+    return run->inject.step % run->steps_per_epoch == 0 || run_ends(run);
 }
 
 static bool evaluation_due(const struct vkd__run *run)
 {
     uint64_t every = (uint64_t) run->recipe->eval_every * run->steps_per_epoch;
-    return run->evaluated != run->step && (run->step == run->total_steps || (every && run->step % every == 0));
+    uint32_t step = run->inject.step;
+    return run->evaluated != step && (run_ends(run) || (every && step && step % every == 0));
 }
 
 // Trains to the end of the epoch, or until stop() says so (*stopped).
 static vkd_result train_epoch(struct vkd__run *run, bool *stopped)
 {
     vkd_result r = VKD_OK;
-    uint32_t epoch = run->step / run->steps_per_epoch;
+    uint32_t epoch = run->inject.step / run->steps_per_epoch;
     if (run->done >= run->first_step + 2)
-        run->allocations_mark = objects_made(run);
+        run->allocations_mark = vkd__run_objects(run);
     // Batches that do not fill a step are left out, so an epoch may end before the loader's does.
-    if (run->step % run->steps_per_epoch == 0 && run->recipe->accumulate > 1)
+    if (run->inject.step % run->steps_per_epoch == 0 && run->recipe->accumulate > 1)
         r = vkd_loader_seek(run->train_loader, epoch, 0);
     do {
         if (r == VKD_OK)
-            r = submit_step(run);
+            r = vkd__run_submit(run);
         *stopped = r == VKD_OK && run->p->stop && run->p->stop(run->p->user);
         bool due = run->recipe->checkpoint_minutes &&
                    vkd__os_seconds() - run->last_saved > 60.0 * run->recipe->checkpoint_minutes;
         if (r == VKD_OK && due && !*stopped && !epoch_ends(run)) {
-            r = drain(run);
+            r = vkd__run_drain(run);
             if (r == VKD_OK)
                 r = checkpoint(run);
-            run->allocations_mark = objects_made(run);
+            run->allocations_mark = vkd__run_objects(run);
         }
     } while (r == VKD_OK && !*stopped && !epoch_ends(run));
     if (r == VKD_OK)
-        r = drain(run);
+        r = vkd__run_drain(run);
     if (run->allocations_mark)
-        run->result.steady_allocations += objects_made(run) - run->allocations_mark;
+        run->result.steady_allocations += vkd__run_objects(run) - run->allocations_mark;
     return r;
 }
 
@@ -288,9 +204,11 @@ static vkd_result finish(struct vkd__run *run, bool stopped)
     if (r < 0)
         return r;
     res->steps = run->done;
+    res->classified = run->model.classes > 0;
+    res->multi_label = run->network.multi_label;
+    res->rankme = run->network.method && run->inject.diversity > 0 ? (float) run->inject.diversity : NAN;
     res->epochs = run->done / run->steps_per_epoch;
-    res->best_accuracy = run->best_accuracy;
-    res->seconds = seconds_of(run);
+    res->seconds = vkd__run_seconds(run);
     res->images_per_second = spent > 0 ? (double) run->images / spent : 0;
     res->wait_share = spent > 0 ? run->waited / spent : 0;
     if (!run->images) {     // resumed after its last step: the speed stays that of the training
@@ -306,11 +224,9 @@ static vkd_result finish(struct vkd__run *run, bool stopped)
         "images_per_second", res->images_per_second, "wait_share", res->wait_share, "weights_hash", hash));
     r = vkd__run_json_write(run->p->out_dir, &run->log, run->json);
     if (r == VKD_OK)
-        r = vkd__metrics_write(run->metrics, json_pack("{s:s, s:i, s:f, s:f, s:b, s:s}", "event", "end", "step",
-            (int) run->done, "epoch", (double) run->done / run->steps_per_epoch, "seconds", res->seconds, "complete",
-            !stopped, "weights_hash", hash));
+        r = vkd__run_event(run, "end", json_pack("{s:b, s:s}", "complete", !stopped, "weights_hash", hash));
     if (r == VKD_OK)
-        report(run, VKD_PROGRESS_END, 0);
+        vkd__run_tell(run, VKD_PROGRESS_END, 0);
     return r;
 }
 
@@ -319,12 +235,13 @@ vkd_result vkd_train(vkd_device *dev, const struct vkd_train_params *p, struct v
     struct vkd__run run;
     bool stopped = false;
     vkd_result r = vkd__run_open(&run, dev, p);
+    run.result.neighbours = NAN;
     run.started = run.last_saved = vkd__os_seconds();
     run.logged_at = run.previous_seconds;
 
     if (r == VKD_OK && evaluation_due(&run))        // a part that was stopped has left it to this one
         r = evaluate(&run, &stopped);
-    while (r == VKD_OK && !stopped && run.step < run.total_steps) {
+    while (r == VKD_OK && !stopped && !run_ends(&run)) {
         r = train_epoch(&run, &stopped);
         if (r == VKD_OK && !stopped && evaluation_due(&run))
             r = evaluate(&run, &stopped);

@@ -30,6 +30,9 @@ struct vkd_param_info {
 // Collects the parameters of `g` (trainable ones first) and allocates them. `gradients` false
 // saves that memory for evaluation.
 VKD_CHECKED vkd_result vkd_params_create(vkd_device *dev, const vkd_graph *g, bool gradients, vkd_params **out);
+// The same for those of `count` graphs: a name that several declare is one parameter.
+VKD_CHECKED vkd_result vkd_params_create_all(vkd_device *dev, const vkd_graph *const *graphs, uint32_t count, bool gradients,
+                                             vkd_params **out);
 void vkd_params_destroy(vkd_params **p);
 
 // Starts every parameter from its vkd_init with Philox streams keyed by (seed, name): the same
@@ -62,6 +65,7 @@ typedef struct vkd_program vkd_program;
 typedef struct vkd_arena vkd_arena;
 VKD_CHECKED vkd_result vkd_arena_create(vkd_device *dev, uint64_t size, vkd_arena **out);
 void vkd_arena_destroy(vkd_arena **a);
+uint64_t vkd_arena_size(const vkd_arena *a);        // bytes
 
 struct vkd_program_params {
     bool training;          // batch norm by batch statistics, dropout on

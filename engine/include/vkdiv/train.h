@@ -17,6 +17,9 @@ struct vkd_progress {
     float lr;
     double images_per_second, seconds, eta_seconds;
     double wait_share;                      // of the time, spent waiting for data
+    float injection;                        // of labels into self-supervision
+    const char *phase;                      // "ssl", "head warm-up", "injection", "supervised"; NULL for labels alone
+    float neighbours, rankme;               // EVAL of a self-supervised run: kNN accuracy, diversity; NaN: not measured
 };
 
 struct vkd_train_params {
@@ -34,7 +37,10 @@ struct vkd_train_params {
 
 struct vkd_train_result {
     uint32_t steps, epochs;
-    float train_loss, test_loss, test_accuracy, best_accuracy;
+    float train_loss, test_loss, test_accuracy, best_accuracy;  // with several labels an image: mean average precision
+    float neighbours;                       // accuracy of nearest neighbours, as last measured; NaN: not measured
+    float rankme;                           // diversity, as last measured; NaN: not measured
+    bool classified, multi_label;           // there are test results; they are mean average precisions
     double seconds, images_per_second, wait_share;
     uint64_t weights_hash;
     uint64_t steady_allocations;            // device objects made by training steps after the second: 0
@@ -63,7 +69,10 @@ struct vkd_eval_params {
 struct vkd_eval_result {
     uint32_t count, classes;
     float loss, top1, top5;         // shares in 0 ... 1
-    float *per_class;               // malloc'd, `classes` accuracies; NaN for a class without images
+    bool multi_label;               // then top1 and top5 are NaN, and these hold:
+    float map, map11;               // mean average precision over all points, and over the 11 of VOC 2007
+    float *per_class;               // malloc'd, `classes` accuracies, with several labels an image average precisions; NaN
+                                    // for a class without images
     char **class_names;             // malloc'd, each name too
 };
 

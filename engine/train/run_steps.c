@@ -1,0 +1,250 @@
+// run_steps.c -- steps of a run going out to the device, and their results coming in.
+#include "run.h"
+#include "../../runtime/os.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+double vkd__run_seconds(const struct vkd__run *run)
+{
+    return run->previous_seconds + vkd__os_seconds() - run->started;
+}
+
+// Device objects made so far: a steady state makes none.
+uint64_t vkd__run_objects(const struct vkd__run *run)
+{
+    struct vkd_device_stats s = vkd_device_stats(run->dev);
+    return s.memory_allocations + s.buffers + s.pipelines + s.descriptor_sets;
+}
+
+vkd_result vkd__run_event(struct vkd__run *run, const char *name, json_t *event)
+{
+    json_t *whole = json_pack("{s:s, s:i, s:f, s:f}", "event", name, "step", (int) run->done, "epoch",
+                              (double) run->done / run->steps_per_epoch, "seconds", vkd__run_seconds(run));
+    bool good = whole && event && json_object_update(whole, event) == 0;
+    json_decref(event);
+    if (good)
+        return vkd__metrics_write(run->metrics, whole);
+    json_decref(whole);
+    return VKD_NO_MEMORY;
+}
+
+// ---- Results coming in ----
+
+static double share(double sum, double of) { return of > 0 ? sum / of : 0; }
+
+void vkd__run_tell(struct vkd__run *run, int event, double lr)
+{
+    const struct vkd__run_averages *a = &run->averages;
+    double spent = vkd__os_seconds() - run->started;
+    uint32_t here = run->done - run->first_step;
+    if (!run->p->progress)
+        return;
+    struct vkd_progress p = {
+        .step = run->done, .step_count = run->total_steps, .epoch = run->done / run->steps_per_epoch,
+        .epoch_count = run->recipe->epochs, .lr = (float) lr, .images_per_second = share((double) run->images, spent),
+        .seconds = vkd__run_seconds(run), .loss = (float) share(a->loss, a->steps),
+        .accuracy = a->count > 0 ? (float) (a->right / a->count) : run->network.method ? NAN : 0,
+        .eta_seconds = here ? spent / here * (run->total_steps - run->done) : 0,
+        .wait_share = share(run->waited, spent), .injection = (float) run->inject.a,
+        .phase = run->network.method ? run->sent[(run->done + VKD__STEPS_IN_FLIGHT - 1) % VKD__STEPS_IN_FLIGHT].what.phase
+                                     : NULL,
+    };
+    p.event = event;
+    run->p->progress(run->p->user, &p);
+}
+
+// Mean of a scalar mark over the micro-batches of the frame collected last; NAN where there is none.
+static double scalar(const struct vkd__run *run, const char *mark)
+{
+    double sum = 0;
+    uint32_t count = 0;
+    const float *v;
+    for (; count < run->recipe->accumulate && (v = vkd__feed_mark(run->train_feed, mark, count, NULL)); count++)
+        sum += (double) *v;
+    return count ? sum / count : NAN;
+}
+
+// One "step" event.
+static vkd_result log_step(struct vkd__run *run, const struct vkd__feed_result *r, const struct vkd__sent_step *sent,
+                           double loss, double ssl, double supervised, double probe, double spread)
+{
+    double now = vkd__run_seconds(run), speed = share((double) (run->images - run->logged_images), now - run->logged_at);
+    const struct vkd__run_averages *a = &run->averages;
+    run->logged_at = now;
+    run->logged_images = run->images;
+    run->last_logged = run->done;
+    json_t *event = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:s}", "loss", loss, "lr", sent->what.lr,
+                              "images_per_second", speed, "grad_norm", (double) r->metrics.grad_norm, "injection",
+                              sent->what.a, "dose", sent->dose, "phase", sent->what.phase);
+    const struct { const char *name; double value; } more[] = {
+        { "ssl_loss", ssl }, { "supervised_loss", supervised }, { "probe_loss", probe }, { "spread", spread },
+        { "accuracy", a->count > 0 ? a->right / a->count : NAN },
+    };
+    for (size_t i = 0; event && i < sizeof(more) / sizeof(more[0]); i++)
+        if (isfinite(more[i].value))
+            json_object_set_new(event, more[i].name, json_real(more[i].value));
+    return vkd__run_event(run, "step", event);
+}
+
+// Says at which step and in which tensor numbers stopped being finite.
+static vkd_result diverged(struct vkd__run *run, uint32_t step)
+{
+    char tensor[256], where[40] = "";
+    uint32_t micro;
+    vkd_result r = vkd__feed_find_nonfinite(run->train_feed, &micro, tensor, sizeof(tensor));
+    if (r < 0)
+        return r;
+    if (tensor[0] && run->recipe->accumulate > 1)
+        snprintf(where, sizeof(where), " of micro-batch %u", micro);
+    vkd_log_write(&run->log, VKD_LOG_ERROR, "step %u: NaN or infinity, first in the %s%s; the weights were not changed by "
+                  "that step, the last checkpoint is intact. Try a smaller optimizer.lr, a warm-up or optimizer.clip_norm",
+                  step, tensor[0] ? tensor : "norm of the gradients (they overflow)", where);
+    r = vkd__run_event(run, "warning", json_pack("{s:s, s:s}", "text", "not finite", "tensor", tensor));
+    return r < 0 ? r : VKD_DIVERGED;
+}
+
+// A "warning" event when images could not be read since the last one.
+static vkd_result log_bad_images(struct vkd__run *run)
+{
+    uint32_t bad = vkd_loader_bad_count(run->train_loader);
+    if (bad == run->bad_images)
+        return VKD_OK;
+    run->bad_images = bad;
+    return vkd__run_event(run, "warning", json_pack("{s:s, s:i}", "text", "unreadable images replaced", "count", (int) bad));
+}
+
+static void fade(struct vkd__run_averages *a)
+{
+    if (a->steps < VKD__AVERAGE_STEPS)
+        return;
+    a->loss /= 2;
+    a->right /= 2;
+    a->count /= 2;
+    a->steps /= 2;
+}
+
+// Takes in the oldest result in flight.
+static vkd_result collect(struct vkd__run *run)
+{
+    struct vkd__feed_result r;
+    uint32_t right, right5;
+    vkd_result result = vkd__feed_collect(run->train_feed, &r);
+    if (result < 0)
+        return result;
+    const struct vkd__sent_step *sent = &run->sent[r.step % VKD__STEPS_IN_FLIGHT];
+    double ssl = scalar(run, "ssl_loss"), supervised = scalar(run, "supervised_loss");
+    double spread = scalar(run, "spread"), probe = scalar(run, "probe_loss");
+    double loss = (isnan(ssl) ? 0 : sent->what.ssl_weight * ssl) +
+                  (isnan(supervised) ? 0 : sent->what.supervised_weight * supervised);
+    struct vkd__run_averages *a = &run->averages;
+    run->images += r.images;
+    run->done = r.step + 1;
+    if (r.metrics.nonfinite)
+        return diverged(run, run->done);
+    if (vkd__feed_mark(run->train_feed, "rank", 0, NULL)) {
+        vkd__count_right(run->train_feed, &r, &right, &right5);
+        a->right += right;
+        a->count += r.count;
+    }
+    a->loss += loss;
+    a->steps++;
+    run->result.train_loss = (float) (a->loss / a->steps);
+    if (run->done == run->first_step + 2) {
+        vkd_device_save_cache(run->dev);        // by now drivers that compile late have done so
+        run->allocations_mark = vkd__run_objects(run);
+    }
+    if (run->done % 10 == 0 || run->done == run->total_steps || run->done == run->first_step + 1)
+        result = log_step(run, &r, sent, loss, ssl, supervised, probe, spread);
+    if (result == VKD_OK && isfinite(ssl) && run->network.method)
+        result = vkd__run_watch(run, ssl, spread);
+    if (result == VKD_OK)
+        result = log_bad_images(run);
+    if (vkd__os_seconds() - run->last_told >= 0.1 || run->done == run->total_steps) {
+        run->last_told = vkd__os_seconds();
+        vkd__run_tell(run, VKD_PROGRESS_STEP, sent->what.lr);
+    }
+    fade(a);
+    return result;
+}
+
+vkd_result vkd__run_drain(struct vkd__run *run)
+{
+    while (!vkd__feed_empty(run->train_feed)) {
+        vkd_result r = collect(run);
+        if (r < 0)
+            return r;
+    }
+    return VKD_OK;
+}
+
+// ---- Work going out ----
+
+// Learning rates of the groups in a step of one kind: 0 for what the step has no gradients of.
+static void fill_rates(const struct vkd__run *run, const struct vkd__inject_step *what, float lr[VKD_LR_GROUPS])
+{
+    const struct vkd_recipe *re = run->recipe;
+    bool ssl = what->kind == VKD__ROUTE_SSL || what->kind == VKD__ROUTE_MIXED, labels = what->kind != VKD__ROUTE_SSL;
+    double frozen = (double) re->ssl.frozen_epochs * run->steps_per_epoch, beside = 0;
+    if (run->network.probe)
+        beside = (double) re->monitor.probe_lr * (what->peak_lr > 0 && what->lr > 0 ? what->lr / what->peak_lr : 1);
+    lr[VKD__LR_BACKBONE] = what->backbone_frozen ? 0 : (float) what->lr;
+    lr[VKD__LR_FROZEN_STAGES] = ssl ? (float) what->lr : 0;
+    lr[VKD__LR_SSL] = ssl ? (float) what->lr : 0;
+    lr[VKD__LR_SSL_CONSTANT] = ssl ? (float) what->peak_lr : 0;
+    lr[VKD__LR_SSL_LATER] = ssl && run->inject.step > frozen ? (float) what->lr : 0;
+    lr[VKD__LR_HEAD] = labels ? (float) what->head_lr : 0;
+    lr[VKD__LR_CLASSIFIER] = (float) (labels && !re->injection.head_depth ? what->head_lr : beside);
+}
+
+static struct vkd_step_block step_block(const struct vkd__run *run, uint32_t step, const struct vkd__inject_step *what)
+{
+    const struct vkd_recipe *re = run->recipe;
+    struct vkd_step_block b = {
+        .seed = { (u32) re->seed, (u32) (re->seed >> 32) }, .injection = (float) what->a,
+        .weights = { (float) what->ssl_weight, (float) what->supervised_weight }, .teacher_decay = 1,
+    };
+    vkd_optimizer_step_values(run->optimizer, step, what->lr, &b);
+    fill_rates(run, what, b.group_lr);
+    if (!run->network.method)
+        return b;
+    uint64_t queued = (uint64_t) run->ssl_steps * re->batch;
+    b.teacher_decay = (float) vkd__teacher_decay((double) re->ssl.momentum, (double) re->ssl.momentum_end, what->stage_step,
+                                                 what->stage_steps);
+    b.queue_row = re->ssl.queue ? (u32) (queued % re->ssl.queue) : 0;
+    b.queue_on = queued >= re->ssl.queue && run->ssl_steps >= (double) re->ssl.queue_start * run->steps_per_epoch;
+    return b;
+}
+
+static vkd_result log_phase(struct vkd__run *run, const struct vkd__inject_step *what, const char *before)
+{
+    if (!run->network.method || (before && !strcmp(before, what->phase)))
+        return VKD_OK;
+    return vkd__run_event(run, "inject", json_pack("{s:s, s:f, s:f}", "phase", what->phase, "injection", what->a, "dose",
+                                                   run->inject.dose));
+}
+
+vkd_result vkd__run_submit(struct vkd__run *run)
+{
+    vkd_result r = vkd__feed_full(run->train_feed) ? collect(run) : VKD_OK;
+    if (r == VKD_OK && run->probe_loader && vkd__inject_due(&run->plan, &run->inject)) {
+        r = vkd__run_drain(run);
+        if (r == VKD_OK)
+            r = vkd__run_observe(run);
+    }
+    if (r < 0)
+        return r;
+    uint32_t step = run->inject.step;
+    const char *before = step ? run->sent[(step + VKD__STEPS_IN_FLIGHT - 1) % VKD__STEPS_IN_FLIGHT].what.phase : NULL;
+    struct vkd__inject_step what = vkd__inject_next(&run->plan, &run->inject);
+    run->sent[step % VKD__STEPS_IN_FLIGHT] = (struct vkd__sent_step) { what, run->inject.dose };
+    r = log_phase(run, &what, before);
+    if (r < 0)
+        return r;
+    struct vkd_step_block block = step_block(run, step, &what);
+    r = vkd__feed_submit(run->train_feed, run->routes[what.kind], &block, run->micro[what.kind], &run->update[what.kind], 1,
+                         &run->waited);
+    run->ssl_steps += r == VKD_OK && (what.kind == VKD__ROUTE_SSL || what.kind == VKD__ROUTE_MIXED);
+    return r;
+}
