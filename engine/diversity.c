@@ -75,6 +75,12 @@ void vkd_filter_nulls_destroy(vkd_filter_nulls **pn)
     *pn = NULL;
 }
 
+const double *vkd_filter_thresholds(const vkd_filter_nulls *n, uint32_t *count)
+{
+    *count = n->p.threshold_count;
+    return n->p.thresholds;
+}
+
 // Gaussian numbers by Box-Muller, those of one draw of one shape.
 static void fill_normal(float *w, uint32_t filters, uint32_t fan_in, uint64_t seed, uint32_t draw)
 {

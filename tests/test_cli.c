@@ -153,6 +153,9 @@ static const struct {
     { "diversity small.yaml --threshold .3,.1", 2, "", "expected distances" },
     { "diversity small.yaml --threshold .3x", 2, "", "expected distances" },
     { "diversity small.yaml --draws 0", 2, "", "--draws: expected" },
+    { "diversity small.yaml --images 0", 2, "", "--images: expected" },
+    { "diversity small.yaml --cka", 2, "", "two models or more" },
+    { "diversity small.yaml --data idx:set --partial", 2, "", "measures filters alone" },
     { "diversity small.yaml --treshold .3", 2, "", "did you mean '--threshold'?" },
     { "eval small.yaml --batch 0", 2, "", "--batch: expected" },
     { "eval small.yaml --data idx:set", 2, "", "small.yaml" },
@@ -391,23 +394,6 @@ START_TEST(train_eval_export)
     ck_assert_int_eq(run("eval run/best.safetensors --data idx:set --split train"), 0);
     has(out, "64 images");
 
-    ck_assert_int_eq(run("diversity run --json --threshold .2,.9"), 0);
-    doc = parsed();
-    has_keys(doc, "model arch layers aggregate batch_norm_folded");
-    const json_t *layer = json_array_get(json_object_get(doc, "layers"), 1);
-    has_keys(layer, "name kind filters fan_in mean_abs_cos max_abs_cos effective_rank clusters null ratio");
-    ck_assert_uint_eq(json_array_size(json_object_get(layer, "clusters")), 3);
-    has_keys(json_array_get(json_object_get(layer, "clusters"), 0), "threshold count null");
-    has_keys(json_object_get(doc, "aggregate"), "3x3 1x1 linear");
-    json_decref(doc);
-    ck_assert_int_eq(run("diversity run run/last.safetensors --json"), 0);
-    doc = parsed();
-    ck_assert_uint_eq(json_array_size(json_object_get(doc, "models")), 2);
-    json_decref(doc);
-    ck_assert_int_eq(run("diversity run --fold-bn"), 0);
-    has(out, "batch norm's scale is part of the filters");
-    has(out, "layer4.1.conv2");
-
     ck_assert_int_eq(run("export run --format safetensors --names torchvision -o model.safetensors"), 0);
     has(out, "resnet18");
     ck_assert_int_eq(system("cmp -s " DIR "/model.safetensors " DIR "/run/best.safetensors"), 0);
@@ -427,6 +413,47 @@ START_TEST(train_eval_export)
     // The folder of another run is not written over.
     ck_assert_int_eq(run("train small.yaml --out run --seed 4"), 2);
     has(err, "run");
+}
+END_TEST
+
+// Of the run that train_eval_export has made.
+START_TEST(diversity_of_run)
+{
+    ck_assert_int_eq(run("diversity run --json --threshold .2,.9"), 0);
+    json_t *doc = parsed();
+    has_keys(doc, "model arch layers aggregate batch_norm_folded");
+    const json_t *layer = json_array_get(json_object_get(doc, "layers"), 1);
+    has_keys(layer, "name kind filters fan_in mean_abs_cos max_abs_cos effective_rank clusters null ratio");
+    ck_assert_uint_eq(json_array_size(json_object_get(layer, "clusters")), 3);
+    has_keys(json_array_get(json_object_get(layer, "clusters"), 0), "threshold count null");
+    has_keys(json_object_get(doc, "aggregate"), "3x3 1x1 linear");
+    json_decref(doc);
+    ck_assert_int_eq(run("diversity run run/last.safetensors --json"), 0);
+    doc = parsed();
+    ck_assert_uint_eq(json_array_size(json_object_get(doc, "models")), 2);
+    json_decref(doc);
+    ck_assert_int_eq(run("diversity run --fold-bn"), 0);
+    has(out, "batch norm's scale is part of the filters");
+    has(out, "layer4.1.conv2");
+    ck_assert_int_eq(run("diversity run run/last.safetensors --data idx:set --images 24 --views 2 --cka --json"), 0);
+    has(err, "24 images cannot show all 32 dimensions");
+    doc = parsed();
+    const json_t *features = json_object_get(json_array_get(json_object_get(doc, "models"), 0), "features");
+    has_keys(features, "data split images dim rankme effective_rank lidar alpha_req vendi std class_separation channels");
+    ck_assert_int_eq(json_integer_value(json_object_get(features, "images")), 24);
+    double rank = json_number_value(json_object_get(features, "rankme"));
+    ck_assert(rank >= 1 && rank <= 24);
+    const json_t *cka = json_array_get(json_object_get(doc, "cka"), 1);
+    ck_assert_double_eq_tol(json_number_value(json_array_get(cka, 1)), 1, 1e-9);
+    json_decref(doc);
+    ck_assert_int_eq(run("diversity run --data idx:set --images 24 --views 0 --batch 5 --json"), 0);
+    doc = parsed();
+    features = json_object_get(doc, "features");
+    ck_assert_double_eq_tol(json_number_value(json_object_get(features, "rankme")), rank, 1e-4 * rank);
+    ck_assert(json_is_null(json_object_get(features, "lidar")));
+    json_decref(doc);
+    ck_assert_int_eq(run("diversity run --data idx:nowhere"), 2);
+    has(err, "nowhere");
 }
 END_TEST
 
@@ -475,6 +502,7 @@ int main(void)
     tcase_add_test(t, broken_split);
     tcase_add_test(t, broken_data);
     tcase_add_test(t, train_eval_export);
+    tcase_add_test(t, diversity_of_run);
     tcase_add_test(t, bench_json);
     tcase_add_test(t, interrupt_and_resume);
     Suite *s = suite_create("cli");

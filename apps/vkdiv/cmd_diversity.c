@@ -1,4 +1,4 @@
-// cmd_diversity.c -- vkdiv diversity: how diverse models' filters are.
+// cmd_diversity.c -- vkdiv diversity: how diverse models' filters and features are.
 #include "apps/vkdiv/diversity.h"
 
 #include "runtime/os.h"
@@ -14,11 +14,14 @@ struct diversity_options {
     struct app_options app;
     const char *paths[MODELS_MAX];
     uint32_t path_count;
-    bool fold, partial;
+    bool fold, partial, cka;
+    const char *data, *split;
+    uint32_t images, views, batch;
     struct vkd_null_params null;
 };
 
-enum { KEY_THRESHOLD = 't', KEY_FOLD = 0x2001, KEY_PARTIAL, KEY_DRAWS, KEY_SEED };
+enum { KEY_THRESHOLD = 't', KEY_FOLD = 0x2001, KEY_PARTIAL, KEY_DRAWS, KEY_SEED, KEY_CKA,
+       KEY_DATA = 'D', KEY_SPLIT = 's', KEY_IMAGES = 'n', KEY_VIEWS = 0x2101, KEY_BATCH = 'b' };
 
 // Numbers separated by commas, ascending.
 static void parse_thresholds(struct diversity_options *o, const char *arg, struct argp_state *state)
@@ -52,7 +55,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct diversity_options *o = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        for (int i = 0; i < 2; i++)
+        for (int i = 0; i < 3; i++)
             state->child_inputs[i] = &o->app;
         return 0;
     case KEY_THRESHOLD: parse_thresholds(o, arg, state); return 0;
@@ -60,6 +63,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_PARTIAL:   o->partial = true; return 0;
     case KEY_DRAWS:     o->null.draws = (uint32_t)parse_number(arg, 1, 64, "draws", state); return 0;
     case KEY_SEED:      o->null.seed = parse_number(arg, 0, INT64_MAX, "seed", state); return 0;
+    case KEY_DATA:      o->data = arg; return 0;
+    case KEY_SPLIT:     o->split = arg; return 0;
+    case KEY_IMAGES:    o->images = (uint32_t)parse_number(arg, 2, 1 << 24, "images", state); return 0;
+    case KEY_VIEWS:     o->views = (uint32_t)parse_number(arg, 0, 64, "views", state); return 0;
+    case KEY_BATCH:     o->batch = (uint32_t)parse_number(arg, 1, 65536, "batch", state); return 0;
+    case KEY_CKA:       o->cka = true; return 0;
+    case ARGP_KEY_END:
+        if (o->cka && (o->data == NULL || o->path_count < 2))
+            app_usage(state, "--cka compares features of two models or more: give --data SPEC and the models");
+        if (o->partial && o->data != NULL)
+            app_usage(state, "--partial measures filters alone: a model of which parts are missing has no features");
+        return 0;
     case ARGP_KEY_ARG:
         if (o->path_count == MODELS_MAX)
             app_usage(state, "expected at most %d models", MODELS_MAX);
@@ -73,6 +88,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
+    { "data", KEY_DATA, "SPEC", 0, "measure features too, of these images: idx:DIR, folder:DIR, cifar:DIR or csv:FILE", 0 },
+    { "split", KEY_SPLIT, "NAME", 0, "train, val or test (the default)", 0 },
+    { "images", KEY_IMAGES, "N", 0, "the first N of the split (2000)", 0 },
+    { "views", KEY_VIEWS, "N", 0, "random views of each image for LiDAR (10); 0 leaves it out", 0 },
+    { "cka", KEY_CKA, NULL, 0, "compare the features of all models with each other", 0 },
+    { "batch", KEY_BATCH, "N", 0, "images at a time", 0 },
     { "threshold", KEY_THRESHOLD, "T,...", 0, "count clusters at these distances 1 - cos (.1 to .7), besides the calibrated "
       "one", 0 },
     { "fold-bn", KEY_FOLD, NULL, 0, "multiply filters by their batch norm's scale first", 0 },
@@ -81,12 +102,15 @@ static const struct argp_option options[] = {
     { "seed", KEY_SEED, "N", 0, "of the random filters (0)", 0 },
     { 0 },
 };
-static const struct argp_child children[] = { { &app_json_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = {
+    { &app_device_argp, 0, NULL, 0 }, { &app_json_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 },
+};
 static const struct argp argp = {
     options, parse, "RUN_OR_CKPT...",
-    "Measures how diverse the filters of each layer are, beside random ones of the same shape.\v"
+    "Measures how diverse the filters of each layer are, beside random ones of the same shape, and with --data how "
+    "diverse the features are.\v"
     "A model is a run's folder (its best.safetensors), or the safetensors file of a ResNet-18, -34, -50 or MobileNetV2 in "
-    "the names of torchvision or timm. No device is needed.\n\n"
+    "the names of torchvision or timm. Filters need no device, features do.\n\n"
     "Filters are clustered by average linkage on 1 - cos. The calibrated threshold of a layer is the distance at which "
     "random filters of its shape make the merge that leaves them with fewer than 95 % of their clusters.\n\n"
     "--json prints layers and aggregate of one model, and of several `models`, a list of such objects. In aggregate, "
@@ -107,48 +131,145 @@ static enum exit_status status_of(vkd_result r)
     return r == VKD_IO ? EXIT_USAGE : app_status(r);
 }
 
-static enum exit_status measure(const struct diversity_options *o, vkd_filter_nulls *nulls, json_t *models)
+static void show_batch(void *user, uint32_t batch, uint32_t batches)
 {
-    struct app_progress progress;
-    app_progress_init(&progress);
-    for (uint32_t i = 0; i < o->path_count; i++) {
-        struct vkd_diversity d;
-        vkd_result r = vkd_diversity_measure(nulls, &(struct vkd_diversity_params){
-            .path = o->paths[i], .fold_norm = o->fold, .partial = o->partial, .log = app_log(&o->app),
-            .progress = show_layer, .stop = app_stop, .user = &progress }, &d);
-        app_progress_clear();
-        if (r != VKD_OK) {
-            app_ended("measuring ended", r);
-            if (r == VKD_FORMAT && !o->partial)
-                fprintf(stderr, "--partial measures the layers that fit of a model whose file lacks others.\n");
-            return status_of(r);
-        }
-        if (o->app.json) {
-            json_array_append_new(models, diversity_json(o->paths[i], &d));
-        } else {
-            fputs(i > 0 ? "\n" : "", stdout);
-            diversity_print(o->paths[i], &d);
-        }
-        vkd_diversity_finish(&d);
-    }
-    return EXIT_DONE;
+    char text[64];
+    snprintf(text, sizeof text, "features: batch %u of %u", batch, batches);
+    app_progress_note(user, text);
 }
 
-// One model's object as the document, or a list of them.
-static enum exit_status print_json(json_t *models)
+struct measuring {
+    const struct diversity_options *o;
+    vkd_filter_nulls *nulls;
+    vkd_device *dev;                // NULL without --data
+    struct app_progress progress;
+    struct vkd_features *features;  // of all models, where they are to be compared
+    json_t *models;
+};
+
+static const char *split_of(const struct diversity_options *o)
+{
+    return o->split != NULL ? o->split : "test";
+}
+
+static vkd_result measure_filters(struct measuring *m, const char *path, json_t **row)
+{
+    const struct diversity_options *o = m->o;
+    struct vkd_diversity d;
+    vkd_result r = vkd_diversity_measure(m->nulls, &(struct vkd_diversity_params){
+        .path = path, .fold_norm = o->fold, .partial = o->partial, .log = app_log(&o->app),
+        .progress = show_layer, .stop = app_stop, .user = &m->progress }, &d);
+    app_progress_clear();
+    if (r != VKD_OK)
+        return r;
+    if (o->app.json)
+        *row = diversity_json(path, &d);
+    else
+        diversity_print(path, &d);
+    vkd_diversity_finish(&d);
+    return VKD_OK;
+}
+
+// Also keeps the features of model `index` when models are compared.
+static vkd_result measure_features(struct measuring *m, uint32_t index, json_t *row)
+{
+    const struct diversity_options *o = m->o;
+    const struct vkd_log log = app_log(&o->app);
+    struct vkd_features f;
+    struct vkd_feature_diversity d;
+    vkd_result r = vkd_features_extract(m->dev, &(struct vkd_features_params){
+        .path = o->paths[index], .data = o->data, .split = o->split, .images = o->images, .views = o->views,
+        .batch = o->batch, .progress = show_batch, .stop = app_stop, .user = &m->progress }, &f);
+    app_progress_clear();
+    if (r != VKD_OK)
+        return r;
+    r = vkd_features_measure(m->nulls, &f, &log, &d);
+    if (r == VKD_OK && o->app.json)
+        json_object_set_new(row, "features", diversity_features_json(&f, &d, o->data, split_of(o)));
+    else if (r == VKD_OK)
+        diversity_print_features(&f, &d, o->data, split_of(o));
+    if (r == VKD_OK && m->features != NULL) {
+        free(f.view_values);
+        f.view_values = NULL;
+        m->features[index] = f;
+    } else {
+        vkd_features_finish(&f);
+    }
+    return r;
+}
+
+static vkd_result compare(struct measuring *m, double *values)
+{
+    const uint32_t count = m->o->path_count;
+    const struct vkd_log log = app_log(&m->o->app);
+    vkd_result r = VKD_OK;
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t j = 0; r == VKD_OK && j <= i; j++) {
+            r = vkd_features_cka(&m->features[i], &m->features[j], &log, &values[(size_t)i * count + j]);
+            values[(size_t)j * count + i] = values[(size_t)i * count + j];
+        }
+    return r;
+}
+
+static enum exit_status print_json(json_t *models, json_t *cka)
 {
     json_t *doc = json_object();
     if (json_array_size(models) == 1)
         json_object_update(doc, json_array_get(models, 0));
     else
         json_object_set(doc, "models", models);
+    if (cka != NULL)
+        json_object_set_new(doc, "cka", cka);
     json_object_set_new(doc, "schema", json_integer(1));
     return app_print_json(doc);
 }
 
+static vkd_result measure(struct measuring *m, double *cka)
+{
+    vkd_result r = VKD_OK;
+    for (uint32_t i = 0; r == VKD_OK && i < m->o->path_count; i++) {
+        json_t *row = NULL;
+        if (i > 0 && !m->o->app.json)
+            putchar('\n');
+        r = measure_filters(m, m->o->paths[i], &row);
+        if (r == VKD_OK && m->dev != NULL)
+            r = measure_features(m, i, row);
+        if (row != NULL)
+            json_array_append_new(m->models, row);
+    }
+    return r == VKD_OK && m->features != NULL ? compare(m, cka) : r;
+}
+
+static enum exit_status measure_and_print(struct measuring *m)
+{
+    const struct diversity_options *o = m->o;
+    const uint32_t count = o->path_count;
+    double *cka = NULL;
+    if (o->cka) {
+        m->features = calloc(count, sizeof *m->features);
+        cka = calloc((size_t)count * count, sizeof *cka);
+    }
+    vkd_result r = o->cka && (m->features == NULL || cka == NULL) ? VKD_NO_MEMORY : measure(m, cka);
+    enum exit_status status = status_of(r);
+    if (r != VKD_OK)
+        app_ended("measuring ended", r);
+    else if (o->app.json)
+        status = print_json(m->models, o->cka ? diversity_cka_json(cka, count) : NULL);
+    else if (o->cka)
+        diversity_print_cka(o->paths, cka, count);
+    if (r == VKD_FORMAT && !o->partial)
+        fprintf(stderr, "--partial measures the layers that fit of a model whose file lacks others.\n");
+    for (uint32_t i = 0; m->features != NULL && i < count; i++)
+        vkd_features_finish(&m->features[i]);
+    free(m->features);
+    free(cka);
+    return status;
+}
+
 enum exit_status cmd_diversity(int argc, char **argv)
 {
-    struct diversity_options o = { .path_count = 0 };
+    struct diversity_options o = { .views = 10 };
+    enum exit_status status = EXIT_DONE;
     app_parse(&argp, argc, argv, &o);
     for (uint32_t i = 0; i < o.path_count; i++) {
         if (vkd__path_kind(o.paths[i], NULL, NULL) == VKD__PATH_NONE) {
@@ -157,16 +278,18 @@ enum exit_status cmd_diversity(int argc, char **argv)
         }
     }
     vkd__os_catch_interrupt();
-    vkd_filter_nulls *nulls = NULL;
+    struct measuring m = { .o = &o };
     o.null.log = app_log(&o.app);
-    vkd_result r = vkd_filter_nulls_create(&o.null, &nulls);
+    vkd_result r = vkd_filter_nulls_create(&o.null, &m.nulls);
     if (r != VKD_OK)
         return app_status(r);
-    json_t *models = json_array();
-    enum exit_status status = measure(&o, nulls, models);
-    if (status == EXIT_DONE && o.app.json)
-        status = print_json(models);
-    json_decref(models);
-    vkd_filter_nulls_destroy(&nulls);
+    if (o.data == NULL || (m.dev = app_open_device(&o.app, &status)) != NULL) {
+        app_progress_init(&m.progress);
+        m.models = json_array();
+        status = measure_and_print(&m);
+        json_decref(m.models);
+    }
+    vkd_device_destroy(&m.dev);
+    vkd_filter_nulls_destroy(&m.nulls);
     return status;
 }

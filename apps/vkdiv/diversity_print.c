@@ -78,6 +78,37 @@ json_t *diversity_json(const char *path, const struct vkd_diversity *d)
                      "aggregate", kinds);
 }
 
+json_t *diversity_features_json(const struct vkd_features *f, const struct vkd_feature_diversity *d, const char *data,
+                                const char *split)
+{
+    const struct vkd_feature_measures *m = &d->features;
+    const struct vkd_layer_diversity *c = &d->channels;
+    struct vkd_diversity with = { .threshold_count = d->threshold_count };
+    memcpy(with.thresholds, d->thresholds, sizeof with.thresholds);
+    json_t *channels = json_pack("{s:i, s:i}", "filters", (int)c->filters, "fan_in", (int)c->fan_in);
+    add_values(channels, &c->found, &c->null);
+    json_object_set_new(channels, "clusters", clusters_json(&with, &c->found, &c->null, &c->calibrated, "count"));
+    return json_pack("{s:o, s:s, s:i, s:i, s:i, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+                     "data", app_json_text(data), "split", split, "images", (int)f->rows, "dim", (int)f->dim,
+                     "views", (int)f->views, "size", (int)f->model.size, "normalisation_known", f->told,
+                     "rankme", app_json_real(m->rankme), "effective_rank", app_json_real(m->effective_rank),
+                     "eigen_rank", app_json_real(m->eigen_rank), "lidar", app_json_real(d->lidar),
+                     "alpha_req", app_json_real(m->alpha), "vendi", app_json_real(m->vendi), "std", app_json_real(m->std),
+                     "class_separation", app_json_real(d->class_separation), "channels", channels);
+}
+
+json_t *diversity_cka_json(const double *values, uint32_t count)
+{
+    json_t *rows = json_array();
+    for (uint32_t i = 0; i < count; i++) {
+        json_t *row = json_array();
+        for (uint32_t j = 0; j < count; j++)
+            json_array_append_new(row, app_json_real(values[(size_t)i * count + j]));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
 // ---- Text --------------------------------------------------------------------------------------
 
 enum { BAR = 10 };
@@ -172,4 +203,50 @@ void diversity_print(const char *path, const struct vkd_diversity *d)
     printf("\nA bar is full where filters form as many clusters as random ones do at the distance 1 - cos where these\n"
            "begin to merge (95 %% of them left). |cos| above its null, and rank and clusters below theirs, are less\n"
            "diverse than chance. An untrained network is near 1 everywhere: read this beside accuracy, never alone.\n");
+}
+
+// A measure that lies between 0 and `most`, 0 where it has no end, with what it says.
+static void print_feature(const char *name, double value, double most, const char *says)
+{
+    char text[16];
+    printf("  %-17s %s  ", name, number(text, value, value >= 100 ? 1 : 3));
+    if (most > 0 && isfinite(value))
+        print_bar(value / most);
+    else
+        printf("%*s", BAR, "");
+    printf("  %s%s%s\n", app_sgr(1, APP_DIM), says, app_sgr(1, APP_PLAIN));
+}
+
+void diversity_print_features(const struct vkd_features *f, const struct vkd_feature_diversity *d, const char *data,
+                              const char *split)
+{
+    const struct vkd_feature_measures *m = &d->features;
+    const struct vkd_layer_diversity *c = &d->channels;
+    const double most = f->rows < f->dim ? f->rows : f->dim, last = c->found.clusters[d->threshold_count];
+    char name[1024];
+    printf("\n%sFeatures%s, %u dimensions, of the first %u images of %s, split %s%s\n", app_sgr(1, APP_BOLD),
+           app_sgr(1, APP_PLAIN), f->dim, f->rows, app_printable(name, sizeof name, data), split,
+           f->told ? "" : "; input size and ImageNet's normalisation are assumed");
+    print_feature("RankMe", m->rankme, most, "dimensions in use; the bar is full where all are");
+    print_feature("effective rank", m->effective_rank, most, "the same without RankMe's 1e-7");
+    print_feature("eigenvalue rank", m->eigen_rank, most, "the same of squared values");
+    print_feature("Vendi", m->vendi, most, "images that differ, by cosine");
+    if (f->views > 1)
+        print_feature("LiDAR", d->lidar, most, "dimensions that tell images apart in spite of their views");
+    print_feature("alpha-ReQ", m->alpha, 0, "decay of the spectrum; larger is collapsing, near 1 is said to be best");
+    print_feature("std", m->std * sqrt(f->dim), 1, "spread times sqrt(dimensions); 0 is collapsed");
+    print_feature("class separation", d->class_separation, 0, "higher tends to transfer worse");
+    print_feature("channel clusters", last / f->dim, 1, "channels that do not repeat others, at the calibrated distance");
+}
+
+void diversity_print_cka(const char *const *paths, const double *values, uint32_t count)
+{
+    char name[1024];
+    printf("\n%sLinear CKA%s of features (1: the same but for rotation and scale)\n", app_sgr(1, APP_BOLD), app_sgr(1, APP_PLAIN));
+    for (uint32_t i = 0; i < count; i++) {
+        printf("%4u", i + 1);
+        for (uint32_t j = 0; j < count; j++)
+            printf("  %6.3f", values[(size_t)i * count + j]);
+        printf("  %s\n", app_printable(name, sizeof name, paths[i]));
+    }
 }

@@ -146,7 +146,7 @@ vkd_result vkd__evaluate(const struct vkd__eval_run *e, struct vkd__eval_sums *o
     if (r == VKD_OK && e->multi_label)
         r = vkd__features_begin(&v.logits, images, e->classes, e->classes);
     if (r == VKD_OK)
-        r = vkd__pass_run(&(struct vkd__pass) { e->feed, e->route, e->loader, take, e->stop, &v, e->user });
+        r = vkd__pass_run(&(struct vkd__pass) { e->feed, e->route, e->loader, take, e->stop, &v, e->user, 0 });
     if (r == VKD_OK && e->multi_label)
         r = measure_labels(&v);
     vkd__features_finish(&v.logits);

@@ -58,7 +58,7 @@ vkd_result vkd__collect_features(const struct vkd__features_params *p, struct vk
     vkd_result r = vkd__features_begin(&f, (uint64_t) vkd_loader_batches(p->loader) * batch, p->width,
                                        vkd__feed_classes(p->feed));
     if (r == VKD_OK)
-        r = vkd__pass_run(&(struct vkd__pass) { p->feed, p->route, p->loader, take, p->stop, &c, p->user });
+        r = vkd__pass_run(&(struct vkd__pass) { p->feed, p->route, p->loader, take, p->stop, &c, p->user, 0 });
     if (r < 0)
         vkd__features_finish(&f);
     else

@@ -5,7 +5,7 @@ vkd_result vkd__pass_run(const struct vkd__pass *p)
 {
     uint32_t batches = vkd_loader_batches(p->loader), submitted = 0, collected = 0;
     struct vkd__feed_result result;
-    vkd_result r = vkd_loader_seek(p->loader, 0, 0);
+    vkd_result r = vkd_loader_seek(p->loader, p->epoch, 0);
     while (r == VKD_OK && collected < batches) {
         if (submitted < batches && !vkd__feed_full(p->feed)) {
             const struct vkd_step_block step = { .micro = 0 };

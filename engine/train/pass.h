@@ -12,9 +12,10 @@ struct vkd__pass {
     vkd_result (*take)(void *user, const struct vkd__feed_result *r);
     bool (*stop)(void *user);           // asked after each batch; NULL: never
     void *user, *stop_user;
+    uint32_t epoch;                     // random views draw by it
 };
 
-// Runs the whole set once, from the loader's first batch. The feed is empty afterwards, failed or not.
+// Runs the whole set once, from the first batch of the loader's epoch. The feed is empty afterwards, failed or not.
 //
 //   VKD_INTERRUPTED  stop() said so
 VKD_CHECKED vkd_result vkd__pass_run(const struct vkd__pass *p);

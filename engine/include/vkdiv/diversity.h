@@ -1,8 +1,8 @@
-// diversity.h -- how diverse a trained model's filters are, layer by layer, beside those of random filters.
+// diversity.h -- how diverse a trained model's filters are, beside random ones, and its features.
 //
 // A raw number says little: independent Gaussian filters are nearly orthogonal, so that an untrained network
 // is about as diverse as can be. Every measure therefore comes with its null: the mean of the same measure
-// over a few layers of such filters of the same shape. No device is needed.
+// over a few layers of such filters of the same shape. Filters need no device, features do.
 //
 // A filter is what makes one output channel, flattened: of a convolution (K, C, R, S) there are K of
 // fan_in = C R S weights each, of a linear layer (K, C) there are K. Biases do not count.
@@ -84,6 +84,9 @@ struct vkd_null_params {
 VKD_CHECKED vkd_result vkd_filter_nulls_create(const struct vkd_null_params *p, vkd_filter_nulls **out);
 void vkd_filter_nulls_destroy(vkd_filter_nulls **n);
 
+// The thresholds that clusters are counted at, and how many they are.
+const double *vkd_filter_thresholds(const vkd_filter_nulls *n, uint32_t *count);
+
 // Measures a layer `w` (filters, fan_in) and its null; *out lacks name and kind.
 //
 //   VKD_INVALID, VKD_NO_MEMORY, VKD_DIVERGED (see vkd_filter_measure and vkd_cluster_heights)
@@ -113,6 +116,67 @@ struct vkd_diversity_params {
 VKD_CHECKED vkd_result vkd_diversity_measure(vkd_filter_nulls *nulls, const struct vkd_diversity_params *p,
                                              struct vkd_diversity *out);
 void vkd_diversity_finish(struct vkd_diversity *d);
+
+// ---- Features ----------------------------------------------------------------------------------
+
+struct vkd_features_params {
+    const char *path;           // as of vkd_diversity_params
+    const char *data, *split;   // SPEC; NULL: test
+    uint32_t images;            // the first so many of the split, the same for every model; 0: 2000
+    uint32_t views;             // random views of each image besides, at most 64: random resized crops of 20 % of the
+                                // area and more, flips, colour jitter of .4, gray
+    uint32_t batch;             // 0: 128 of small images, 16 of large ones
+    void (*progress)(void *user, uint32_t batch, uint32_t batches);     // may be NULL
+    bool (*stop)(void *user);                                           // may be NULL
+    void *user;
+};
+
+// What a model makes of images just before its classifier, as evaluation brings them to size. Arrays are malloc'd.
+struct vkd_features {
+    uint32_t rows, dim;
+    uint32_t classes;           // of the data
+    uint32_t views;
+    float *values;              // (rows, dim)
+    float *view_values;         // (rows * views, dim), a row's views one after the other; NULL without
+    uint32_t *labels;           // rows; VKD_NO_LABEL: none, or several
+    uint32_t *indices;          // rows, in the split
+    uint64_t data_fingerprint;
+    struct vkd_weights_info model;
+    bool told;                  // size and normalisation are the file's own, not guesses
+};
+
+//   VKD_INVALID      more than 64 views, or the model wants colour channels that the data do not have
+//   VKD_IO, VKD_FORMAT, VKD_NO_MEMORY, VKD_DEVICE_LOST
+//   VKD_INTERRUPTED  stop() said so
+//
+// Thread-safety: that of the device.
+VKD_CHECKED vkd_result vkd_features_extract(vkd_device *dev, const struct vkd_features_params *p, struct vkd_features *out);
+void vkd_features_finish(struct vkd_features *f);
+
+struct vkd_feature_diversity {
+    uint32_t threshold_count;           // of the channels' clusters, as in struct vkd_diversity
+    double thresholds[VKD_THRESHOLDS_MAX];
+    struct vkd_feature_measures features;
+    double lidar;                       // NaN without views
+    double class_separation;            // NaN without labels
+    struct vkd_layer_diversity channels;    // a feature channel's values over the images taken as a filter: `filters`
+                                            // are dim, fan_in rows. Its null is not an untrained network, of which
+                                            // ReLU leaves no negative value, but independent Gaussian channels
+};
+
+// A warning says how many images are needed where there are too few to see all dimensions.
+//
+//   VKD_INVALID    a value is not finite
+//   VKD_NO_MEMORY, VKD_DIVERGED
+VKD_CHECKED vkd_result vkd_features_measure(vkd_filter_nulls *nulls, const struct vkd_features *f, const struct vkd_log *log,
+                                            struct vkd_feature_diversity *out);
+
+// Linear CKA of two models' features of the same images: the unbiased estimator (vkd_cka_add) over batches of 256.
+//
+//   VKD_INVALID    the images are not the same, or fewer than 4
+//   VKD_NO_MEMORY
+VKD_CHECKED vkd_result vkd_features_cka(const struct vkd_features *a, const struct vkd_features *b,
+                                        const struct vkd_log *log, double *out);
 
 VKD_END
 #endif
