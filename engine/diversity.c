@@ -273,9 +273,23 @@ static vkd_result read_filters(const struct vkd__model_file *m, const struct vkd
     return r;
 }
 
+// Filters without a weight other than 0.
+static uint32_t count_zeros(const float *w, const struct vkd__file_layer *l)
+{
+    uint32_t count = 0;
+    for (uint32_t k = 0; k < l->filters; k++, w += l->fan_in) {
+        uint32_t c = 0;
+        while (c < l->fan_in && w[c] == 0)
+            c++;
+        count += c == l->fan_in;
+    }
+    return count;
+}
+
 static vkd_result measure_layers(vkd_filter_nulls *nulls, const struct vkd__model_file *m,
                                  const struct vkd_diversity_params *p, struct vkd_diversity *d)
 {
+    uint64_t zeros = 0;
     for (uint32_t i = 0; i < m->layer_count; i++) {
         const struct vkd__file_layer *l = &m->layers[i];
         struct vkd_layer_diversity *out = &d->layers[d->layer_count];
@@ -287,6 +301,7 @@ static vkd_result measure_layers(vkd_filter_nulls *nulls, const struct vkd__mode
         if (p->progress)
             p->progress(p->user, i, m->layer_count);
         vkd_result r = read_filters(m, l, p, &w);
+        zeros += r == VKD_OK ? count_zeros(w, l) : 0;
         if (r == VKD_OK)
             r = vkd_layer_measure(nulls, &(struct vkd_matrix) { w, l->filters, l->fan_in, 0 }, out);
         free(w);
@@ -296,6 +311,9 @@ static vkd_result measure_layers(vkd_filter_nulls *nulls, const struct vkd__mode
         out->kind = kind_of(l);
         d->layer_count++;
     }
+    if (zeros)
+        vkd_log_write(&p->log, VKD_LOG_WARNING, "%.200s: %llu filters are all zero: they have no direction, and each counts "
+                      "as a cluster of its own", m->path, (unsigned long long) zeros);
     return VKD_OK;
 }
 

@@ -262,8 +262,10 @@ vkd_result vkd_features_measure(vkd_filter_nulls *nulls, const struct vkd_featur
     vkd_result r = vkd_feature_measure(&z, log, &d.features);
     if (r == VKD_OK && labelled)
         r = vkd_class_separation(&z, f->labels, f->classes, log, &d.class_separation);
-    if (r == VKD_OK && f->views > 1 && f->rows > 1)
+    if (r == VKD_OK && f->views > 1 && f->rows > 1) {
         r = vkd_lidar(&(struct vkd_matrix) { f->view_values, f->rows * f->views, f->dim, 0 }, f->views, log, &d.lidar);
+        r = r == VKD_DIVERGED ? VKD_OK : r;     // it has said so; the other measures do not need it
+    }
     if (r == VKD_OK)
         r = measure_channels(nulls, f, &d.channels);
     if (r == VKD_OK)

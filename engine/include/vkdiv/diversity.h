@@ -157,7 +157,7 @@ struct vkd_feature_diversity {
     uint32_t threshold_count;           // of the channels' clusters, as in struct vkd_diversity
     double thresholds[VKD_THRESHOLDS_MAX];
     struct vkd_feature_measures features;
-    double lidar;                       // NaN without views
+    double lidar;                       // NaN without two views, or of features too large for it (vkd_lidar)
     double class_separation;            // NaN without labels
     struct vkd_layer_diversity channels;    // a feature channel's values over the images taken as a filter: `filters`
                                             // are dim, fan_in rows. Its null is not an untrained network, of which
