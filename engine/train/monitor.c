@@ -19,17 +19,19 @@ vkd_result vkd__run_observe(struct vkd__run *run)
 {
     struct vkd__features features = { 0 };
     double rankme = 0;
+    bool due = vkd__inject_due(&run->plan, &run->inject);
     vkd_result r = collect(run, VKD__TEST_PROBE_SET, run->probe_loader, &features);
     if (r == VKD_OK) {
         struct vkd_matrix z = vkd__features_matrix(&features);
         r = vkd_rankme(&z, &run->log, &rankme);
     }
-    if (r == VKD_OK)
+    if (r == VKD_OK && due)         // what an evaluation measures between does not steer the injection
         r = vkd__inject_observe(&run->plan, &run->inject, rankme, &run->log);
+    run->rankme = rankme;
     if (r == VKD_OK)
         r = vkd__run_event(run, "diversity", json_pack("{s:f, s:f, s:f, s:f, s:i, s:i}", "rankme", rankme, "injection",
-            run->inject.a, "dose", run->inject.dose, "signal", run->inject.signal, "images", (int) features.count, "dimensions",
-            (int) features.width));
+            run->inject.a, "dose", run->inject.dose, "signal", run->inject.reference > 0 ? rankme / run->inject.reference : 0.0,
+            "images", (int) features.count, "dimensions", (int) features.width));
     vkd__features_finish(&features);
     return r;
 }

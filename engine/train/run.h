@@ -67,6 +67,7 @@ struct vkd__run {
     uint32_t evaluated;                 // step of the last evaluation; 0: none yet
     uint32_t last_logged;               // step of the last "step" event
     float best_score;
+    double rankme;                      // as last measured; 0: not yet
     const char *alarm;                  // what the last alarm was about; NULL: none
     uint32_t alarm_steps;               // steps in a row that look collapsed
 
@@ -110,7 +111,7 @@ void vkd__run_tell(struct vkd__run *run, int event, double lr);
 VKD_CHECKED vkd_result vkd__run_event(struct vkd__run *run, const char *name, json_t *event);
 
 // monitor.c: measuring features while training. All wait for the device.
-// RankMe of the fixed probe set, told to the controller and to metrics.jsonl.
+// RankMe of the fixed probe set, for metrics.jsonl and, when the plan has an observation due, for the controller.
 VKD_CHECKED vkd_result vkd__run_observe(struct vkd__run *run);
 // Accuracy of weighted nearest neighbours among training images, for the features of the test set; NAN without labels.
 VKD_CHECKED vkd_result vkd__run_neighbours(struct vkd__run *run, const struct vkd__features *test, double *top1);

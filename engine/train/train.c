@@ -33,10 +33,10 @@ static vkd_result refresh_average(struct vkd__run *run)
 static float score_of(const struct vkd__run *run)
 {
     double lambda = (double) run->recipe->monitor.score_lambda, accuracy = (double) run->result.test_accuracy;
-    if (!(lambda > 0) || !(run->inject.diversity > 0))
+    if (!(lambda > 0) || !(run->rankme > 0))
         return (float) accuracy;
     accuracy = fmin(fmax(accuracy, 1e-6), 1 - 1e-6);
-    return (float) (log(accuracy / (1 - accuracy)) + lambda * log(run->inject.diversity));
+    return (float) (log(accuracy / (1 - accuracy)) + lambda * log(run->rankme));
 }
 
 static bool neighbours_due(const struct vkd__run *run)
@@ -48,7 +48,7 @@ static bool neighbours_due(const struct vkd__run *run)
 static vkd_result log_evaluation(struct vkd__run *run, const struct vkd__eval_sums *sums, double neighbours)
 {
     json_t *event = json_pack("{s:i}", "count", (int) sums->count);
-    double diversity = run->network.method && run->inject.diversity > 0 ? run->inject.diversity : NAN;
+    double diversity = run->rankme > 0 ? run->rankme : NAN;
     const struct { const char *name; double value; } more[] = {
         { "loss", sums->classes ? (double) run->result.test_loss : NAN },
         { run->network.multi_label ? "map" : "top1", sums->classes ? (double) run->result.test_accuracy : NAN },
@@ -206,7 +206,7 @@ static vkd_result finish(struct vkd__run *run, bool stopped)
     res->steps = run->done;
     res->classified = run->model.classes > 0;
     res->multi_label = run->network.multi_label;
-    res->rankme = run->network.method && run->inject.diversity > 0 ? (float) run->inject.diversity : NAN;
+    res->rankme = run->rankme > 0 ? (float) run->rankme : NAN;
     res->epochs = run->done / run->steps_per_epoch;
     res->seconds = vkd__run_seconds(run);
     res->images_per_second = spent > 0 ? (double) run->images / spent : 0;
