@@ -50,4 +50,6 @@ static inline float vkd_uniform(u32 word) { return (float) (word >> 8) * (1.0f /
 #define VKD_STREAM_LABELS   5u      // whose labels are used
 #define VKD_STREAM_COLLAGE  6u      // images of a collage
 #define VKD_STREAM_NULL     7u      // random filters that found ones are compared with
+#define VKD_STREAM_RESAMPLE 8u      // examples of a bootstrap's resample
+#define VKD_STREAM_PERMUTE  9u      // signs and orders of a permutation test
 #endif
