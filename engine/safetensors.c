@@ -295,7 +295,7 @@ bool vkd__st_floats(const struct vkd__st_tensor *t, uint64_t begin, uint64_t cou
 
 // ---- Writing ----------------------------------------------------------------------------------
 
-static uint64_t tensor_size(const struct vkd__st_tensor *t)
+uint64_t vkd__st_size(const struct vkd__st_tensor *t)
 {
     uint64_t size = types[t->type].size;
     for (uint32_t i = 0; i < t->rank; i++)
@@ -310,7 +310,7 @@ static json_t *describe(const struct vkd__st_tensor *t, uint64_t begin)
     for (uint32_t i = 0; i < t->rank; i++)
         json_array_append_new(shape, json_integer((json_int_t) t->shape[i]));
     return json_pack("{s:s, s:o, s:[I, I]}", "dtype", types[t->type].name, "shape", shape, "data_offsets",
-                     (json_int_t) begin, (json_int_t) (begin + tensor_size(t)));
+                     (json_int_t) begin, (json_int_t) (begin + vkd__st_size(t)));
 }
 
 // The header's text, malloc'd, padded with spaces so that the data begins at a multiple of 8.
@@ -330,7 +330,7 @@ static char *header_text(const struct vkd__st_tensor *tensors, uint32_t count, c
         if (json_object_get(header, tensors[i].name) ||
             json_object_set_new(header, tensors[i].name, describe(&tensors[i], ofs)))
             *wrong = tensors[i].name;
-        ofs += tensor_size(&tensors[i]);
+        ofs += vkd__st_size(&tensors[i]);
     }
     if (!*wrong)
         dump = json_dumps(header, JSON_COMPACT | JSON_PRESERVE_ORDER);
@@ -360,7 +360,7 @@ vkd_result vkd__st_write(const char *path, const struct vkd_log *log, const stru
 
     uint64_t length = strlen(header), size = 8 + length;
     for (uint32_t i = 0; i < count; i++)
-        size += tensor_size(&tensors[i]);
+        size += vkd__st_size(&tensors[i]);
     if (!(bytes = malloc(size)))
         goto fail;
     for (int i = 0; i < 8; i++)
@@ -368,7 +368,7 @@ vkd_result vkd__st_write(const char *path, const struct vkd_log *log, const stru
     memcpy(bytes + 8, header, length);
     uint8_t *end = bytes + 8 + length;
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t part = tensor_size(&tensors[i]);
+        uint64_t part = vkd__st_size(&tensors[i]);
         if (part)
             memcpy(end, tensors[i].data, part);
         end += part;

@@ -52,13 +52,15 @@ const char *vkd__st_metadata(const vkd__st_file *f, const char *key);           
 
 // "F32", ...
 const char *vkd__st_type_name(enum vkd__st_type type);
+// The bytes of `t`, by type and shape.
+uint64_t vkd__st_size(const struct vkd__st_tensor *t);
 // The elements begin ... begin+count-1 of `t` as floats. False for the 8-bit float types.
 bool vkd__st_floats(const struct vkd__st_tensor *t, uint64_t begin, uint64_t count, float *out);
 
 // ---- Writing ----
 
 // Replaces `path` atomically. Order is that of `tensors` and `pairs`; equal input gives equal
-// bytes. Only F32 and I64 are ever written. `numel` is computed from the shape.
+// bytes. Only F32, I64 and U8 are ever written. `numel` is computed from the shape.
 //
 //   VKD_INVALID  two equal names, or text that is not UTF-8
 //   VKD_IO, VKD_NO_MEMORY

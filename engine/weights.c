@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 // ---- Layouts ----------------------------------------------------------------------------------
 
@@ -506,6 +507,46 @@ vkd_result vkd_weights_info(const char *path, const struct vkd_log *log, struct 
         *out = info;
     }
     json_decref(v);
+    vkd__st_close(&f);
+    return r;
+}
+
+// ---- Hash -------------------------------------------------------------------------------------
+
+static int by_tensor_name(const void *a, const void *b)
+{
+    return strcmp((*(const struct vkd__st_tensor *const *) a)->name, (*(const struct vkd__st_tensor *const *) b)->name);
+}
+
+vkd_result vkd_weights_hash(const char *path, const struct vkd_log *log, uint64_t *out)
+{
+    vkd__st_file *f = NULL;
+    vkd_result r = vkd__st_open(path, log, &f);
+    if (r < 0)
+        return r;
+    const uint32_t count = vkd__st_count(f);
+    const struct vkd__st_tensor **list = calloc((size_t) count + 1, sizeof(*list));
+    XXH3_state_t *state = XXH3_createState();
+    r = list && state ? VKD_OK : VKD_NO_MEMORY;
+    for (uint32_t i = 0; r == VKD_OK && i < count; i++)
+        list[i] = vkd__st_at(f, i);
+    if (r == VKD_OK) {
+        qsort(list, count, sizeof(*list), by_tensor_name);
+        XXH3_64bits_reset(state);
+    }
+    for (uint32_t i = 0; r == VKD_OK && i < count; i++) {
+        const struct vkd__st_tensor *t = list[i];
+        char text[32];
+        XXH3_64bits_update(state, t->name, strlen(t->name) + 1);
+        XXH3_64bits_update(state, vkd__st_type_name(t->type), strlen(vkd__st_type_name(t->type)) + 1);
+        for (uint32_t d = 0; d < t->rank; d++)
+            XXH3_64bits_update(state, text, (size_t) snprintf(text, sizeof(text), "%llu,", (unsigned long long) t->shape[d]));
+        XXH3_64bits_update(state, t->data, vkd__st_size(t));
+    }
+    if (r == VKD_OK)
+        *out = XXH3_64bits_digest(state);
+    XXH3_freeState(state);
+    free(list);
     vkd__st_close(&f);
     return r;
 }

@@ -119,10 +119,18 @@ void vkd_diversity_finish(struct vkd_diversity *d);
 
 // ---- Features ----------------------------------------------------------------------------------
 
+#define VKD_ALL_IMAGES 0xffffffffu
+enum { VKD_LAYERS_MAX = 8 };
+
 struct vkd_features_params {
     const char *path;           // as of vkd_diversity_params
     const char *data, *split;   // SPEC; NULL: test
-    uint32_t images;            // the first so many of the split, the same for every model; 0: 2000
+    uint32_t images;            // the first so many of the split, the same for every model; 0: 2000, VKD_ALL_IMAGES: all
+    // Of which layers, at most 8: "features" is what stands before the classifier; else a module as torchvision names
+    // it ("layer3", "layer3.0", "features.7"), whose output is averaged over the image. All in one pass; `out` of
+    // vkd_features_extract then has room for as many. NULL and 0: "features".
+    const char *const *layers;
+    uint32_t layer_count;
     uint32_t views;             // random views of each image besides, at most 64: random resized crops of 20 % of the
                                 // area and more, flips, colour jitter of .4, gray
     uint32_t batch;             // 0: 128 of small images, 16 of large ones
@@ -139,13 +147,15 @@ struct vkd_features {
     float *values;              // (rows, dim)
     float *view_values;         // (rows * views, dim), a row's views one after the other; NULL without
     uint32_t *labels;           // rows; VKD_NO_LABEL: none, or several
+    float *targets;             // (rows, classes) as vkd_dataset_targets gives them; NULL unless multi-label
     uint32_t *indices;          // rows, in the split
     uint64_t data_fingerprint;
     struct vkd_weights_info model;
     bool told;                  // size and normalisation are the file's own, not guesses
 };
 
-//   VKD_INVALID      more than 64 views, or the model wants colour channels that the data do not have
+//   VKD_INVALID      more than 64 views, a layer that the model does not have (the log names those it has), or images of
+//                    colour channels that the model does not take
 //   VKD_IO, VKD_FORMAT, VKD_NO_MEMORY, VKD_DEVICE_LOST
 //   VKD_INTERRUPTED  stop() said so
 //

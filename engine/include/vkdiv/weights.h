@@ -77,5 +77,13 @@ VKD_CHECKED vkd_result vkd_weights_load_part(vkd_device *dev, vkd_params *params
 // Thread-safety: safe.
 VKD_CHECKED vkd_result vkd_weights_info(const char *path, const struct vkd_log *log, struct vkd_weights_info *out);
 
+// A hash of what a file's tensors hold: XXH3 over their names, types, shapes and bytes in the order of names. What else
+// the file says does not count, nor where in it a tensor stands.
+//
+//   VKD_IO, VKD_FORMAT, VKD_NO_MEMORY (see vkd_weights_info)
+//
+// Thread-safety: safe.
+VKD_CHECKED vkd_result vkd_weights_hash(const char *path, const struct vkd_log *log, uint64_t *out);
+
 VKD_END
 #endif

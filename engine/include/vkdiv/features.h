@@ -1,0 +1,41 @@
+// features.h -- features of whole splits, made once: a cache in files or in memory; and what layers there are.
+#ifndef VKDIV_FEATURES_H
+#define VKDIV_FEATURES_H
+
+#include <vkdiv/diversity.h>
+
+VKD_BEGIN
+
+// Features by what they are of: weights, images, layer, and how images are brought to size. Thread-safety: none.
+typedef struct vkd_feature_cache vkd_feature_cache;
+
+struct vkd_feature_cache_params {
+    const char *folder;         // made when there is something to keep; NULL: features are kept in memory
+    uint64_t memory;            // bytes kept there, the oldest go first; 0: 256 MiB
+    struct vkd_log log;
+};
+
+VKD_CHECKED vkd_result vkd_feature_cache_create(const struct vkd_feature_cache_params *p, vkd_feature_cache **out);
+void vkd_feature_cache_destroy(vkd_feature_cache **c);      // files stay
+
+struct vkd_feature_cache_stats {
+    uint64_t passes;            // of a model over images
+    uint64_t found;             // layers that were there
+    uint64_t damaged;           // files that were not what they should be
+};
+struct vkd_feature_cache_stats vkd_feature_cache_stats(const vkd_feature_cache *c);
+
+// vkd_features_extract, but what the cache has is taken from it, and what it lacks is made in one pass and kept
+// (random views are not: p->views must be 0). A damaged file is made again, with a warning; one that cannot be
+// written is a warning.
+VKD_CHECKED vkd_result vkd_features_get(vkd_feature_cache *c, vkd_device *dev, const struct vkd_features_params *p,
+                                        struct vkd_features *out);
+
+// The layers that `path`'s model has a name for here, one per stage from the first on: "bn1", "layer1", ... "layer4".
+// Errors: vkd_diversity_measure's.
+enum { VKD_LAYER_NAME = 96, VKD_STAGES_MAX = 16 };
+VKD_CHECKED vkd_result vkd_model_layers(const char *path, const struct vkd_log *log,
+                                        char names[VKD_STAGES_MAX][VKD_LAYER_NAME], uint32_t *count);
+
+VKD_END
+#endif

@@ -1,0 +1,146 @@
+// transfer.h -- how well what a model has learnt serves other data: protocols, results and their files, and the
+// choice between a run's checkpoints and layers.
+//
+// Protocols, on features of images as evaluation sees them (no augmentation):
+//
+//   knn       votes of the k nearest neighbours among train + val by cosine, weight e^(s / temperature) (vkd_knn);
+//             of a multi-label set the weighted share of neighbours that show a label is its score
+//   linear    logistic regression with L2 penalty, chosen on val from a path, then fitted to train + val (vkd_linear_path);
+//             of a multi-label set one model per label
+//
+// A set without a split "val" has a share of train held out: of each class round(share * n) of its n images, at least
+// one and not all, drawn by Philox with the seed; of a multi-label set an image's class is the rarest of its labels, and
+// images of one group (vkd_dataset_group) stay together. Results say how they came about in one line of text; numbers of
+// different texts must not be compared.
+#ifndef VKDIV_TRANSFER_H
+#define VKDIV_TRANSFER_H
+
+#include <vkdiv/features.h>
+
+VKD_BEGIN
+
+enum { VKD_TRANSFER_NAME = 96 };
+
+struct vkd_transfer_params {
+    const char *model;          // run directory (best.safetensors, else last.safetensors) or safetensors file
+    const char *data;           // SPEC without split=
+    const char *protocol;       // vkd_transfer_protocol_at's
+    const char *layer;          // as of vkd_features_params; NULL: the features before the classifier
+    const char *metric;         // NULL: "top1", of a multi-label set "map"; else "mean_per_class" or "map11"
+    uint32_t batch;             // images at a time; 0: chosen
+    double holdout;             // share of train held out where there is no val, below 1; 0: .2
+    uint64_t seed;              // of what is held out, and of the intervals
+
+    uint32_t k;                 // knn: neighbours; 0: 20
+    double temperature;         // knn; 0: .07
+    const double *penalties;    // linear: to choose from; NULL: 45 from 1e-6 to 1e5
+    uint32_t penalty_count;
+
+    // Chooses checkpoint, layer and regularisation by what validation says: see struct vkd_transfer_selection.
+    bool select;
+    double lambda;              // of diversity; 0: accuracy alone
+
+    const char *out;            // folder of results; NULL: the run directory, of a bare file none are kept
+    vkd_feature_cache *cache;   // NULL: one of this call's own, in OUT/features where there is an OUT
+    bool force;                 // work even when there is a result of the same key
+    // Told of work in words: done of `of` batches, fits, ...; may be NULL.
+    void (*progress)(void *user, const char *what, uint32_t done, uint32_t of);
+    bool (*stop)(void *user);   // may be NULL
+    void *user;
+};
+
+// What a choice was made from: accuracy (mean average precision) on val and RankMe of the features of train.
+struct vkd_transfer_candidate {
+    char checkpoint[VKD_TRANSFER_NAME];     // relative to the run: "best.safetensors", "checkpoints/epoch-0010.safetensors"
+    uint64_t steps;
+    char layer[VKD_TRANSFER_NAME];
+    double val, rankme, score;      // score = logit(val) + lambda log(rankme)
+    double penalty;                 // that val was best with, or k
+};
+
+struct vkd_transfer_selection {
+    double lambda;
+    uint32_t candidate_count, chosen;
+    struct vkd_transfer_candidate *candidates;
+    // What choosing brought: the test value of the last checkpoint with the default layer and all else alike, the
+    // chosen value minus it, and the p of the paired permutation test between them.
+    double last, gain, p;
+};
+
+// NaN, zero or NULL: has no meaning for this protocol or set.
+struct vkd_transfer_result {
+    char key[17];               // 16 hex digits of XXH3 over weights, data and protocol: the file is OUT/transfer/KEY.json
+    bool resumed;               // an earlier result was taken
+    char *path;                 // of the file; NULL: none was written
+
+    char *model;                // the safetensors file that was used
+    uint64_t weights_hash;      // vkd_weights_hash
+    struct vkd_weights_info info;
+
+    char *data;
+    uint64_t fingerprint;       // of train, val and test
+    uint32_t train, val, test;  // images
+    bool held_out;              // val is a part of train
+    bool multi_label;
+    uint32_t classes;
+    char **class_names;
+
+    char protocol[16];
+    char *text;                 // the protocol in one line: only results of equal text compare
+
+    char metric[16];            // of the headline
+    double value, low, high;    // a share, and its bootstrap interval of 95 % over test images
+    double log_odds;            // vkd_log_odds(value, test)
+    double top1, mean_per_class;
+    double map, map11, map_plain;   // vkd_map's voc_all, voc11, plain
+    double *per_class;          // classes: shares right, or average precisions as of the metric; NaN without images
+
+    char layer[VKD_TRANSFER_NAME];  // "features", or its name
+    double penalty;             // linear
+    uint32_t k;                 // knn
+    double temperature;
+    double lr, weight_decay;    // fine-tuning
+
+    struct vkd_transfer_selection *selection;   // NULL: nothing was to be chosen
+
+    // Of the test images in the set's order. One label each: labels and predictions; several: scores and truth
+    // (test, classes), VKD_TRUTH_*.
+    uint32_t *labels, *predictions;
+    float *scores;
+    int8_t *truth;
+};
+
+// "knn", "linear", ... by index; NULL past the end. Thread-safety: safe.
+const char *vkd_transfer_protocol_at(uint32_t index);
+
+// Transfers one model to one set by one protocol and keeps the result in its file, replaced atomically.
+//
+//   VKD_INVALID      a rule above is broken, the model wants colour channels that the set does not have, or the splits do
+//                    not agree (a class of test that train lacks; the log names it)
+//   VKD_IO, VKD_FORMAT, VKD_NO_MEMORY, VKD_DEVICE_LOST, VKD_DIVERGED
+//   VKD_INTERRUPTED  stop() said so; features that were complete are in the cache
+//
+// Thread-safety: that of the device.
+VKD_CHECKED vkd_result vkd_transfer(vkd_device *dev, const struct vkd_transfer_params *p, struct vkd_transfer_result *out);
+void vkd_transfer_finish(struct vkd_transfer_result *r);
+
+// Reads a result back. Scores and truth are there when their file still is.
+//
+//   VKD_IO, VKD_NO_MEMORY
+//   VKD_FORMAT  not a result of this schema (the log says what is wrong)
+VKD_CHECKED vkd_result vkd_transfer_load(const char *path, const struct vkd_log *log, struct vkd_transfer_result *out);
+
+// The paired permutation test between two results of the same test images.
+struct vkd_transfer_comparison {
+    double difference;          // a's value minus b's
+    double p;                   // two-sided
+    uint32_t draws;
+};
+
+//   VKD_INVALID  protocols, metrics or test images differ (the log prints both), or scores are missing
+//   VKD_NO_MEMORY
+VKD_CHECKED vkd_result vkd_transfer_compare(const struct vkd_transfer_result *a, const struct vkd_transfer_result *b,
+                                            uint64_t seed, const struct vkd_log *log, struct vkd_transfer_comparison *out);
+
+VKD_END
+#endif
