@@ -104,7 +104,8 @@ void vkd__recipe_from_json(json_t *json, struct vkd_recipe *r)
 const char *vkd__recipe_difference(json_t *old, json_t *now, char *text, size_t size)
 {
     // What may change between parts of one run without changing its numbers.
-    static const char *const free_keys[] = { "steps", "eval_every", "checkpoint_minutes", "data.threads", "data.bad_limit" };
+    static const char *const free_keys[] = { "steps", "eval_every", "checkpoint_minutes", "keep_every", "data.threads",
+                                              "data.bad_limit" };
     const struct vkd_recipe_field *f;
     for (uint32_t i = 0; (f = vkd_recipe_field_at(i)); i++) {
         bool may = false;

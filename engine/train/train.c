@@ -123,8 +123,33 @@ static vkd_result evaluate(struct vkd__run *run, bool *stopped)
     return r;
 }
 
+// Whether the weights of the present step stay: *name is then their file in the run's folder, else "".
+static bool keep_due(const struct vkd__run *run, char name[48])
+{
+    uint64_t every = (uint64_t) run->recipe->keep_every * run->steps_per_epoch;
+    bool due = every && run->done && run->done % every == 0;
+    name[0] = 0;
+    if (due)
+        snprintf(name, 48, "checkpoints/epoch-%04u.safetensors", run->done / run->steps_per_epoch);
+    return due;
+}
+
+static vkd_result save_kept(struct vkd__run *run, const char *name)
+{
+    char path[4096];
+    struct vkd__why why;
+    snprintf(path, sizeof(path), "%s/checkpoints", run->p->out_dir);
+    vkd_result r = vkd__dir_create(path, &why);
+    if (r == VKD_OK)
+        return save_weights(run, name);
+    vkd_log_write(&run->log, VKD_LOG_ERROR, "%s", why.text);
+    return r;
+}
+
+// The state comes last: whatever a crash leaves out before it, the resumed run makes again.
 static vkd_result checkpoint(struct vkd__run *run)
 {
+    char kept[48];
     const struct vkd_train_result *res = &run->result;
     struct vkd__checkpoint_info info = {
         .step = run->done, .seconds = vkd__run_seconds(run), .evaluated = run->evaluated, .ssl_steps = run->ssl_steps,
@@ -132,13 +157,15 @@ static vkd_result checkpoint(struct vkd__run *run)
         .best_accuracy = res->best_accuracy, .best_score = run->best_score,
     };
     vkd__inject_state_write(&run->inject, info.injection);
-    vkd_result r = vkd__checkpoint_save(run->p->out_dir, run->dev, run->params, run->optimizer, &info);
-    if (r == VKD_OK)
-        r = refresh_average(run);
+    vkd_result r = refresh_average(run);
+    if (r == VKD_OK && keep_due(run, kept))
+        r = save_kept(run, kept);
     if (r == VKD_OK)
         r = save_weights(run, "last.safetensors");
     if (r == VKD_OK)
-        r = vkd__run_event(run, "checkpoint", json_object());
+        r = vkd__run_event(run, "checkpoint", kept[0] ? json_pack("{s:s}", "kept", kept) : json_object());
+    if (r == VKD_OK)
+        r = vkd__checkpoint_save(run->p->out_dir, run->dev, run->params, run->optimizer, &info);
     run->last_saved = vkd__os_seconds();
     if (r == VKD_OK)
         vkd__run_tell(run, VKD_PROGRESS_CHECKPOINT, 0);

@@ -115,6 +115,7 @@ struct vkd_recipe {
     uint32_t steps;                 // stop after so many; 0: after `epochs`
     uint32_t eval_every;            // epochs; 0: only at the end
     uint32_t checkpoint_minutes;    // besides every epoch's end; 0: none
+    uint32_t keep_every;            // epochs between weights that stay, in checkpoints/; 0: none stay
     const char *init;               // safetensors to start from; NULL: from the seed
     const char *precision;          // "fp32"
     uint64_t seed;
@@ -249,6 +250,7 @@ VKD_CHECKED vkd_result vkd_recipe_check(const struct vkd_recipe *r, char *why, s
     X("steps",                      steps,                        U32)          \
     X("eval_every",                 eval_every,                   U32)          \
     X("checkpoint_minutes",         checkpoint_minutes,           U32)          \
+    X("keep_every",                 keep_every,                   U32)          \
     X("init",                       init,                         STRING)       \
     X("precision",                  precision,                    STRING)       \
     X("seed",                       seed,                         U64)
