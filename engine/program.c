@@ -96,6 +96,28 @@ static vkd_result segment_begin(struct vkd_program *p)
     return vkd_commands_begin(p->segments[p->segment_count++]);
 }
 
+static bool writes(const struct vkd_step_call *sc, uint32_t value)
+{
+    for (uint32_t i = 0; i < VKD_MAX_IN; i++)
+        if (sc->din[i].kind == VKD_PLACE_ARENA && sc->din[i].index == value)
+            return true;
+    return false;
+}
+
+// The gradients of inputs that the loss does not depend on: no call writes these.
+static void fill_unreached(const struct vkd_program *p, vkd_commands *cmds)
+{
+    for (uint32_t i = 0; i < p->graph->tensor_count; i++) {
+        const struct vkd_tensor *grad = p->graph->tensors[i]->grad;
+        bool written = !grad;
+        uint32_t value = grad ? p->compiled.tensor_value[grad->id] - 1 : 0;
+        for (uint32_t k = 0; k < p->compiled.call_count && !written; k++)
+            written = writes(&p->compiled.calls[k], value);
+        if (!written)
+            vkd_commands_fill(cmds, value_range(p, value, vkd__desc_size(grad->desc)), 0);
+    }
+}
+
 static vkd_result record_all(struct vkd_program *p)
 {
     uint32_t dispatches = SEGMENT_DISPATCHES;
@@ -106,6 +128,8 @@ static vkd_result record_all(struct vkd_program *p)
                 r = vkd_commands_end(p->segments[p->segment_count - 1]);
             if (r == VKD_OK)
                 r = segment_begin(p);
+            if (r == VKD_OK && k == 0)
+                fill_unreached(p, p->segments[0]);
             dispatches = 0;
         }
         if (r == VKD_OK)

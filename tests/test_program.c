@@ -132,6 +132,35 @@ START_TEST(detach_stops_gradients)
 }
 END_TEST
 
+// loss = mean(a a), b is only looked at: the gradient of b is 0 in every run, whatever lay there.
+START_TEST(unreached_inputs_have_no_gradient)
+{
+    struct session s = { 0 };
+    float grad[N * 8], fives[N * 8];
+    struct vkd_range range;
+    uint64_t ticket;
+    ck_assert_int_eq(vkd_graph_create(vkd_device_log(dev), &s.g), VKD_OK);
+    vkd_tensor *x = vkd_input_grad(s.g, "x", shape(N, 1, 1, C)), *b = vkd_input_grad(s.g, "b", shape(N, 1, 1, C));
+    vkd_tensor *a = vkd_matmul(s.g, x, matrix(s.g, "w", C, K), NULL);
+    vkd_mark(s.g, vkd_mean(s.g, vkd_detach(s.g, b), 15), "seen");
+    vkd_graph_loss(s.g, vkd_mark(s.g, vkd_mean(s.g, vkd_mul(s.g, a, a), 15), "loss"));
+    start(&s);
+    for (int i = 0; i < N * 8; i++)
+        fives[i] = 5;
+    ck_assert_int_eq(vkd_program_range(s.program, "b.grad", &range), VKD_OK);
+    ck_assert_int_eq(vkd_buffer_write(dev, range.buffer, range.ofs, fives, sizeof(fives)), VKD_OK);
+    ck_assert_int_eq(vkd_program_run(s.program, NULL, &ticket), VKD_OK);
+    ck_assert_int_eq(vkd_wait(dev, ticket, UINT64_MAX, NULL), VKD_OK);
+    ck_assert_int_eq(vkd_buffer_read(dev, range.buffer, range.ofs, grad, sizeof(grad)), VKD_OK);
+    for (int i = 0; i < N * 8; i++)
+        ck_assert_float_eq(grad[i], 0);
+    ck_assert_int_eq(vkd_program_range(s.program, "x.grad", &range), VKD_OK);
+    ck_assert_int_eq(vkd_buffer_read(dev, range.buffer, range.ofs, grad, sizeof(grad)), VKD_OK);
+    ck_assert_float_ne(grad[0], 0);
+    stop(&s);
+}
+END_TEST
+
 START_TEST(first_bad_tensor_is_named)
 {
     struct session s = { 0 };
@@ -220,6 +249,7 @@ int main(void)
     tcase_add_unchecked_fixture(t, open_device, close_device);
     tcase_add_test(t, fan_out_adds_gradients);
     tcase_add_test(t, detach_stops_gradients);
+    tcase_add_test(t, unreached_inputs_have_no_gradient);
     tcase_add_test(t, first_bad_tensor_is_named);
     tcase_add_test(t, profile_tells_every_call);
     tcase_add_test(t, start_values_depend_on_seed_and_name_alone);

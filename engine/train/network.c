@@ -252,7 +252,8 @@ static void build_loss(struct builder *b, const vkd_graph *embed)
     add_term(b, ssl_loss(b, &in));
 }
 
-// The sum of embedding * gradient: what the loss over all micro-batches is to this one.
+// The sum of embedding * gradient: what the loss over all micro-batches is to this one. Times their number, because the
+// optimiser takes the mean over them.
 static vkd_tensor *add_cached(struct builder *b, bool weighed)
 {
     struct vkd__ssl_inputs in;
@@ -267,6 +268,7 @@ static vkd_tensor *add_cached(struct builder *b, bool weighed)
             sum = sum ? vkd_add(b->g, sum, part) : part;
         }
     }
+    sum = vkd_scale(b->g, sum, (float) b->n->recipe->accumulate);
     add_term(b, weighed ? vkd_weigh(b->g, sum, VKD_WEIGHT_SSL) : sum);
     return features;
 }

@@ -70,7 +70,7 @@ vkd_tensor *vkd_graph_fail(vkd_graph *g, const char *format, ...) VKD_PRINTF(2, 
 struct vkd_shape vkd_tensor_shape(const vkd_tensor *t);     // all zero for NULL
 
 // A tensor that the caller fills before each run. vkd_input_grad also keeps the loss's gradient with
-// respect to it, f32 of the same shape, under the name NAME + ".grad".
+// respect to it, f32 of the same shape, under the name NAME + ".grad"; 0 where the loss does not depend on it.
 vkd_tensor *vkd_input(vkd_graph *g, const char *name, enum vkd_dtype dtype, struct vkd_shape shape);
 vkd_tensor *vkd_input_grad(vkd_graph *g, const char *name, struct vkd_shape shape);
 
