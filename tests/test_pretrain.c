@@ -180,13 +180,28 @@ static struct vkd_recipe resumed_recipe(int row)
     return r;
 }
 
+// The phases of a run and when they began, whatever parts it ran in.
+static void same_phases(const char *a, const char *b)
+{
+    json_t *x = events(a, "inject"), *y = events(b, "inject");
+    ck_assert_uint_gt(json_array_size(x), 0);
+    ck_assert_uint_eq(json_array_size(x), json_array_size(y));
+    for (size_t i = 0; i < json_array_size(x); i++) {
+        json_t *p = json_array_get(x, i), *q = json_array_get(y, i);
+        ck_assert(json_equal(json_object_get(p, "phase"), json_object_get(q, "phase")));
+        ck_assert_double_eq(number(p, "dose"), number(q, "dose"));
+    }
+    json_decref(x);
+    json_decref(y);
+}
+
 START_TEST(resumed_equals_uninterrupted)
 {
     struct vkd_recipe r = resumed_recipe(_i);
     struct vkd_train_result whole, part;
-    char name[32];
-    snprintf(name, sizeof(name), "whole-%d", _i);
-    ck_assert_int_eq(train(&r, name, false, 0, &whole), VKD_OK);
+    char name[32], once[32];
+    snprintf(once, sizeof(once), "whole-%d", _i);
+    ck_assert_int_eq(train(&r, once, false, 0, &whole), VKD_OK);
     ck_assert_uint_eq(whole.steps, resumes[_i].epochs * EPOCH);
     ck_assert_uint_eq(whole.steady_allocations, 0);
     snprintf(name, sizeof(name), "parts-%d", _i);
@@ -205,6 +220,7 @@ START_TEST(resumed_equals_uninterrupted)
     ck_assert_float_eq(part.test_loss, whole.test_loss);
     ck_assert_float_eq(part.neighbours, whole.neighbours);
     ck_assert_float_eq(part.rankme, whole.rankme);
+    same_phases(once, name);
 }
 END_TEST
 
@@ -280,6 +296,7 @@ static const struct { const char *mode; float max, dose; uint32_t steps; } modes
     { "linear", 1, 0, 3 * EPOCH },
     { "budget", 0.5f, 0.8f, EPOCH + 8 },    // a tenth of a label-epoch in each step
     { "floor", 0.5f, 0, 3 * EPOCH },
+    { "floor", 0.5f, 0.8f, EPOCH + 8 },     // never below so low a floor: a is at its largest throughout
 };
 
 START_TEST(modes_keep_their_dose)
@@ -289,14 +306,19 @@ START_TEST(modes_keep_their_dose)
     r.injection.start = 1;
     r.injection.max = modes[_i].max;
     r.injection.dose = modes[_i].dose;
-    if (!strcmp(modes[_i].mode, "floor"))
-        r.injection.floor = 0.5f;
+    if (!strcmp(modes[_i].mode, "floor")) {
+        r.injection.floor = modes[_i].dose > 0 ? 0.01f : 0.5f;
+        r.injection.ki = 100;
+    }
     r.monitor.every = 2;
-    ck_assert_int_eq(train(&r, modes[_i].mode, false, 0, &res), VKD_OK);
+    char name[32];
+    snprintf(name, sizeof(name), "mode-%d", _i);
+    ck_assert_int_eq(train(&r, name, false, 0, &res), VKD_OK);
     ck_assert_uint_eq(res.steps, modes[_i].steps);
-    json_t *all = events(modes[_i].mode, "step"), *event;
+    json_t *all = events(name, "step"), *event;
     size_t i;
     double dose = 0;
+    ck_assert_double_eq(number(json_array_get(all, json_array_size(all) - 1), "step"), res.steps);
     json_array_foreach(all, i, event) {
         double a = number(event, "injection"), now = number(event, "dose");
         const char *phase = json_string_value(json_object_get(event, "phase"));
@@ -311,7 +333,7 @@ START_TEST(modes_keep_their_dose)
     ck_assert_double_gt(dose, 0);
     if (modes[_i].dose > 0)
         ck_assert_double_eq_tol(dose, (double) modes[_i].dose, 1e-6);
-    ck_assert_double_eq(last_number(modes[_i].mode, "eval", "dose"), dose);
+    ck_assert_double_eq(last_number(name, "eval", "dose"), dose);
 }
 END_TEST
 

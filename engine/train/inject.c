@@ -35,23 +35,40 @@ uint32_t vkd__inject_dose_end(const struct vkd__inject_plan *p, double *dose)
 
 // ---- Steps ----
 
-struct vkd__inject_step vkd__inject_next(const struct vkd__inject_plan *p, struct vkd__inject_state *s)
+static enum vkd__inject_stage stage_of(const struct vkd__inject_plan *p, uint32_t step)
 {
-    uint32_t step = s->step, stage = VKD__STAGE_MAIN;
+    uint32_t stage = VKD__STAGE_MAIN;
     while (stage + 1 < VKD__STAGE_COUNT && step >= p->stage_start[stage + 1])
         stage++;
+    return (enum vkd__inject_stage) stage;
+}
+
+const char *vkd__inject_phase(const struct vkd__inject_plan *p, const struct vkd__inject_state *s)
+{
+    if (!s->step)
+        return NULL;
+    if (stage_of(p, s->step - 1) == VKD__STAGE_WARMUP)
+        return "head warm-up";
+    return !s->labelled ? "ssl" : p->mode == VKD__INJECT_SUPERVISED ? "supervised" : "injection";
+}
+
+struct vkd__inject_step vkd__inject_next(const struct vkd__inject_plan *p, struct vkd__inject_state *s)
+{
+    uint32_t step = s->step;
+    enum vkd__inject_stage stage = stage_of(p, step);
     bool warmup = stage == VKD__STAGE_WARMUP, feedback = p->mode == VKD__INJECT_FLOOR;
     double a = !feedback ? injection_at(p, step) : step < p->start ? 0 : s->a;
 
     s->a = a;
+    s->labelled = warmup || a > 0;
     s->dose += a * p->dose_per_step;
     s->step++;
     s->done = s->step >= p->total_steps || (p->dose > 0 && s->dose >= p->dose * reached);
 
     struct vkd__inject_step out = {
-        .kind = VKD__ROUTE_SSL, .a = a, .ssl_weight = 1, .stage = (enum vkd__inject_stage) stage,
+        .kind = VKD__ROUTE_SSL, .a = a, .ssl_weight = 1, .stage = stage,
         .stage_step = step - p->stage_start[stage], .stage_steps = p->stage_start[stage + 1] - p->stage_start[stage],
-        .backbone_frozen = warmup, .done = s->done, .phase = "ssl",
+        .backbone_frozen = warmup, .done = s->done, .phase = vkd__inject_phase(p, s),
     };
     out.lr = warmup ? 0 : vkd_schedule_lr(&p->schedule[stage], out.stage_step);
     out.head_lr = vkd_schedule_lr(&p->head[stage], out.stage_step);
@@ -60,12 +77,10 @@ struct vkd__inject_step vkd__inject_next(const struct vkd__inject_plan *p, struc
         out.kind = VKD__ROUTE_WARMUP;
         out.ssl_weight = 0;
         out.supervised_weight = 1;
-        out.phase = "head warm-up";
     } else if (a > 0) {
         out.ssl_weight = fmax(1 - a, p->ssl_weight);
         out.supervised_weight = a;
         out.kind = out.ssl_weight > 0 ? VKD__ROUTE_MIXED : VKD__ROUTE_SUPERVISED;
-        out.phase = p->mode == VKD__INJECT_SUPERVISED ? "supervised" : "injection";
     }
     return out;
 }
@@ -124,21 +139,22 @@ vkd_result vkd__inject_observe(const struct vkd__inject_plan *p, struct vkd__inj
 void vkd__inject_state_write(const struct vkd__inject_state *s, char text[VKD__INJECT_TEXT_SIZE])
 {
     snprintf(text, VKD__INJECT_TEXT_SIZE, "{\"step\": %u, \"observed\": %u, \"observations\": %u, \"done\": %s, "
-             "\"a\": %.17g, \"dose\": %.17g, \"diversity\": %.17g, \"reference\": %.17g, \"signal\": %.17g, "
-             "\"integral\": %.17g}", s->step, s->observed, s->observations, s->done ? "true" : "false", s->a, s->dose,
-             s->diversity, s->reference, s->signal, s->integral);
+             "\"labelled\": %s, \"a\": %.17g, \"dose\": %.17g, \"diversity\": %.17g, \"reference\": %.17g, "
+             "\"signal\": %.17g, \"integral\": %.17g}", s->step, s->observed, s->observations, s->done ? "true" : "false",
+             s->labelled ? "true" : "false", s->a, s->dose, s->diversity, s->reference, s->signal, s->integral);
 }
 
 vkd_result vkd__inject_state_read(const char *text, struct vkd__inject_state *out)
 {
     struct vkd__inject_state s = { 0 };
     json_int_t step, observed, observations;
-    int done;
+    int done, labelled = 0;
     json_error_t error;
     json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-    int r = !json ? -1 : json_unpack_ex(json, &error, JSON_STRICT, "{s:I, s:I, s:I, s:b, s:F, s:F, s:F, s:F, s:F, s:F}",
-        "step", &step, "observed", &observed, "observations", &observations, "done", &done, "a", &s.a, "dose", &s.dose,
-        "diversity", &s.diversity, "reference", &s.reference, "signal", &s.signal, "integral", &s.integral);
+    int r = !json ? -1 : json_unpack_ex(json, &error, JSON_STRICT,
+        "{s:I, s:I, s:I, s:b, s?b, s:F, s:F, s:F, s:F, s:F, s:F}", "step", &step, "observed", &observed, "observations",
+        &observations, "done", &done, "labelled", &labelled, "a", &s.a, "dose", &s.dose, "diversity", &s.diversity,
+        "reference", &s.reference, "signal", &s.signal, "integral", &s.integral);
     json_decref(json);
     if (r < 0 || step < 0 || step > UINT32_MAX || observed < 0 || observed > UINT32_MAX || observations < 0 ||
         observations > UINT32_MAX)
@@ -147,6 +163,7 @@ vkd_result vkd__inject_state_read(const char *text, struct vkd__inject_state *ou
     s.observed = (uint32_t) observed;
     s.observations = (uint32_t) observations;
     s.done = done != 0;
+    s.labelled = labelled != 0;
     *out = s;
     return VKD_OK;
 }

@@ -66,6 +66,7 @@ struct vkd__inject_state {
     uint32_t observed;          // 1 + the step before which diversity was last observed; 0: never
     uint32_t observations;
     bool done;                  // the run ends here: its last step or its dose is reached
+    bool labelled;              // the last step learnt from labels
     double a, dose;             // of the last step; so far
     double diversity;           // as last observed
     double reference;           // diversity when labels came in; 0: not yet
@@ -117,6 +118,9 @@ VKD_CHECKED vkd_result vkd__inject_observe(const struct vkd__inject_plan *plan, 
 
 // Describes the next step and moves the state behind it. Not after `done`.
 struct vkd__inject_step vkd__inject_next(const struct vkd__inject_plan *plan, struct vkd__inject_state *state);
+
+// The phase of the last step; NULL before the first.
+const char *vkd__inject_phase(const struct vkd__inject_plan *plan, const struct vkd__inject_state *state);
 
 // The step before which the dose is reached, or total_steps, and the dose by then; mode floor: with a at its largest.
 // For a plan with a dose; internal to inject*.c.

@@ -155,13 +155,14 @@ static vkd_result collect(struct vkd__run *run)
         vkd_device_save_cache(run->dev);        // by now drivers that compile late have done so
         run->allocations_mark = vkd__run_objects(run);
     }
-    if (run->done % 10 == 0 || run->done == run->total_steps || run->done == run->first_step + 1)
+    bool last = run->done == run->total_steps || sent->what.done;
+    if (run->done % 10 == 0 || last || run->done == run->first_step + 1)
         result = log_step(run, &r, sent, loss, ssl, supervised, probe, spread);
     if (result == VKD_OK && isfinite(ssl) && run->network.method)
         result = vkd__run_watch(run, ssl, spread);
     if (result == VKD_OK)
         result = log_bad_images(run);
-    if (vkd__os_seconds() - run->last_told >= 0.1 || run->done == run->total_steps) {
+    if (vkd__os_seconds() - run->last_told >= 0.1 || last) {
         run->last_told = vkd__os_seconds();
         vkd__run_tell(run, VKD_PROGRESS_STEP, sent->what.lr);
     }
@@ -236,7 +237,7 @@ vkd_result vkd__run_submit(struct vkd__run *run)
     if (r < 0)
         return r;
     uint32_t step = run->inject.step;
-    const char *before = step ? run->sent[(step + VKD__STEPS_IN_FLIGHT - 1) % VKD__STEPS_IN_FLIGHT].what.phase : NULL;
+    const char *before = vkd__inject_phase(&run->plan, &run->inject);
     struct vkd__inject_step what = vkd__inject_next(&run->plan, &run->inject);
     run->sent[step % VKD__STEPS_IN_FLIGHT] = (struct vkd__sent_step) { what, run->inject.dose };
     r = log_phase(run, &what, before);
