@@ -30,8 +30,8 @@ vkd_result vkd__values_check(const char *call, const char *name, const double *v
     }
     for (uint32_t i = 0; i < count; i++) {
         if (!isfinite(values[i])) {
-            vkd_log_write(log, VKD_LOG_ERROR, "%s: %s must be finite, number %u is %g; leave out examples without a value",
-                          call, name, i, values[i]);
+            vkd_log_write(log, VKD_LOG_ERROR, "%s: %s must be finite, number %u is %g; leave out examples without "
+                          "a value", call, name, i, values[i]);
             return VKD_INVALID;
         }
     }

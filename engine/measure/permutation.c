@@ -43,7 +43,8 @@ static double drawn_sum(const double *d, uint32_t n, uint64_t seed, uint32_t per
 }
 
 // Of the `n` differences that are not 0: the others' signs say nothing.
-static vkd_result test_signs(const double *d, uint32_t n, const struct vkd_resample_params *p, struct vkd_permutation *out)
+static vkd_result test_signs(const double *d, uint32_t n, const struct vkd_resample_params *p,
+                             struct vkd_permutation *out)
 {
     double sum = 0, sizes = 0;
     uint64_t as_far = 0;

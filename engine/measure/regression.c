@@ -129,7 +129,8 @@ double vkd__basis_residuals(const struct vkd__basis *b, const double *y, double 
 static void coefficients(const struct vkd__basis *b, const double *y, double y_mean, double variance, struct vkd_ols *o)
 {
     const uint32_t k = b->columns, n = b->n;
-    double dot[VKD_OLS_COLUMNS_MAX], cov[VKD_OLS_COLUMNS_MAX][VKD_OLS_COLUMNS_MAX], *beta = o->coefficients + 1, of_constant = 1.0 / n;
+    double dot[VKD_OLS_COLUMNS_MAX], cov[VKD_OLS_COLUMNS_MAX][VKD_OLS_COLUMNS_MAX], of_constant = 1.0 / n;
+    double *beta = o->coefficients + 1;
     o->coefficients[0] = y_mean;
     for (uint32_t i = 0; i < k; i++) {
         dot[i] = 0;
@@ -186,10 +187,11 @@ static void warn_of_rank(const struct vkd__basis *b, const struct vkd_log *log)
 {
     for (uint32_t j = 0; j < b->columns; j++)
         if (b->length[j] <= 0)
-            vkd_log_write(log, VKD_LOG_WARNING, "least squares: column %u is constant: it has no coefficient of its own", j);
+            vkd_log_write(log, VKD_LOG_WARNING, "least squares: column %u is constant: it has no coefficient of its own",
+                          j);
     if (b->rank < b->columns)
-        vkd_log_write(log, VKD_LOG_WARNING, "least squares: %u rows and %u columns have rank %u of %u: coefficients are not "
-                      "unique and left out", b->n, b->columns, b->rank + 1, b->columns + 1);
+        vkd_log_write(log, VKD_LOG_WARNING, "least squares: %u rows and %u columns have rank %u of %u: coefficients are "
+                      "not unique and left out", b->n, b->columns, b->rank + 1, b->columns + 1);
 }
 
 vkd_result vkd_ols(const double *y, const double *const *columns, uint32_t column_count, uint32_t n,
@@ -243,7 +245,7 @@ static vkd_result predict_cluster(const struct left_out *l, uint32_t cluster, co
         *press = NAN;
         return VKD_OK;
     }
-    vkd_result r = vkd_ols(rest[0], rest + 1, l->column_count, count, NULL, &o, NULL, NULL);    // its warnings say little
+    vkd_result r = vkd_ols(rest[0], rest + 1, l->column_count, count, NULL, &o, NULL, NULL);
     if (r < 0) {
         vkd_log_write(log, VKD_LOG_ERROR, "least squares without cluster %u: %s", cluster, vkd_result_text(r));
         return r;

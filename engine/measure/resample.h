@@ -54,8 +54,8 @@ struct vkd__basis {
 };
 
 // Errors: vkd_ols'. `call` is for the log.
-VKD_CHECKED vkd_result vkd__basis_make(const char *call, const double *const *columns, uint32_t column_count, uint32_t n,
-                                       const struct vkd_log *log, struct vkd__basis *out);
+VKD_CHECKED vkd_result vkd__basis_make(const char *call, const double *const *columns, uint32_t column_count,
+                                       uint32_t n, const struct vkd_log *log, struct vkd__basis *out);
 void vkd__basis_finish(struct vkd__basis *b);
 
 // out = y minus its mean and what the basis fits of it. Returns sum of squares, 0 when nothing but rounding is left
