@@ -1,32 +1,33 @@
-// model_features.c -- what a model makes of images just before its classifier, and how diverse that is.
+// model_features.c -- what a model makes of images, just before its classifier or at the end of other layers.
+#include "model_features.h"
 #include "classifier.h"
 #include "pass.h"
 #include "views.h"
 #include "../model_file.h"
+#include "../model_layers.h"
 #include "../op.h"
 
-#include <vkdiv/diversity.h>
-
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { IMAGES = 2000, VIEWS_MAX = 64, BATCH_SMALL = 128, BATCH_LARGE = 16, SIZE_SMALL = 64, CKA_ROWS = 256 };
+enum { IMAGES = 2000, VIEWS_MAX = 64, BATCH_SMALL = 128, BATCH_LARGE = 16, SIZE_SMALL = 64 };
 
 struct extraction {
     vkd_device *dev;
     struct vkd_log log;
     const struct vkd_features_params *p;
     struct vkd__model_file model;
-    uint32_t batch;
+    uint32_t batch, rows, layers;
     vkd_dataset *set;
+    struct vkd__image_plan plan;
     vkd_loader *loader;
     vkd_graph *graph;
     vkd_params *params;
     vkd_program *program;
     vkd__feed *feed;                // routes: the images as they are; their random views
-    struct vkd_features out;
+    struct vkd_features out[VKD_LAYERS_MAX];
+    char marks[VKD_LAYERS_MAX][VKD_LAYER_NAME + 8];
 };
 
 // ---- Opening ----------------------------------------------------------------------------------
@@ -44,19 +45,21 @@ static vkd_result open_set(struct extraction *e)
         return VKD_INVALID;
     }
     uint32_t rows = p->images ? p->images : IMAGES;
-    e->out.rows = rows = rows < info->count ? rows : info->count;
-    e->out.classes = info->classes;
-    e->out.data_fingerprint = info->fingerprint;
-    uint32_t *first = malloc((rows + 1u) * sizeof(*first));
+    e->rows = rows < info->count ? rows : info->count;
+    e->plan = vkd__image_plan(info, e->model.info.size, e->batch, vkd_device_caps(e->dev)->storage_range_max);
+    return VKD_OK;
+}
+
+static vkd_result open_loader(struct extraction *e)
+{
+    uint32_t *first = malloc((e->rows + 1u) * sizeof(*first));
     if (!first)
         return VKD_NO_MEMORY;
-    for (uint32_t i = 0; i < rows; i++)
+    for (uint32_t i = 0; i < e->rows; i++)
         first[i] = i;
-    struct vkd__image_plan plan = vkd__image_plan(info, e->model.info.size, e->batch,
-                                                  vkd_device_caps(e->dev)->storage_range_max);
-    r = vkd_loader_create(&(struct vkd_loader_params) {
-        .dataset = e->set, .batch = e->batch, .canvas = plan.canvas, .short_side = plan.short_side, .leave_out_bad = true,
-        .bad_limit = rows / 100, .subset = first, .subset_count = rows, .log = e->log,
+    vkd_result r = vkd_loader_create(&(struct vkd_loader_params) {
+        .dataset = e->set, .batch = e->batch, .canvas = e->plan.canvas, .short_side = e->plan.short_side, .leave_out_bad = true,
+        .bad_limit = e->rows / 100, .subset = first, .subset_count = e->rows, .log = e->log,
     }, &e->loader);
     free(first);
     return r;
@@ -88,6 +91,32 @@ static vkd_result load(struct extraction *e)
     return r;
 }
 
+// Marks what is to be read back of layer `l`, and says how wide it is.
+static vkd_result mark_layer(struct extraction *e, vkd_tensor *features, uint32_t l)
+{
+    const char *layer = vkd__features_layer(e->p, l);
+    vkd_tensor *t = features;
+    snprintf(e->marks[l], sizeof(e->marks[l]), "features");
+    if (strcmp(layer, "features")) {
+        snprintf(e->marks[l], sizeof(e->marks[l]), "layer.%s", layer);
+        t = strlen(layer) < VKD_LAYER_NAME ? vkd__layer_output(e->graph, layer) : NULL;
+        if (!t) {
+            char names[VKD_STAGES_MAX][VKD_LAYER_NAME], list[512] = "features";
+            uint32_t count = vkd__stage_layers(e->graph, vkd_model_find(e->model.info.arch), names);
+            for (uint32_t i = 0; i < count; i++)
+                snprintf(list + strlen(list), sizeof(list) - strlen(list), ", %.30s", names[i]);
+            vkd_log_write(&e->log, VKD_LOG_ERROR, "%.200s (%s) has no layer '%.60s'; at the ends of stages it has %s", e->model.path,
+                          e->model.info.arch, layer, list);
+            return VKD_INVALID;
+        }
+        t = vkd_mark(e->graph, vkd_global_avg_pool(e->graph, t), e->marks[l]);
+    }
+    if (vkd_graph_error(e->graph))
+        return VKD_INVALID;
+    e->out[l].dim = vkd_tensor_shape(t).d[3];
+    return VKD_OK;
+}
+
 static vkd_result open_program(struct extraction *e)
 {
     const struct vkd_weights_info *info = &e->model.info;
@@ -101,8 +130,10 @@ static vkd_result open_program(struct extraction *e)
     });
     if (vkd_graph_error(e->graph))
         return VKD_INVALID;
-    e->out.dim = vkd_tensor_shape(m.features).d[3];
-    r = vkd_params_create(e->dev, e->graph, false, &e->params);
+    for (uint32_t l = 0; r == VKD_OK && l < e->layers; l++)
+        r = mark_layer(e, m.features, l);
+    if (r == VKD_OK)
+        r = vkd_params_create(e->dev, e->graph, false, &e->params);
     if (r == VKD_OK)
         r = load(e);
     if (r == VKD_OK)
@@ -118,14 +149,17 @@ static vkd_result open_feed(struct extraction *e)
         .jitter = { 0.4f, 0.4f, 0.4f, 0.1f }, .jitter_p = 0.8f, .gray = 0.2f, .sigma = { 0.1f, 2 },
     };
     const struct vkd_weights_info *info = &e->model.info;
-    struct vkd__augment_params plain =
-        vkd__augment_plain(info, vkd__image_plan(vkd_dataset_info(e->set), info->size, e->batch, UINT32_MAX).resize);
-    struct vkd__route routes[2] = { { .program = e->program, .loader = e->loader, .view_count = 1, .mark_count = 1,
-                                      .marks = { "features" }, .views = { { "images", plain } } } };
+    const struct vkd_dataset_info *set = vkd_dataset_info(e->set);
+    struct vkd__augment_params plain = vkd__augment_plain(info, e->plan.resize);
+    struct vkd__route routes[2] = { { .program = e->program, .loader = e->loader, .view_count = 1, .mark_count = e->layers,
+                                      .views = { { "images", plain } } } };
+    for (uint32_t l = 0; l < e->layers; l++)
+        routes[0].marks[l] = e->marks[l];
     routes[1] = routes[0];
     routes[1].views[0].augment = vkd__view(&random, &plain, info->size, VKD__VIEW_1);
     return vkd__feed_create(&(struct vkd__feed_params) {
-        .dev = e->dev, .routes = routes, .route_count = 2, .batch = e->batch }, &e->feed);
+        .dev = e->dev, .routes = routes, .route_count = e->p->views ? 2 : 1, .batch = e->batch,
+        .multi_label = set->multi_label, .classes = set->multi_label ? set->classes : 0 }, &e->feed);
 }
 
 // ---- Passes -----------------------------------------------------------------------------------
@@ -136,25 +170,37 @@ struct view_pass {
     uint32_t row, batch;            // taken in so far
 };
 
+// Takes the images of a result in as rows of layer `l`.
+static void take_layer(const struct view_pass *p, uint32_t l, uint32_t images, const struct vkd__feed_result *res)
+{
+    const struct extraction *e = p->e;
+    const struct vkd_features *o = &e->out[l];
+    const float *rows = vkd__feed_mark(e->feed, e->marks[l], 0, NULL);
+    for (uint32_t i = 0; i < images; i++) {
+        const uint64_t row = p->row + i, place = p->number ? row * o->views + p->number - 1 : row;
+        memcpy((p->number ? o->view_values : o->values) + place * o->dim, rows + (uint64_t) i * vkd__pad4(o->dim),
+               o->dim * sizeof(float));
+        if (p->number)
+            continue;
+        o->labels[row] = res->labels[i];
+        o->indices[row] = res->indices[i];
+        if (o->targets)
+            memcpy(o->targets + row * o->classes, res->targets + (uint64_t) i * res->target_stride, o->classes * sizeof(float));
+    }
+}
+
 static vkd_result take(void *user, const struct vkd__feed_result *res)
 {
     struct view_pass *p = user;
     const struct extraction *e = p->e;
-    const struct vkd_features *o = &e->out;
-    const float *rows = vkd__feed_mark(e->feed, "features", 0, NULL);
-    for (uint32_t i = 0; i < res->images && p->row < o->rows; i++, p->row++) {
-        uint64_t place = p->number ? (uint64_t) p->row * o->views + p->number - 1 : p->row;
-        memcpy((p->number ? o->view_values : o->values) + place * o->dim, rows + (uint64_t) i * vkd__pad4(o->dim),
-               o->dim * sizeof(float));
-        if (!p->number) {
-            o->labels[p->row] = res->labels[i];
-            o->indices[p->row] = res->indices[i];
-        }
-    }
+    const uint32_t left = e->rows - p->row, images = res->images < left ? res->images : left;
+    for (uint32_t l = 0; l < e->layers; l++)
+        take_layer(p, l, images, res);
+    p->row += images;
     p->batch++;
     if (e->p->progress) {
         uint32_t batches = vkd_loader_batches(e->loader);
-        e->p->progress(e->p->user, p->number * batches + p->batch, (o->views + 1) * batches);
+        e->p->progress(e->p->user, p->number * batches + p->batch, (e->p->views + 1) * batches);
     }
     return VKD_OK;
 }
@@ -168,53 +214,108 @@ static vkd_result run_pass(struct extraction *e, uint32_t number)
     });
 }
 
-static vkd_result run(struct extraction *e)
+static vkd_result allocate(struct extraction *e, struct vkd_features *o)
 {
-    struct vkd_features *o = &e->out;
-    const uint64_t count = (uint64_t) o->rows * o->dim;
+    const struct vkd_dataset_info *info = vkd_dataset_info(e->set);
+    const uint64_t count = (uint64_t) e->rows * o->dim;
+    *o = (struct vkd_features) { .rows = e->rows, .dim = o->dim, .classes = info->classes, .views = e->p->views,
+                                 .data_fingerprint = info->fingerprint, .model = e->model.info, .told = e->model.told };
     o->values = calloc(count + 1, sizeof(float));
     o->view_values = o->views ? calloc(count * o->views + 1, sizeof(float)) : NULL;
     o->labels = calloc(o->rows + 1u, sizeof(*o->labels));
     o->indices = calloc(o->rows + 1u, sizeof(*o->indices));
-    vkd_result r = o->values && o->labels && o->indices && (o->view_values || !o->views) ? VKD_OK : VKD_NO_MEMORY;
-    for (uint32_t pass = 0; r == VKD_OK && pass <= o->views; pass++)
+    o->targets = info->multi_label ? calloc((uint64_t) o->rows * o->classes + 1, sizeof(float)) : NULL;
+    bool good = o->values && o->labels && o->indices && (o->view_values || !o->views) && (o->targets || !info->multi_label);
+    return good ? VKD_OK : VKD_NO_MEMORY;
+}
+
+static vkd_result run(struct extraction *e)
+{
+    vkd_result r = VKD_OK;
+    for (uint32_t l = 0; r == VKD_OK && l < e->layers; l++)
+        r = allocate(e, &e->out[l]);
+    for (uint32_t pass = 0; r == VKD_OK && pass <= e->p->views; pass++)
         r = run_pass(e, pass);
     return r;
 }
 
-vkd_result vkd_features_extract(vkd_device *dev, const struct vkd_features_params *p, struct vkd_features *out)
+// ---- All of it --------------------------------------------------------------------------------
+
+const char *vkd__features_layer(const struct vkd_features_params *p, uint32_t i)
 {
-    struct extraction e = { .dev = dev, .log = *vkd_device_log(dev), .p = p };
-    if (p->views > VIEWS_MAX || !p->data) {
-        vkd_log_write(&e.log, VKD_LOG_ERROR, "features: expected a data SPEC and at most %d views, found %s and %u", VIEWS_MAX,
-                      p->data ? p->data : "none", p->views);
+    return p->layer_count && p->layers[i] ? p->layers[i] : "features";
+}
+
+// The model and the set, which need no device.
+static vkd_result extraction_init(struct extraction *e, vkd_device *dev, const struct vkd_features_params *p)
+{
+    *e = (struct extraction) { .dev = dev, .log = *vkd_device_log(dev), .p = p, .layers = p->layer_count ? p->layer_count : 1 };
+    if (p->views > VIEWS_MAX || !p->data || e->layers > VKD_LAYERS_MAX) {
+        vkd_log_write(&e->log, VKD_LOG_ERROR, "features: expected a data SPEC, at most %d views and %d layers, found %s, %u and "
+                      "%u", VIEWS_MAX, VKD_LAYERS_MAX, p->data ? p->data : "none", p->views, e->layers);
         return VKD_INVALID;
     }
-    vkd_result r = vkd__model_file_open(p->path, false, &e.log, &e.model);
+    vkd_result r = vkd__model_file_open(p->path, false, &e->log, &e->model);
     if (r < 0)
         return r;
-    e.batch = p->batch ? p->batch : e.model.info.size <= SIZE_SMALL ? BATCH_SMALL : BATCH_LARGE;
-    e.out.views = p->views;
-    e.out.model = e.model.info;
-    e.out.told = e.model.told;
-    r = open_set(&e);
+    e->batch = p->batch ? p->batch : e->model.info.size <= SIZE_SMALL ? BATCH_SMALL : BATCH_LARGE;
+    return open_set(e);
+}
+
+static void extraction_finish(struct extraction *e)
+{
+    vkd__feed_destroy(&e->feed);
+    vkd_loader_destroy(&e->loader);
+    vkd_program_destroy(&e->program);
+    vkd_params_destroy(&e->params);
+    vkd_graph_destroy(&e->graph);
+    vkd_dataset_close(&e->set);
+    vkd__model_file_close(&e->model);
+}
+
+vkd_result vkd_features_extract(vkd_device *dev, const struct vkd_features_params *p, struct vkd_features *out)
+{
+    struct extraction e;
+    vkd_result r = extraction_init(&e, dev, p);
+    if (r == VKD_OK)
+        r = open_loader(&e);
     if (r == VKD_OK)
         r = open_program(&e);
     if (r == VKD_OK)
         r = open_feed(&e);
     if (r == VKD_OK)
         r = run(&e);
-    vkd__feed_destroy(&e.feed);
-    vkd_loader_destroy(&e.loader);
-    vkd_program_destroy(&e.program);
-    vkd_params_destroy(&e.params);
-    vkd_graph_destroy(&e.graph);
-    vkd_dataset_close(&e.set);
-    vkd__model_file_close(&e.model);
-    if (r < 0)
-        vkd_features_finish(&e.out);
-    else
-        *out = e.out;
+    extraction_finish(&e);
+    for (uint32_t l = 0; l < e.layers && l < VKD_LAYERS_MAX; l++) {
+        if (r < 0)
+            vkd_features_finish(&e.out[l]);
+        else
+            out[l] = e.out[l];
+    }
+    return r;
+}
+
+vkd_result vkd__features_identify(vkd_device *dev, const struct vkd_features_params *p, struct vkd__features_identity *out)
+{
+    struct extraction e;
+    vkd_result r = extraction_init(&e, dev, p);
+    uint64_t weights = 0;
+    if (r == VKD_OK)
+        r = vkd_weights_hash(e.model.path, &e.log, &weights);
+    if (r == VKD_OK) {
+        const struct vkd_dataset_info *info = vkd_dataset_info(e.set);
+        const struct vkd_weights_info *m = &e.model.info;
+        *out = (struct vkd__features_identity) {
+            .weights = weights, .data = info->fingerprint, .rows = e.rows, .classes = info->classes,
+            .multi_label = info->multi_label, .told = e.model.told, .model = *m,
+        };
+        snprintf(out->split, sizeof(out->split), "%s", info->split);
+        snprintf(out->preparation, sizeof(out->preparation), "canvas %u short %u resize %u crop %u channels %u mean %.9g %.9g "
+                 "%.9g std %.9g %.9g %.9g", e.plan.canvas, e.plan.short_side, e.plan.resize, m->size, m->channels,
+                 (double) m->mean[0], (double) m->mean[1], (double) m->mean[2], (double) m->std[0], (double) m->std[1],
+                 (double) m->std[2]);
+    }
+    extraction_finish(&e);
     return r;
 }
 
@@ -223,73 +324,7 @@ void vkd_features_finish(struct vkd_features *f)
     free(f->values);
     free(f->view_values);
     free(f->labels);
+    free(f->targets);
     free(f->indices);
     *f = (struct vkd_features) { .rows = 0 };
-}
-
-// ---- Measuring --------------------------------------------------------------------------------
-
-static vkd_result measure_channels(vkd_filter_nulls *nulls, const struct vkd_features *f, struct vkd_layer_diversity *out)
-{
-    float *turned = malloc(((uint64_t) f->rows * f->dim + 1) * sizeof(*turned));
-    if (!turned)
-        return VKD_NO_MEMORY;
-    for (uint32_t i = 0; i < f->rows; i++)
-        for (uint32_t c = 0; c < f->dim; c++)
-            turned[(uint64_t) c * f->rows + i] = f->values[(uint64_t) i * f->dim + c];
-    vkd_result r = vkd_layer_measure(nulls, &(struct vkd_matrix) { turned, f->dim, f->rows, 0 }, out);
-    free(turned);
-    if (r == VKD_OK) {
-        snprintf(out->name, sizeof(out->name), "features");
-        out->kind = VKD_LAYER_OTHER;
-    }
-    return r;
-}
-
-vkd_result vkd_features_measure(vkd_filter_nulls *nulls, const struct vkd_features *f, const struct vkd_log *log,
-                                struct vkd_feature_diversity *out)
-{
-    struct vkd_feature_diversity d = { .lidar = NAN, .class_separation = NAN };
-    const struct vkd_matrix z = { f->values, f->rows, f->dim, 0 };
-    const double *thresholds = vkd_filter_thresholds(nulls, &d.threshold_count);
-    uint32_t labelled = 0;
-    memcpy(d.thresholds, thresholds, d.threshold_count * sizeof(*thresholds));
-    for (uint32_t i = 0; i < f->rows; i++)
-        labelled += f->labels[i] != VKD_NO_LABEL;
-    if (f->rows <= f->dim)
-        vkd_log_write(log, VKD_LOG_WARNING, "%u images cannot show all %u dimensions of the features: ranks are at most "
-                      "%u; take more than %u", f->rows, f->dim, f->rows, f->dim);
-    vkd_result r = vkd_feature_measure(&z, log, &d.features);
-    if (r == VKD_OK && labelled)
-        r = vkd_class_separation(&z, f->labels, f->classes, log, &d.class_separation);
-    if (r == VKD_OK && f->views > 1 && f->rows > 1) {
-        r = vkd_lidar(&(struct vkd_matrix) { f->view_values, f->rows * f->views, f->dim, 0 }, f->views, log, &d.lidar);
-        r = r == VKD_DIVERGED ? VKD_OK : r;     // it has said so; the other measures do not need it
-    }
-    if (r == VKD_OK)
-        r = measure_channels(nulls, f, &d.channels);
-    if (r == VKD_OK)
-        *out = d;
-    return r;
-}
-
-vkd_result vkd_features_cka(const struct vkd_features *a, const struct vkd_features *b, const struct vkd_log *log, double *out)
-{
-    struct vkd_cka_sums sums = { .xy = 0 };
-    vkd_result r = VKD_OK;
-    if (a->rows != b->rows || a->rows < 4 || memcmp(a->indices, b->indices, a->rows * sizeof(*a->indices)) ||
-        a->data_fingerprint != b->data_fingerprint) {
-        vkd_log_write(log, VKD_LOG_ERROR, "CKA compares features of the same images, 4 or more: found %u and %u images%s",
-                      a->rows, b->rows, a->rows == b->rows ? ", not the same" : "");
-        return VKD_INVALID;
-    }
-    for (uint32_t first = 0; r == VKD_OK && first < a->rows;) {
-        uint32_t left = a->rows - first, count = left < CKA_ROWS + 4 ? left : CKA_ROWS;     // no rest of less than 4
-        r = vkd_cka_add(&sums, &(struct vkd_matrix) { a->values + (uint64_t) first * a->dim, count, a->dim, 0 },
-                        &(struct vkd_matrix) { b->values + (uint64_t) first * b->dim, count, b->dim, 0 }, log);
-        first += count;
-    }
-    if (r == VKD_OK)
-        *out = vkd_cka_value(&sums);
-    return r;
 }
