@@ -159,6 +159,8 @@ VKD_CHECKED vkd_result vkd_cluster_heights(const struct vkd_matrix *w, const str
 // count. (Ayinde et al. 2019: clusters / filters.)
 uint32_t vkd_cluster_count(const double *heights, uint32_t count, double threshold);
 
+enum { VKD_TRUTH_UNKNOWN = -1, VKD_TRUTH_NO = 0, VKD_TRUTH_YES = 1 };
+
 // ---- Nearest neighbours ------------------------------------------------------------------------
 
 // Weighted k nearest neighbours (Wu et al. 2018): each of the k training rows with the largest cosine s
@@ -187,6 +189,11 @@ struct vkd_knn_result {
 //   VKD_NO_MEMORY
 VKD_CHECKED vkd_result vkd_knn(const struct vkd_knn_params *p, struct vkd_knn_result *out, uint32_t *predictions);
 
+// The same neighbours where rows have several labels: scores (m, classes), of the votes of neighbours of which a class
+// is known the share that says yes; 0 where it is known of none. truth: n * classes, VKD_TRUTH_*; labels are not looked
+// at. Errors: vkd_knn's, and an entry of truth that is none of the three.
+VKD_CHECKED vkd_result vkd_knn_scores(const struct vkd_knn_params *p, const int8_t *truth, float *scores);
+
 // ---- Predictions -------------------------------------------------------------------------------
 
 struct vkd_accuracy {
@@ -205,8 +212,6 @@ struct vkd_accuracy {
 VKD_CHECKED vkd_result vkd_accuracy_measure(const uint32_t *predicted, const uint32_t *labels, uint32_t count,
                                             uint32_t classes, const struct vkd_log *log, double *per_class,
                                             struct vkd_accuracy *out);
-
-enum { VKD_TRUTH_UNKNOWN = -1, VKD_TRUTH_NO = 0, VKD_TRUTH_YES = 1 };
 
 // Average precision of one class. With the examples by descending score, after each score value (equal
 // scores enter together, so that their order does not matter) precision P is right / entered and recall
