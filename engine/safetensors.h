@@ -60,7 +60,7 @@ bool vkd__st_floats(const struct vkd__st_tensor *t, uint64_t begin, uint64_t cou
 // ---- Writing ----
 
 // Replaces `path` atomically. Order is that of `tensors` and `pairs`; equal input gives equal
-// bytes. Only F32, I64 and U8 are ever written. `numel` is computed from the shape.
+// bytes. Only F32, I64, I8 and U8 are ever written. `numel` is computed from the shape.
 //
 //   VKD_INVALID  two equal names, or text that is not UTF-8
 //   VKD_IO, VKD_NO_MEMORY

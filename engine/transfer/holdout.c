@@ -1,0 +1,133 @@
+// holdout.c -- the part of train that is held out for validation where a set has none of its own.
+#include "transfer_impl.h"
+
+#include "../data/order.h"
+#include "../../shaders/philox.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct holdout {
+    const vkd_dataset *d;
+    uint32_t count, strata;             // the last stratum is that of images without a label
+    uint32_t *stratum;                  // by image
+    uint32_t *next;                     // by image: the next of its group, round in a circle
+    uint32_t *size, *want, *taken;      // by stratum
+    uint8_t *seen;                      // by image: its group has been looked at
+    uint8_t *held;
+};
+
+// The rarest of the labels that image `i` shows.
+static uint32_t stratum_of(const struct holdout *h, uint32_t i, float *row)
+{
+    const uint32_t classes = h->strata - 1;
+    uint32_t best = classes;
+    if (!vkd_dataset_info(h->d)->multi_label) {
+        uint32_t label = vkd_dataset_label(h->d, i);
+        return label == VKD_NO_LABEL ? classes : label;
+    }
+    vkd_dataset_targets(h->d, i, row);
+    for (uint32_t c = 0; c < classes; c++)
+        if (row[c] > 0 && (best == classes || vkd_dataset_class_size(h->d, c) < vkd_dataset_class_size(h->d, best)))
+            best = c;
+    return best;
+}
+
+struct member { const char *group; uint32_t image; };
+
+static int by_group(const void *a, const void *b)
+{
+    const struct member *x = a, *y = b;
+    int order = strcmp(x->group, y->group);
+    return order ? order : (x->image > y->image) - (x->image < y->image);
+}
+
+// Joins images of one group to circles; an image without a group is alone.
+static vkd_result join_groups(struct holdout *h)
+{
+    struct member *list = malloc((h->count + 1u) * sizeof(*list));
+    if (!list)
+        return VKD_NO_MEMORY;
+    for (uint32_t i = 0; i < h->count; i++)
+        list[i] = (struct member) { vkd_dataset_group(h->d, i), i };
+    qsort(list, h->count, sizeof(*list), by_group);
+    for (uint32_t first = 0, n; first < h->count; first += n) {
+        for (n = 1; list[first].group[0] && first + n < h->count && !strcmp(list[first + n].group, list[first].group); n++)
+            ;
+        for (uint32_t i = 0; i < n; i++)
+            h->next[list[first + i].image] = list[first + (i + 1) % n].image;
+    }
+    free(list);
+    return VKD_OK;
+}
+
+// Takes the group of `image` when its stratum wants more, and no stratum would be left without any image.
+static void offer(struct holdout *h, uint32_t image)
+{
+    bool fits = h->taken[h->stratum[image]] < h->want[h->stratum[image]];
+    uint32_t i = image;
+    do {
+        h->seen[i] = 1;
+        h->held[i] = fits;
+        h->taken[h->stratum[i]] += fits;
+    } while ((i = h->next[i]) != image);
+    bool emptied = false;
+    do {
+        uint32_t s = h->stratum[i];
+        emptied |= fits && h->taken[s] >= h->size[s];
+    } while ((i = h->next[i]) != image);
+    if (!emptied)
+        return;
+    do {
+        h->held[i] = 0;
+        h->taken[h->stratum[i]]--;
+    } while ((i = h->next[i]) != image);
+}
+
+static vkd_result choose(struct holdout *h, double share, uint64_t seed)
+{
+    uint32_t *order = malloc((h->count + 1u) * sizeof(*order));
+    if (!order)
+        return VKD_NO_MEMORY;
+    for (uint32_t i = 0; i < h->count; i++)
+        h->size[h->stratum[i]]++;
+    for (uint32_t s = 0; s < h->strata; s++) {
+        double want = floor(share * h->size[s] + 0.5), most = h->size[s] ? h->size[s] - 1 : 0;
+        h->want[s] = (uint32_t) fmin(fmax(want, 1), most);
+    }
+    vkd__order_draw(order, h->count, VKD_STREAM_HOLDOUT, seed, 0);
+    for (uint32_t i = 0; i < h->count; i++)
+        if (!h->seen[order[i]])
+            offer(h, order[i]);
+    free(order);
+    return VKD_OK;
+}
+
+vkd_result vkd__holdout(const vkd_dataset *d, double share, uint64_t seed, uint8_t *held, uint32_t *count)
+{
+    const struct vkd_dataset_info *info = vkd_dataset_info(d);
+    struct holdout h = { .d = d, .count = info->count, .strata = info->classes + 1, .held = held };
+    float *row = malloc((info->classes + 1u) * sizeof(*row));
+    h.stratum = malloc((2ull * h.count + 1) * sizeof(*h.stratum));
+    h.size = calloc(3ull * h.strata, sizeof(*h.size));
+    h.seen = calloc(h.count + 1u, 1);
+    vkd_result r = row && h.stratum && h.size && h.seen ? VKD_OK : VKD_NO_MEMORY;
+    if (r == VKD_OK) {
+        h.next = h.stratum + h.count;
+        h.want = h.size + h.strata;
+        h.taken = h.want + h.strata;
+        for (uint32_t i = 0; i < h.count; i++)
+            h.stratum[i] = stratum_of(&h, i, row);
+        r = join_groups(&h);
+    }
+    if (r == VKD_OK)
+        r = choose(&h, share, seed);
+    for (uint32_t i = *count = 0; r == VKD_OK && i < h.count; i++)
+        *count += held[i];
+    free(row);
+    free(h.stratum);
+    free(h.size);
+    free(h.seen);
+    return r;
+}

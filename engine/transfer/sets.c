@@ -1,0 +1,151 @@
+// sets.c -- the splits of a data SPEC that a model is transferred to.
+#include "transfer_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+static vkd_result open_split(const char *spec, const char *split, const struct vkd_log *log, vkd_dataset **out)
+{
+    vkd_result r = vkd_dataset_open(&(struct vkd_dataset_params) { spec, split, *log }, out);
+    if (r < 0)
+        return r;
+    const struct vkd_dataset_info *info = vkd_dataset_info(*out);
+    if (strcmp(info->split, split)) {
+        vkd_log_write(log, VKD_LOG_ERROR, "%.300s: a transfer takes the splits train, val and test by itself, found split=%.40s: "
+                      "leave it out", spec, info->split);
+        return VKD_INVALID;
+    }
+    if (!info->classes) {
+        vkd_log_write(log, VKD_LOG_ERROR, "%.300s: its images have no labels, so there is nothing to transfer to: put them in "
+                      "folders named after their class, or list them with labels in a csv", spec);
+        return VKD_INVALID;
+    }
+    return VKD_OK;
+}
+
+static vkd_result check_agreement(const char *spec, const vkd_dataset *a, const vkd_dataset *b, const struct vkd_log *log)
+{
+    const struct vkd_dataset_info *x = vkd_dataset_info(a), *y = vkd_dataset_info(b);
+    if (x->classes != y->classes || x->multi_label != y->multi_label) {
+        vkd_log_write(log, VKD_LOG_ERROR, "%.300s: %s has %u classes%s, %s has %u%s: they must have the same", spec, x->split,
+                      x->classes, x->multi_label ? " (several an image)" : "", y->split, y->classes,
+                      y->multi_label ? " (several an image)" : "");
+        return VKD_INVALID;
+    }
+    for (uint32_t c = 0; c < x->classes; c++) {
+        const char *m = vkd_dataset_class_name(a, c), *n = vkd_dataset_class_name(b, c);
+        if (strcmp(m, n)) {
+            vkd_log_write(log, VKD_LOG_ERROR, "%.200s: class %u is '%.60s' in %s and '%.60s' in %s: they must have the same "
+                          "classes, so put a folder (or a row) for each class in both, or name classes= that both have", spec,
+                          c, m, x->split, n, y->split);
+            return VKD_INVALID;
+        }
+    }
+    return VKD_OK;
+}
+
+// Names up to a few of the classes that have images in `with` (NULL: all) and none in `without`; returns how many.
+static uint32_t list_absent(const vkd_dataset *with, const vkd_dataset *without, char *text, size_t size)
+{
+    uint32_t count = 0;
+    text[0] = 0;
+    for (uint32_t c = 0; c < vkd_dataset_info(without)->classes; c++) {
+        if (vkd_dataset_class_size(without, c) || (with && !vkd_dataset_class_size(with, c)))
+            continue;
+        if (count++ < 4)
+            snprintf(text + strlen(text), size - strlen(text), "%s'%.40s'", count > 1 ? ", " : "", vkd_dataset_class_name(without, c));
+    }
+    if (count > 4)
+        snprintf(text + strlen(text), size - strlen(text), " and %u more", count - 4);
+    return count;
+}
+
+static vkd_result check_classes(const char *spec, const struct vkd__transfer_sets *s, const struct vkd_log *log)
+{
+    char names[300];
+    if (list_absent(s->test, s->train, names, sizeof(names))) {
+        vkd_log_write(log, s->multi_label ? VKD_LOG_WARNING : VKD_LOG_ERROR, "%.300s: test has images of %s, but train has none: "
+                      "nothing can be learnt of them%s", spec, names,
+                      s->multi_label ? ", their scores are constant" : "; add some, or leave these classes out with classes=");
+        if (!s->multi_label)
+            return VKD_INVALID;
+    }
+    if (list_absent(NULL, s->test, names, sizeof(names)))
+        vkd_log_write(log, VKD_LOG_WARNING, "%.300s: test has no images of %s: they are left out of means over classes", spec,
+                      names);
+    if (s->val && list_absent(s->test, s->val, names, sizeof(names)))
+        vkd_log_write(log, VKD_LOG_WARNING, "%.300s: val has no images of %s: they do not count in what is chosen", spec, names);
+    return VKD_OK;
+}
+
+// Opens val, or holds a part of train out.
+static vkd_result open_val(struct vkd__transfer_sets *s, const char *spec, double holdout, uint64_t seed,
+                           const struct vkd_log *log)
+{
+    const struct vkd_log silent = { .fn = NULL };
+    vkd_result r = open_split(spec, "val", &silent, &s->val);
+    if (r == VKD_OK) {
+        s->train_count = vkd_dataset_info(s->train)->count;
+        s->val_count = vkd_dataset_info(s->val)->count;
+        return check_agreement(spec, s->train, s->val, log);
+    }
+    vkd_dataset_close(&s->val);
+    if (r == VKD_NO_MEMORY)
+        return r;
+    const uint32_t count = vkd_dataset_info(s->train)->count;
+    if (!(s->held = calloc(count + 1u, 1)))
+        return VKD_NO_MEMORY;
+    r = vkd__holdout(s->train, holdout, seed, s->held, &s->val_count);
+    s->train_count = count - s->val_count;
+    if (r == VKD_OK && !s->val_count) {
+        vkd_log_write(log, VKD_LOG_ERROR, "%.300s: there is no val, and nothing of the %u images of train can be held out: expected "
+                      "at least two of a class", spec, count);
+        r = VKD_INVALID;
+    }
+    return r;
+}
+
+vkd_result vkd__transfer_sets_open(const char *spec, double holdout, uint64_t seed, const struct vkd_log *log,
+                                   struct vkd__transfer_sets *out)
+{
+    struct vkd__transfer_sets s = { .train = NULL };
+    vkd_result r = open_split(spec, "train", log, &s.train);
+    if (r == VKD_OK)
+        r = open_split(spec, "test", log, &s.test);
+    if (r == VKD_OK)
+        r = check_agreement(spec, s.train, s.test, log);
+    if (r == VKD_OK) {
+        const struct vkd_dataset_info *train = vkd_dataset_info(s.train);
+        s.classes = train->classes;
+        s.multi_label = train->multi_label;
+        s.test_count = vkd_dataset_info(s.test)->count;
+        r = check_classes(spec, &s, log);
+    }
+    if (r == VKD_OK)
+        r = open_val(&s, spec, holdout, seed, log);
+    if (r < 0) {
+        vkd__transfer_sets_close(&s);
+        return r;
+    }
+    const uint64_t prints[3] = { vkd_dataset_info(s.train)->fingerprint, s.val ? vkd_dataset_info(s.val)->fingerprint : 0,
+                                 vkd_dataset_info(s.test)->fingerprint };
+    if (prints[0] == prints[2])
+        vkd_log_write(log, VKD_LOG_WARNING, "%.300s: test holds what train holds: the result says nothing of new images", spec);
+    char text[64];
+    snprintf(text, sizeof(text), "%016llx %016llx %016llx", (unsigned long long) prints[0], (unsigned long long) prints[1],
+             (unsigned long long) prints[2]);
+    s.fingerprint = XXH3_64bits(text, strlen(text));
+    *out = s;
+    return VKD_OK;
+}
+
+void vkd__transfer_sets_close(struct vkd__transfer_sets *s)
+{
+    vkd_dataset_close(&s->train);
+    vkd_dataset_close(&s->val);
+    vkd_dataset_close(&s->test);
+    free(s->held);
+    *s = (struct vkd__transfer_sets) { .train = NULL };
+}

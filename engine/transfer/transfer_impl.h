@@ -1,0 +1,151 @@
+// transfer_impl.h -- the parts of a transfer: sets, features, protocols, scores. Internal to engine/transfer/.
+#ifndef VKD_TRANSFER_IMPL_H
+#define VKD_TRANSFER_IMPL_H
+
+#include <vkdiv/stats.h>
+#include <vkdiv/transfer.h>
+
+#include <jansson.h>
+
+// ---- Sets (sets.c, holdout.c) ----
+
+struct vkd__transfer_sets {
+    vkd_dataset *train, *val, *test;    // val NULL: a part of train
+    uint8_t *held;                      // then 1 for each image of train that val has; else NULL
+    uint32_t train_count, val_count, test_count;
+    uint32_t classes;
+    bool multi_label;
+    uint64_t fingerprint;               // of all three
+};
+
+// Opens and checks the splits of `spec`.
+VKD_CHECKED vkd_result vkd__transfer_sets_open(const char *spec, double holdout, uint64_t seed, const struct vkd_log *log,
+                                               struct vkd__transfer_sets *out);
+void vkd__transfer_sets_close(struct vkd__transfer_sets *s);
+
+// held[i] for each image of `d`, see transfer.h; *count of them are 1.
+VKD_CHECKED vkd_result vkd__holdout(const vkd_dataset *d, double share, uint64_t seed, uint8_t *held, uint32_t *count);
+
+// ---- A transfer ----
+
+enum vkd__metric { VKD__METRIC_TOP1, VKD__METRIC_MEAN_PER_CLASS, VKD__METRIC_MAP, VKD__METRIC_MAP11, VKD__METRIC_COUNT };
+const char *vkd__metric_name(enum vkd__metric m);
+
+struct vkd__transfer_protocol;
+
+struct vkd__transfer {
+    vkd_device *dev;
+    struct vkd_log log;
+    struct vkd_transfer_params p;       // with defaults filled in
+    const struct vkd__transfer_protocol *protocol;
+    enum vkd__metric metric;
+    char weights[4096];                 // the model's file, without a choice
+    char out[4096];                     // "": results are not kept
+    vkd_feature_cache *cache, *own_cache;
+    struct vkd__transfer_sets sets;
+    char **class_names;
+    char *text;                         // the protocol
+    uint64_t key;
+};
+
+// Tells the caller, if it wants to know.
+void vkd__transfer_tell(const struct vkd__transfer *t, const char *what, uint32_t done, uint32_t of);
+
+// ---- Features in tables (table.c) ----
+
+// Images with what is known of them. Malloc'd.
+struct vkd__table {
+    uint32_t rows, dim;
+    float *values;                      // (rows, dim)
+    uint32_t *labels;                   // rows; or
+    int8_t *truth;                      // (rows, classes) of a multi-label set
+};
+void vkd__table_finish(struct vkd__table *t);
+struct vkd_matrix vkd__table_matrix(const struct vkd__table *t);
+
+// Features of the file `weights` at `layers`, through the cache: train and val apart.
+VKD_CHECKED vkd_result vkd__train_tables(const struct vkd__transfer *t, const char *weights, const char *const *layers,
+                                         uint32_t layer_count, struct vkd__table *train, struct vkd__table *val);
+VKD_CHECKED vkd_result vkd__test_table(const struct vkd__transfer *t, const char *weights, const char *layer,
+                                       struct vkd__table *test);
+// The rows of both.
+VKD_CHECKED vkd_result vkd__table_join(const struct vkd__table *a, const struct vkd__table *b, uint32_t classes,
+                                       struct vkd__table *out);
+
+// ---- Protocols: constant data in engine/transfer/protocols/NAME.c as vkd_transfer_NAME, found by the build ----
+
+struct vkd__transfer_job {
+    const struct vkd__transfer *t;
+    const char *weights;                // safetensors file
+    const char *layer;
+    const struct vkd__table *train, *val;
+    const struct vkd__table *test;      // NULL: val is all that matters
+    bool choose;                        // the regularisation too, where the protocol has it fixed
+    uint32_t k;                         // 0: as the parameters say
+    double temperature;
+};
+
+struct vkd__transfer_outcome {
+    double val;                         // the metric on val of what was chosen; NaN: nothing was
+    double penalty;                     // NaN or 0: has no meaning
+    uint32_t k;
+    double temperature, lr, weight_decay;
+    uint32_t *predictions;              // of test; malloc'd; or
+    float *scores;                      // (test, classes) of a multi-label set
+    uint32_t *labels;                   // a protocol without features: of test, as they were seen; or
+    int8_t *truth;
+};
+void vkd__transfer_outcome_finish(struct vkd__transfer_outcome *o);
+
+struct vkd__transfer_protocol {
+    const char *name;
+    bool no_features;                   // works on images: test has no rows, outside of a choice nor have train and val
+    // Checks the parameters that are its own, after the sets are open.
+    vkd_result (*check)(const struct vkd__transfer *t);                     // NULL: there is nothing to check
+    // Every setting in one line, and as keys of the result's "protocol".
+    void (*text)(const struct vkd__transfer *t, char *text, size_t size);
+    vkd_result (*run)(const struct vkd__transfer_job *job, struct vkd__transfer_outcome *out);
+};
+const struct vkd__transfer_protocol *vkd__transfer_protocol_find(const char *name);
+
+// ---- Scores (score.c, ranking.c) ----
+
+// The metric of predictions or scores against what is known of a table's rows.
+VKD_CHECKED vkd_result vkd__metric_value(const struct vkd__transfer *t, const struct vkd__table *of,
+                                         const uint32_t *predictions, const float *scores, double *out);
+// Fills metrics, per_class, value, interval, log-odds of a result that has labels and predictions, or scores and truth.
+VKD_CHECKED vkd_result vkd__transfer_score(const struct vkd__transfer *t, struct vkd_transfer_result *r);
+
+// vkd_transfer_compare of results that are known to be alike but for the model.
+VKD_CHECKED vkd_result vkd__compare_outcomes(const struct vkd_transfer_result *a, const struct vkd_transfer_result *b,
+                                             uint64_t seed, const struct vkd_log *log,
+                                             struct vkd_transfer_comparison *out);
+
+// Examples by descending score, class by class: average precision of any multiset of them without sorting again.
+struct vkd__ranking;
+VKD_CHECKED vkd_result vkd__ranking_create(const float *scores, const int8_t *truth, uint32_t rows, uint32_t classes,
+                                           struct vkd__ranking **out);
+void vkd__ranking_destroy(struct vkd__ranking **r);
+// Mean average precision, over all points or the 11 of VOC 2007, of examples that count[i] times are there; NaN without
+// positives.
+double vkd__ranking_map(const struct vkd__ranking *r, const uint32_t *count, bool voc11);
+
+// ---- The choice (select.c) ----
+
+// Chooses by train and val alone; *weights (4096 bytes) and *best say what.
+struct vkd__choice {
+    char weights[4096];
+    uint32_t k;                         // of knn
+    double temperature;
+};
+VKD_CHECKED vkd_result vkd__transfer_select(const struct vkd__transfer *t, struct vkd_transfer_selection *out,
+                                            struct vkd__choice *choice);
+// A hash of all weights that are to be chosen from.
+VKD_CHECKED vkd_result vkd__transfer_select_hash(const struct vkd__transfer *t, uint64_t *out);
+void vkd__selection_finish(struct vkd_transfer_selection *s);
+
+// ---- Files (result_json.c) ----
+VKD_CHECKED vkd_result vkd__transfer_write(const char *folder, const struct vkd_log *log, struct vkd_transfer_result *r);
+void vkd__transfer_file(const char *folder, const char *key, char *path, size_t size);
+
+#endif
