@@ -152,25 +152,36 @@ static vkd_result count_chunks(const struct vkd__optimizer_target *t, const stru
 
 // ---- Tables ----
 
+// The chunks of parameter `i`, in group `g`, from chunks[n] on; returns how many there are then.
+static uint32_t fill_chunks(const struct vkd_param_info *p, uint32_t i, const struct vkd_optimizer_group *g,
+                            struct vkd_optim_chunk *chunks, uint32_t n)
+{
+    uint32_t quad = (uint32_t) (p->ofs / 4), end = quad + (uint32_t) (p->numel / 4);
+    for (; quad < end; quad += VKD_OPTIM_CHUNK_QUADS) {
+        chunks[n++] = (struct vkd_optim_chunk) {
+            .quad = quad,
+            .quad_count = end - quad < VKD_OPTIM_CHUNK_QUADS ? end - quad : VKD_OPTIM_CHUNK_QUADS,
+            .tensor = i, .group = g->schedule, .adapt = p->rank != 1, .lr_factor = g->lr, .decay_factor = g->decay,
+        };
+    }
+    return n;
+}
+
+// One group after the other: how a norm is added up does not depend on the groups behind those in it.
 static void fill_tables(const struct vkd__optimizer_target *t, const struct vkd_optimizer_config *c,
                         struct vkd_optim_chunk *chunks, struct vkd_optim_tensor *tensors)
 {
     uint32_t n = 0;
-    for (uint32_t i = 0; i < t->param_count; i++) {
-        const struct vkd_param_info *p = &t->params[i];
-        struct vkd_optimizer_group g = group_of(c, p);
-        tensors[i] = (struct vkd_optim_tensor) { n, 0 };
-        if (!counts(p, &g))
-            continue;
-        uint32_t quad = (uint32_t) (p->ofs / 4), end = quad + (uint32_t) (p->numel / 4);
-        for (; quad < end; quad += VKD_OPTIM_CHUNK_QUADS) {
-            chunks[n++] = (struct vkd_optim_chunk) {
-                .quad = quad,
-                .quad_count = end - quad < VKD_OPTIM_CHUNK_QUADS ? end - quad : VKD_OPTIM_CHUNK_QUADS,
-                .tensor = i, .group = g.schedule, .adapt = p->rank != 1, .lr_factor = g.lr, .decay_factor = g.decay,
-            };
+    for (uint32_t k = 0; k < VKD_LR_GROUPS; k++) {
+        for (uint32_t i = 0; i < t->param_count; i++) {
+            struct vkd_optimizer_group g = group_of(c, &t->params[i]);
+            if (g.schedule != k)
+                continue;
+            uint32_t first = n;
+            if (counts(&t->params[i], &g))
+                n = fill_chunks(&t->params[i], i, &g, chunks, n);
+            tensors[i] = (struct vkd_optim_tensor) { first, n - first };
         }
-        tensors[i].chunk_count = n - tensors[i].chunk;
     }
 }
 
@@ -198,9 +209,9 @@ static bool window_chunks(const struct vkd_caps *caps, const struct vkd_optim_ch
         uint32_t begin = chunks[i].quad - chunks[i].quad % align_quads(caps), quad_count = 0;
         for (next = i; next < chunk_count && next - i < caps->group_count_max[0]; next++) {
             uint32_t with_next = chunks[next].quad + chunks[next].quad_count - begin;
-            if (with_next > quad_max && next > i)
+            if (next > i && (with_next > quad_max || chunks[next].quad < begin))
                 break;
-            quad_count = with_next;
+            quad_count = with_next > quad_count ? with_next : quad_count;
         }
         if (!add_window(out, (struct vkd__window) { begin, quad_count, i, next - i }))
             return false;

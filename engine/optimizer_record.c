@@ -73,8 +73,8 @@ static void record_grad_norm(const vkd_optimizer *opt, vkd_commands *cmds, struc
         chunked(opt, cmds, opt->chunk_norms, ranges, opt->rule->norms == VKD__NORMS_GRADIENT ? 5 : 4, w);
     }
     struct vkd_pc_optim pc = constants(opt);
-    struct vkd_range ranges[] = { step, buffer(opt->partials), buffer(opt->metrics) };
-    vkd_commands_dispatch(cmds, opt->grad_norm, ranges, 3, &pc, sizeof(pc), (uint32_t[3]) { 1, 1, 1 });
+    struct vkd_range ranges[] = { step, buffer(opt->partials), buffer(opt->metrics), buffer(opt->chunks) };
+    vkd_commands_dispatch(cmds, opt->grad_norm, ranges, 4, &pc, sizeof(pc), (uint32_t[3]) { 1, 1, 1 });
 }
 
 static void record_tensor_norms(const vkd_optimizer *opt, vkd_commands *cmds)

@@ -19,9 +19,9 @@ void main()
 {
     vkd_optim_chunk c = this_chunk();
     float lr = rate_of(c);
-    if (metrics.nonfinite != 0u || lr == 0.0)
+    if ((metrics.left_alone >> c.group & 1u) != 0u || lr == 0.0)
         return;
-    float decay = now.weight_decay * c.decay_factor, factor = metrics.grad_factor;
+    float decay = now.weight_decay * c.decay_factor, factor = factor_of(c, metrics.grad_factor);
     float step_size = lr / metrics.bias[2u * c.group], inv_bias2 = 1.0 / metrics.bias[2u * c.group + 1u];
     VKD_FOR_QUADS(i, c) {
         vec4 w = p[i], d = factor * g[i];

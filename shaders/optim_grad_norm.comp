@@ -3,6 +3,9 @@
 // Adam's bias corrections of the groups that it changes.
 //
 //   norm = grad_scale * sqrt(sum);  factor = grad_scale * min(1, clip_norm / (norm + 1e-6))
+//
+// Groups beside have a sum of their own, which has to be finite for them to change, and no part in the norm.
+//
 //   1 - b^t = b (1 - b^(t-1)) + (1 - b)       the recursion of the moments, rounded as they are
 #version 450
 #include "step_block.h"
@@ -15,12 +18,13 @@ layout(push_constant) uniform Push { vkd_pc_optim pc; };
 layout(std430, binding = 0) readonly restrict buffer Step { vkd_step_block now; };
 layout(std430, binding = 1) readonly restrict buffer Partials { vec2 partials[]; };
 layout(std430, binding = 2) restrict buffer Metrics { vkd_metrics_block metrics; };
+layout(std430, binding = 3) readonly restrict buffer Chunks { vkd_optim_chunk chunks[]; };
 
 void main()
 {
     vec2 sum = vec2(0.0);
     for (uint i = gl_LocalInvocationID.x; i < pc.count; i += VKD_OPTIM_LOCAL)
-        sum.x += partials[i].x;
+        sum += (now.beside >> chunks[i].group & 1u) != 0u ? vec2(0.0, partials[i].x) : vec2(partials[i].x, 0.0);
     sum = reduce_workgroup(sum);
     if (gl_LocalInvocationID.x != 0u)
         return;
@@ -33,6 +37,7 @@ void main()
     metrics.grad_norm = norm;
     metrics.grad_factor = factor;
     metrics.nonfinite = good ? 0u : 1u;
+    metrics.left_alone = !good ? 0xffffffffu : is_finite(sum.y) ? 0u : now.beside;
     if (!good) {
         if (metrics.nonfinite_count == 0u)
             metrics.nonfinite_step = now.step;
@@ -40,7 +45,7 @@ void main()
         return;
     }
     for (uint i = 0u; i < VKD_LR_GROUPS; i++) {
-        if (now.group_lr[i] == 0.0)
+        if (now.group_lr[i] == 0.0 || (metrics.left_alone >> i & 1u) != 0u)
             continue;
         metrics.bias[2u * i] = pc.beta1 * metrics.bias[2u * i] + pc.rest1;
         metrics.bias[2u * i + 1u] = pc.beta2 * metrics.bias[2u * i + 1u] + pc.rest2;

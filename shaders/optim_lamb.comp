@@ -33,7 +33,7 @@ void main()
 {
     vkd_optim_chunk c = this_chunk();
     float step_size = rate_of(c);
-    if (metrics.nonfinite != 0u || step_size == 0.0)
+    if ((metrics.left_alone >> c.group & 1u) != 0u || step_size == 0.0)
         return;
     float decay = now.weight_decay * c.decay_factor;
     vec2 bias = 1.0 / vec2(metrics.bias[2u * c.group], metrics.bias[2u * c.group + 1u]);
@@ -46,7 +46,7 @@ void main()
         p[i] = w - step_size * direction(w, m[i], v[i], bias, decay);
     }
 #else
-    float factor = metrics.grad_factor;
+    float factor = factor_of(c, metrics.grad_factor);
     vec2 sum = vec2(0.0);
     VKD_FOR_QUADS(i, c) {
         vec4 w = p[i], d = factor * g[i];

@@ -13,10 +13,10 @@ void main()
 {
     vkd_optim_chunk c = this_chunk();
     float lr = rate_of(c);
-    if (metrics.nonfinite != 0u || lr == 0.0)
+    if ((metrics.left_alone >> c.group & 1u) != 0u || lr == 0.0)
         return;
     float decay = now.weight_decay * c.decay_factor;
-    float factor = metrics.grad_factor, momentum = now.momentum;
+    float factor = factor_of(c, metrics.grad_factor), momentum = now.momentum;
     VKD_FOR_QUADS(i, c) {
         vec4 w = p[i];
         vec4 d = factor * g[i] + decay * w;

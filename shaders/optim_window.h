@@ -25,6 +25,12 @@ float rate_of(vkd_optim_chunk c)
     return now.group_lr[c.group] * c.lr_factor;
 }
 
+// What a raw gradient is multiplied by: the step's factor, but groups beside are not clipped.
+float factor_of(vkd_optim_chunk c, float grad_factor)
+{
+    return (now.beside >> c.group & 1u) != 0u ? now.grad_scale : grad_factor;
+}
+
 // Visits the quads of chunk `c` that belong to this invocation.
 #define VKD_FOR_QUADS(i, c) \
     for (uint i = (c).quad + gl_LocalInvocationID.x; i < (c).quad + (c).quad_count; i += VKD_OPTIM_LOCAL)

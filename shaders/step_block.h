@@ -30,6 +30,7 @@ struct vkd_step_block {
     f32 teacher_decay;      // teacher = teacher_decay * teacher + (1 - teacher_decay) * student
     u32 queue_row;          // where a queue takes its next rows: images queued so far, not yet wrapped
     u32 queue_on;           // 1: the loss uses the queue
-    u32 reserved[3];
+    u32 beside;             // bit i: group i learns beside what the others do, see struct vkd_optimizer_config.clip_norm
+    u32 reserved[2];
 };
 #endif

@@ -104,6 +104,7 @@ struct vkd_metrics_block world_update(struct world *w, double lr)
     vkd_optimizer_step_values(w->opt, w->done++, lr, &block);
     for (uint32_t i = 0; w->rates && i < VKD_LR_GROUPS; i++)
         block.group_lr[i] = (float) w->rates[i];
+    block.beside = w->beside;
     submit(w, w->update, &block);
     OK(vkd_buffer_read(w->dev, range.buffer, range.ofs, &metrics, sizeof(metrics)));
     return metrics;
@@ -163,19 +164,26 @@ static double rate(const struct world *w, const struct vkd_optimizer_config *c, 
     return w->infos[tensor].state ? 0 : (double) g.lr * (w->rates ? w->rates[g.schedule] : lr);
 }
 
+static bool is_beside(const struct world *w, const struct vkd_optimizer_config *c, uint32_t tensor)
+{
+    return w->beside >> factors(c, &w->infos[tensor]).schedule & 1;
+}
+
 double mirror_step(struct mirror *m, const struct world *w, const struct vkd_optimizer_config *c, double lr,
                           const float *g)
 {
-    double squared = 0;
+    double squared[2] = { 0, 0 };       // of the others, of those beside
     for (uint32_t t = 0; t < w->tensor_count; t++)
         for (uint64_t i = 0; rate(w, c, t, lr) > 0 && i < w->infos[t].numel; i++)
-            squared += pow((double) g[w->infos[t].ofs + i], 2);
-    double norm = sqrt(squared), factor = c->clip_norm > 0 ? fmin(1, c->clip_norm / (norm + 1e-6)) : 1;
+            squared[is_beside(w, c, t)] += pow((double) g[w->infos[t].ofs + i], 2);
+    double norm = sqrt(squared[0]), clip = c->clip_norm > 0 ? fmin(1, c->clip_norm / (norm + 1e-6)) : 1;
 
     for (uint32_t t = 0; t < w->tensor_count; t++) {
         const struct vkd_param_info *p = &w->infos[t];
         struct vkd_optimizer_group group = factors(c, p);
-        if (rate(w, c, t, lr) == 0)
+        bool beside = is_beside(w, c, t);
+        double factor = beside ? 1 : clip;
+        if (rate(w, c, t, lr) == 0 || (beside && !isfinite(squared[1])))
             continue;
         double *scaled = malloc(p->numel * sizeof(*scaled));
         for (uint64_t i = 0; i < p->numel; i++)

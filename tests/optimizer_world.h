@@ -26,6 +26,7 @@ struct world {
     vkd_commands *micro, *update;
     uint32_t done;
     const double *rates;            // learning rates of the groups; NULL: all as the step says
+    uint32_t beside;                // groups without a part in the norm: bit i is group i
 };
 
 // Lays the tensors out as vkd_params does and makes the optimiser. Check's assertions stand inside.

@@ -140,6 +140,66 @@ START_TEST(rates_and_frozen_groups)
 }
 END_TEST
 
+// A head that learns beside: its huge gradients clip nobody, it is not clipped itself, and when they are not finite it
+// alone stays as it is.
+START_TEST(groups_beside)
+{
+    struct vkd_optimizer_config config;
+    struct world w;
+    struct mirror m;
+    // In another order than the tensors: the table of chunks is sorted by group.
+    static const struct vkd_optimizer_group mixed[] = {
+        { "", 1, 1, 3 }, { "backbone.bias", 1, 1, 6 }, { "head.", 0.5f, 1, 5 }, { "predictor.", 1, 0, 1 },
+    };
+    const double rates[VKD_LR_GROUPS] = { [1] = 0.01, [3] = 0.02, [5] = 1e-5, [6] = 0.02 };
+    const bool bad[COUNT] = { [2] = true };     // of the head, half is enough
+    configure((uint32_t) _i, &config);
+    config.groups = mixed;
+    config.group_count = sizeof(mixed) / sizeof(mixed[0]);
+    world_open(&w, dev, tensors, COUNT);
+    float *before = calloc(5 * w.total, 4), *after = calloc(5 * w.total, 4), *g = malloc(4 * w.total);
+    fill(&w, w.total, 7, NULL, before);
+    world_write(&w, w.values, before, w.total);
+    world_start(&w, &config);
+    mirror_open(&m, before, w.total);
+    w.rates = rates;
+    w.beside = 1u << 5 | 1u << 7;               // nobody is in 7
+    for (uint32_t step = 0; step < STEPS; step++) {
+        bool stuck = step == 2 || step == 3;
+        fill(&w, w.trainable, 100 + step, stuck ? bad : NULL, g);
+        for (uint64_t i = w.infos[2].ofs; i < w.infos[4].ofs; i++)
+            g[i] *= 1000;
+        world_snapshot(&w, before, 5 * w.total);
+        double norm = mirror_step(&m, &w, &config, 1, g);
+        world_micro(&w, 0, g, 1);
+        struct vkd_metrics_block metrics = world_update(&w, 1);
+        world_snapshot(&w, after, 5 * w.total);
+        ck_assert_uint_eq(metrics.nonfinite, 0);
+        ck_assert_uint_eq(metrics.left_alone, stuck ? w.beside : 0);
+        ck_assert_double_eq_tol((double) metrics.grad_norm / norm, 1, 1e-6);
+        ck_assert_double_gt(norm, config.clip_norm);
+        for (uint32_t t = 0; t < TRAINED; t++)
+            ck_assert_int_eq(same_tensor(&w, t, before, after, w.opt->rule->states[1] ? 2 : 1),
+                             stuck && (t == 2 || t == 3));
+    }
+    for (uint32_t t = 0; t < TRAINED; t++) {
+        const struct vkd_param_info *p = &w.infos[t];
+        for (uint64_t i = p->ofs; i < p->ofs + p->numel; i++)
+            ck_assert_msg(fabs((double) after[i] - m.p[i]) <= 3e-6, "%s, %s[%llu]: expected %.9g, found %.9g",
+                          config.name, p->name, (unsigned long long) (i - p->ofs), m.p[i], (double) after[i]);
+    }
+    fill(&w, w.trainable, 9, (const bool[COUNT]) { [0] = true }, g);
+    world_micro(&w, 0, g, 1);
+    struct vkd_metrics_block metrics = world_update(&w, 1);
+    ck_assert(metrics.nonfinite == 1 && metrics.left_alone == 0xffffffffu);
+    mirror_close(&m);
+    world_close(&w);
+    free(before);
+    free(after);
+    free(g);
+}
+END_TEST
+
 // With every group frozen nothing changes but the average, which goes on towards the values.
 START_TEST(all_frozen)
 {
@@ -233,6 +293,7 @@ int main(void)
     tcase_set_timeout(c, 120);
     tcase_add_unchecked_fixture(c, open_device, close_device);
     tcase_add_loop_test(c, rates_and_frozen_groups, 0, 5);
+    tcase_add_loop_test(c, groups_beside, 0, 5);
     tcase_add_loop_test(c, all_frozen, 0, 5);
     tcase_add_loop_test(c, resume, 0, 5);
     suite_add_tcase(s, c);

@@ -270,22 +270,38 @@ static uint32_t compare_backbones(const char *a, const char *b, uint32_t *classi
     return both;
 }
 
+static const struct { const char *mode; float clip_norm; uint32_t head_depth; bool cached; } probes[] = {
+    { "ssl", 0, 0, false },
+    { "ssl", 0.5f, 0, false },
+    { "ssl", 0.5f, 0, true },
+    { "step", 0.5f, 1, false },     // labels reach the backbone by another head
+};
+
 START_TEST(probe_leaves_the_backbone_alone)
 {
-    struct vkd_recipe r = recipe("simclr", "ssl");
+    struct vkd_recipe r = recipe("simclr", probes[_i].mode);
     struct vkd_train_result with, faster, without;
+    char names[3][32];
     uint32_t differ;
+    for (int k = 0; k < 3; k++)
+        snprintf(names[k], sizeof(names[k]), "probe-%d-%d", _i, k);
     r.epochs = 2;
-    ck_assert_int_eq(train(&r, "probe", false, 0, &with), VKD_OK);
+    r.optimizer.clip_norm = probes[_i].clip_norm;
+    r.injection.head_depth = probes[_i].head_depth;
+    r.injection.max = 0.5f;
+    r.ssl.grad_cache = probes[_i].cached;
+    r.accumulate = probes[_i].cached ? 2 : 1;
+    ck_assert_int_eq(train(&r, names[0], false, 0, &with), VKD_OK);
     ck_assert(with.classified);
+    ck_assert(probes[_i].clip_norm <= 0 || last_number(names[0], "step", "grad_norm") > (double) probes[_i].clip_norm);
     r.monitor.probe_lr = 0.3f;
-    ck_assert_int_eq(train(&r, "probe-faster", false, 0, &faster), VKD_OK);
+    ck_assert_int_eq(train(&r, names[1], false, 0, &faster), VKD_OK);
     r.monitor.probe = false;
-    ck_assert_int_eq(train(&r, "probe-none", false, 0, &without), VKD_OK);
+    ck_assert_int_eq(train(&r, names[2], false, 0, &without), VKD_OK);
     ck_assert(!without.classified);
-    ck_assert_uint_eq(compare_backbones("probe", "probe-faster", &differ), 2);
+    ck_assert_uint_eq(compare_backbones(names[0], names[1], &differ), 2);
     ck_assert_uint_eq(differ, 2);
-    ck_assert_uint_eq(compare_backbones("probe", "probe-none", &differ), 0);     // without a probe there is no classifier
+    ck_assert_uint_eq(compare_backbones(names[0], names[2], &differ), 0);       // without a probe there is no classifier
     ck_assert(with.weights_hash != faster.weights_hash && with.weights_hash != without.weights_hash);
 }
 END_TEST
@@ -420,7 +436,7 @@ int main(void)
     tcase_add_unchecked_fixture(t, open_all, close_all);
     tcase_add_loop_test(t, resumed_equals_uninterrupted, 0, sizeof(resumes) / sizeof(resumes[0]));
     tcase_add_test(t, seed_decides);
-    tcase_add_test(t, probe_leaves_the_backbone_alone);
+    tcase_add_loop_test(t, probe_leaves_the_backbone_alone, 0, sizeof(probes) / sizeof(probes[0]));
     tcase_add_loop_test(t, modes_keep_their_dose, 0, sizeof(modes) / sizeof(modes[0]));
     tcase_add_loop_test(t, some_labels_are_enough, 0, 2);
     tcase_add_test(t, unlabelled_images_need_self_supervision);

@@ -13,6 +13,7 @@ struct builder {
     vkd_tensor *labels;             // u32 (1, 1, 1, N), or targets (N, 1, 1, classes); NULL without
     bool has_backbone;              // built once: further passes share its parameters
     vkd_tensor *total;              // sum of the loss's terms so far
+    vkd_tensor *beside;             // the probe's term; NULL without
 };
 
 void vkd__network_init(const struct vkd_recipe *recipe, const struct vkd_weights_info *info, uint32_t classes,
@@ -125,7 +126,7 @@ static void add_probe(struct builder *b, vkd_tensor *features)
     if (!b->n->probe)
         return;
     vkd_tensor *logits = classifier(b, vkd_detach(b->g, features));
-    add_term(b, mark(b, label_loss(b, logits, true), "probe_loss"));
+    b->beside = mark(b, label_loss(b, logits, true), "probe_loss");
 }
 
 // The supervised term, by the classifier itself or by a deeper head with the classifier as a probe.
@@ -322,7 +323,8 @@ vkd_result vkd__network_graph(const struct vkd_log *log, const struct vkd__netwo
     }
     if (b.total) {
         // A term alone may be marked already: the whole has a name of its own.
-        vkd_graph_loss(b.g, mark(&b, vkd_scale(b.g, b.total, 1), "loss"));
+        vkd_tensor *loss = mark(&b, vkd_scale(b.g, b.total, 1), "loss");
+        vkd_graph_loss(b.g, b.beside ? vkd_add(b.g, loss, b.beside) : loss);
     }
     vkd_graph_destroy(&embed);
     r = VKD_INVALID;

@@ -17,7 +17,8 @@ enum vkd__lr_group {
     VKD__LR_BACKBONE,
     VKD__LR_FROZEN_STAGES,      // backbone stages that labels do not change
     VKD__LR_SSL, VKD__LR_SSL_CONSTANT, VKD__LR_SSL_LATER,   // heads of self-supervision: see struct vkd__ssl_method
-    VKD__LR_CLASSIFIER, VKD__LR_HEAD,
+    VKD__LR_HEAD,
+    VKD__LR_CLASSIFIER,         // last: with a probe or without, the norm of the others is added up in the same order
 };
 
 // What the graphs of a run are made from; strings and pointers are borrowed.
@@ -40,8 +41,9 @@ void vkd__network_init(const struct vkd_recipe *recipe, const struct vkd_weights
 //
 //   in    "view0", "view1", ... of self-supervision; "images" of labels; "labels" u32 (1, 1, 1, N), or "targets"
 //         (N, 1, 1, classes) with several labels an image
-//   out   "loss", what is differentiated; and where they exist "ssl_loss", "supervised_loss", "probe_loss", "spread"
-//         (vkd__ssl_spread of the projections), "rank" (of the label among the classifier's logits)
+//   out   "loss", what is differentiated (the probe's term besides); and where they exist "ssl_loss",
+//         "supervised_loss", "probe_loss", "spread" (vkd__ssl_spread of the projections), "rank" (of the label among the
+//         classifier's logits)
 enum vkd__graph_kind {
     VKD__GRAPH_SSL, VKD__GRAPH_MIXED, VKD__GRAPH_SUPERVISED,
     VKD__GRAPH_WARMUP,          // the head alone, on features in evaluation mode

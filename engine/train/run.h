@@ -70,6 +70,7 @@ struct vkd__run {
     double rankme;                      // as last measured; 0: not yet
     const char *alarm;                  // what the last alarm was about; NULL: none
     uint32_t alarm_steps;               // steps in a row that look collapsed
+    bool probe_stuck;                   // its gradient was not finite in some step
 
     struct vkd__run_averages averages;
     double logged_at;                   // seconds at the last "step" event

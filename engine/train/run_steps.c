@@ -105,6 +105,17 @@ static vkd_result diverged(struct vkd__run *run, uint32_t step)
     return r < 0 ? r : VKD_DIVERGED;
 }
 
+// A "warning" event when the probe could not learn for the first time.
+static vkd_result watch_probe(struct vkd__run *run, const struct vkd_metrics_block *m)
+{
+    if (!m->left_alone || run->probe_stuck)
+        return VKD_OK;
+    run->probe_stuck = true;
+    vkd_log_write(&run->log, VKD_LOG_WARNING, "step %u: the gradient of the online probe is NaN or infinite: it stays as it is, "
+                  "the backbone goes on. Try a smaller monitor.probe_lr", run->done);
+    return vkd__run_event(run, "warning", json_pack("{s:s}", "text", "probe not finite"));
+}
+
 // A "warning" event when images could not be read since the last one.
 static vkd_result log_bad_images(struct vkd__run *run)
 {
@@ -161,6 +172,8 @@ static vkd_result collect(struct vkd__run *run)
     if (result == VKD_OK && isfinite(ssl) && run->network.method)
         result = vkd__run_watch(run, ssl, spread);
     if (result == VKD_OK)
+        result = watch_probe(run, &r.metrics);
+    if (result == VKD_OK)
         result = log_bad_images(run);
     if (vkd__os_seconds() - run->last_told >= 0.1 || last) {
         run->last_told = vkd__os_seconds();
@@ -181,6 +194,12 @@ vkd_result vkd__run_drain(struct vkd__run *run)
 }
 
 // ---- Work going out ----
+
+// The classifier is a probe in steps of this kind: clipping and a step's health are none of its business.
+static bool is_beside(const struct vkd__run *run, enum vkd__route_kind kind)
+{
+    return run->network.probe && (kind == VKD__ROUTE_SSL || run->recipe->injection.head_depth);
+}
 
 // Learning rates of the groups in a step of one kind: 0 for what the step has no gradients of.
 static void fill_rates(const struct vkd__run *run, const struct vkd__inject_step *what, float lr[VKD_LR_GROUPS])
@@ -208,6 +227,7 @@ static struct vkd_step_block step_block(const struct vkd__run *run, uint32_t ste
     };
     vkd_optimizer_step_values(run->optimizer, step, what->lr, &b);
     fill_rates(run, what, b.group_lr);
+    b.beside = is_beside(run, what->kind) ? 1u << VKD__LR_CLASSIFIER : 0;
     if (!run->network.method)
         return b;
     uint64_t queued = (uint64_t) run->ssl_steps * re->batch;

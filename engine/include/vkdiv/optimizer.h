@@ -37,7 +37,9 @@ struct vkd_optimizer_config {
     double eps;                     // all but sgd: > 0
     double eta;                     // lars: trust coefficient
     bool clip_lr;                   // lars: never a longer step than sgd's
-    double clip_norm;               // of the global gradient norm; 0: none
+    double clip_norm;               // of the global gradient norm; 0: none. Groups named by vkd_step_block.beside (a probe
+                                    // on detached features) have no part in it, are not clipped, and stay as they are
+                                    // when their own gradients are not finite: others do not notice them
     uint32_t accumulation;          // micro-batches per step; 0 and 1: no accumulation
     double ema_decay;               // of the averaged weights; 0: none
     const struct vkd_optimizer_group *groups; // borrowed for the call
