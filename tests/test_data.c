@@ -70,10 +70,11 @@ START_TEST(wrong_specs)
         { "ixd:/tmp", NULL, "did you mean 'idx'?" },
         { "mnist:/tmp", NULL, "expected one of cifar:, csv:, folder:, idx:" },
         { "idx:/tmp?lmit=3", NULL, "did you mean 'limit'?" },
-        { "idx:/tmp?frobnicate=3", NULL, "expected split, classes, limit, size, collage or holdout" },
+        { "idx:/tmp?frobnicate=3", NULL, "expected split, classes, limit, train_limit, size, collage or holdout" },
         { "idx:/tmp?limit", NULL, "expected name=value" },
         { "idx:/tmp?limit=", NULL, "expected name=value" },
         { "idx:/tmp?limit=0", NULL, "limit '0'" },
+        { "idx:/tmp?train_limit=0", NULL, "train_limit '0'" },
         { "idx:/tmp?limit=-1", NULL, "limit '-1'" },
         { "idx:/tmp?limit=99999999999999999999", NULL, "limit '9999" },
         { "idx:/tmp?size=16385", NULL, "1 to 16384" },
@@ -135,6 +136,19 @@ START_TEST(classes_and_limit)
     d = open_ok("idx", "c?limit=1000", "train");
     ck_assert_uint_eq(vkd_dataset_info(d)->count, 100);
     vkd_dataset_close(&d);
+
+    // train_limit is of the split train alone, and the smaller of two limits counts.
+    static const struct { const char *spec; uint32_t train, test; } limits[] = {
+        { "c?train_limit=20", 20, 100 }, { "c?train_limit=20&limit=50", 20, 50 }, { "c?limit=10&train_limit=20", 10, 10 },
+    };
+    write_idx_set("c", "t10k", 100, 2, 3, true);
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        for (int test = 0; test < 2; test++) {
+            d = open_ok("idx", limits[i].spec, test ? "test" : "train");
+            ck_assert_uint_eq(vkd_dataset_info(d)->count, test ? limits[i].test : limits[i].train);
+            vkd_dataset_close(&d);
+        }
+    }
 }
 END_TEST
 

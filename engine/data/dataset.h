@@ -16,7 +16,7 @@ struct vkd__spec {
     char *text;                 // owns the words below
     const char *format, *path, *split;
     char *classes;              // the list as written, or NULL
-    uint32_t limit, size;       // 0: not given
+    uint32_t limit, train_limit, size;  // 0: not given
     uint32_t collage;           // 2, or 0: none
     uint32_t holdout;           // share of the images that are the test split, in millionths; 0: not given
 };

@@ -48,14 +48,22 @@ static uint32_t limit_evenly(uint32_t *images, uint32_t count, uint32_t limit)
     return limit;
 }
 
+// How many images the spec asks for of its split; 0: all.
+static uint32_t limit_of(const struct vkd__spec *spec)
+{
+    const uint32_t few = strcmp(spec->split, "train") ? 0 : spec->train_limit;
+    return few && (!spec->limit || few < spec->limit) ? few : spec->limit;
+}
+
 static uint32_t apply_limit(vkd_dataset *d, uint32_t count, uint32_t *rank)
 {
     const struct vkd__source *s = &d->source;
-    if (!d->spec.limit || count <= d->spec.limit)
+    const uint32_t limit = limit_of(&d->spec);
+    if (!limit || count <= limit)
         return count;
     if (s->labels)
-        return limit_balanced(d->images, count, s->labels, s->classes, d->spec.limit, rank, d->class_sizes);
-    return s->marks ? limit_evenly(d->images, count, d->spec.limit) : d->spec.limit;
+        return limit_balanced(d->images, count, s->labels, s->classes, limit, rank, d->class_sizes);
+    return s->marks ? limit_evenly(d->images, count, limit) : limit;
 }
 
 // ---- Holding images out ----
@@ -180,8 +188,8 @@ vkd_result vkd__dataset_select(vkd_dataset *d, struct vkd__why *why)
         r = choose_classes(d, why);
     if (r != VKD_OK)
         return r;
-    uint32_t *rank = d->spec.limit ? malloc(((size_t)s->count + 1) * sizeof *rank) : NULL;
-    if (d->spec.limit && !rank)
+    uint32_t *rank = limit_of(&d->spec) ? malloc(((size_t)s->count + 1) * sizeof *rank) : NULL;
+    if (limit_of(&d->spec) && !rank)
         return vkd__data_fail(why, VKD_NO_MEMORY, "out of memory for the list of %u images", s->count);
     uint32_t count = 0;
     for (uint32_t i = 0; i < s->count; i++)

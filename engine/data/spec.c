@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const option_names[] = { "split", "classes", "limit", "size", "collage", "holdout" };
+static const char *const option_names[] = { "split", "classes", "limit", "train_limit", "size", "collage", "holdout" };
 static const char *const split_names[] = { "train", "val", "test", "all" };
 
 // "; did you mean 'x'?" or nothing.
@@ -78,11 +78,11 @@ static vkd_result read_option(char *name, char *value, struct vkd__spec *spec, s
         spec->classes = value;
         return VKD_OK;
     }
-    if (!strcmp(name, "limit")) {
-        if (read_number(value, UINT32_MAX - 1, &spec->limit))
+    if (!strcmp(name, "limit") || !strcmp(name, "train_limit")) {
+        if (read_number(value, UINT32_MAX - 1, strcmp(name, "limit") ? &spec->train_limit : &spec->limit))
             return VKD_OK;
-        return vkd__data_fail(why, VKD_INVALID, "limit '%.60s': expected how many images to keep, as limit=1000",
-                              value);
+        return vkd__data_fail(why, VKD_INVALID, "%s '%.60s': expected how many images to keep, as %s=1000", name, value,
+                              name);
     }
     if (!strcmp(name, "size")) {
         if (read_number(value, VKD__IMAGE_SIDE_MAX, &spec->size))
@@ -98,8 +98,8 @@ static vkd_result read_option(char *name, char *value, struct vkd__spec *spec, s
     }
     if (!strcmp(name, "holdout"))
         return read_share(value, spec, why);
-    return vkd__data_fail(why, VKD_INVALID, "unknown option '%.60s': expected split, classes, limit, size, collage or "
-                          "holdout%s", name, hint(name, option_names, sizeof option_names / sizeof option_names[0], near));
+    return vkd__data_fail(why, VKD_INVALID, "unknown option '%.60s': expected split, classes, limit, train_limit, "
+                          "size, collage or holdout%s", name, hint(name, option_names, sizeof option_names / sizeof option_names[0], near));
 }
 
 static vkd_result read_options(char *text, struct vkd__spec *spec, struct vkd__why *why)
