@@ -404,6 +404,7 @@ START_TEST(train_eval_export)
 
     // To resume a run that is complete changes none of its results.
     ck_assert_int_eq(run("train small.yaml --out run --seed 3 --resume"), 0);
+    has(out, "nothing to resume");
     slurp(DIR "/run/run.json", out, sizeof out);
     json_t *results = json_object_get(doc = parsed(), "results");
     ck_assert(json_is_true(json_object_get(results, "complete")));

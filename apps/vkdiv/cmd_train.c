@@ -244,8 +244,13 @@ enum exit_status cmd_train(int argc, char **argv)
     enum exit_status status = EXIT_USAGE;
     if (o.out != NULL)
         snprintf(dir, sizeof dir, "%.1100s", o.out);
-    if (o.out != NULL || choose_dir(file.name, o.resume, dir, sizeof dir))
+    bool chosen = o.out != NULL || choose_dir(file.name, o.resume, dir, sizeof dir);
+    if (chosen && o.resume && vkd_train_is_complete(&file.recipe, dir)) {
+        printf("%s holds a complete run of this recipe: there is nothing to resume.\n", dir);
+        status = EXIT_DONE;
+    } else if (chosen) {
         status = train(&o, &file, dir, command_line);
+    }
     recipe_finish(&file);
     return status;
 }

@@ -3,6 +3,8 @@
 
 #include "../../runtime/os.h"
 
+#include <vkdiv/train.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,6 +164,26 @@ vkd_result vkd__run_json_read(const char *dir, const struct vkd_log *log, json_t
     json_decref(*out);
     *out = NULL;
     return VKD_FORMAT;
+}
+
+bool vkd_train_is_complete(const struct vkd_recipe *recipe, const char *dir)
+{
+    char path[4096], text[512];
+    struct vkd_recipe resolved = *recipe;
+    json_t *run = NULL;
+    snprintf(path, sizeof(path), "%s/run.json", dir);
+    if (vkd__path_kind(path, NULL, NULL) != VKD__PATH_FILE || vkd__run_json_read(dir, NULL, &run) != VKD_OK)
+        return false;
+    snprintf(path, sizeof(path), "%s/last.safetensors", dir);
+    vkd_recipe_resolve(&resolved);
+    json_t *now = vkd__recipe_to_json(&resolved), *old = json_object_get(run, "recipe");
+    bool complete = now && vkd__path_kind(path, NULL, NULL) == VKD__PATH_FILE &&
+                    json_is_true(json_object_get(json_object_get(run, "results"), "complete")) &&
+                    json_equal(json_object_get(old, "steps"), json_object_get(now, "steps")) &&
+                    !vkd__recipe_difference(old, now, text, sizeof(text));
+    json_decref(now);
+    json_decref(run);
+    return complete;
 }
 
 // ---- metrics.jsonl ----

@@ -55,6 +55,10 @@ struct vkd_train_result {
 //   VKD_INTERRUPTED  stop() said so; everything is saved
 VKD_CHECKED vkd_result vkd_train(vkd_device *dev, const struct vkd_train_params *p, struct vkd_train_result *out);
 
+// Whether `dir` holds a complete run of this recipe, so that there is nothing to resume. Reads run.json alone, and takes
+// milliseconds. Thread-safety: safe.
+bool vkd_train_is_complete(const struct vkd_recipe *recipe, const char *dir);
+
 // ---- Evaluation --------------------------------------------------------------------------------
 
 struct vkd_eval_params {
