@@ -1,5 +1,5 @@
 // layers.c -- operations by name, and layers that make their own parameters.
-#include "op.h"
+#include "graph_impl.h"
 
 #include <vkdiv/layers.h>
 
@@ -211,6 +211,11 @@ vkd_tensor *vkd_variance_hinge(vkd_graph *g, vkd_tensor *variance, float eps)
     return apply1(g, "variance_hinge", variance, &(struct vkd_attr) { .eps = eps });
 }
 
+vkd_tensor *vkd_filter_cosine(vkd_graph *g, vkd_tensor *w)
+{
+    return apply1(g, "filter_cosine", w, NULL);
+}
+
 vkd_tensor *vkd_contrast(vkd_graph *g, vkd_tensor *s, vkd_tensor *labels)
 {
     return apply2(g, "contrast", s, labels, NULL);
@@ -312,7 +317,7 @@ static vkd_tensor *batch_norm(vkd_graph *g, vkd_tensor *x, const char *name, enu
         residual,
     };
     return vkd_apply(g, "batch_norm", in, residual ? 6 : 5,
-                     &(struct vkd_attr) { .activation = act, .eps = 1e-5f, .momentum = 0.1f });
+                     &(struct vkd_attr) { .activation = act, .eps = 1e-5f, .momentum = g->scope.norm_momentum });
 }
 
 vkd_tensor *vkd_layer_batch_norm_fixed(vkd_graph *g, vkd_tensor *x, const char *name)

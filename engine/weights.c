@@ -371,12 +371,13 @@ static bool is_counter(const char *name)
 }
 
 // Lists everything that does not fit; returns how many tensors do.
-static uint32_t compare(const vkd__st_file *f, const vkd_params *params, const struct selection *sel, struct complaint *c)
+static uint32_t compare(const vkd__st_file *f, const vkd_params *params, const struct selection *sel, bool more,
+                        struct complaint *c)
 {
     uint32_t fitting = 0;
     for (uint32_t i = 0; i < sel->count; i++)
         fitting += match(f, vkd_params_at(params, sel->entries[i].index), sel->entries[i].name, c) != NULL;
-    for (uint32_t i = 0; i < vkd__st_count(f); i++) {
+    for (uint32_t i = 0; !more && i < vkd__st_count(f); i++) {
         const char *name = vkd__st_at(f, i)->name;
         bool expected = is_counter(name);
         for (uint32_t k = 0; !expected && k < sel->count; k++)
@@ -423,7 +424,7 @@ vkd_result vkd_weights_load_part(vkd_device *dev, vkd_params *params, const stru
     if (r < 0)
         goto fail;
     struct complaint c = { 0 };
-    uint32_t fitting = compare(f, params, &sel, &c);
+    uint32_t fitting = compare(f, params, &sel, part->more, &c);
     if (c.count) {
         bool enough = partial && fitting;
         char more[32] = "";

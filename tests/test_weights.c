@@ -201,7 +201,7 @@ START_TEST(parts)
     static const struct vkd_weights_rename probe[] = { { "probe.", "fc." } }, teacher[] = { { "teacher.", "" } };
     vkd_graph *all = declare(true, 10), *some = declare(false, 10);
     vkd_params *run = store(all, 1), *other = store(all, 2), *classifier = make(10, 3);
-    const struct vkd_weights_part part = { some, probe, 1 };
+    const struct vkd_weights_part part = { .only = some, .renames = probe, .rename_count = 1 };
     uint64_t before = hash(other);
 
     // Backbone and probe are a classifier; the file holds nothing else.
@@ -231,12 +231,12 @@ START_TEST(parts)
     (void) vkd_model_build(average, vkd_input(average, "images", VKD_F32, (struct vkd_shape) { { 2, 28, 28, 1 } }),
                            &(struct vkd_model_params) { .arch = "resnet18", .width = 4, .cifar_stem = true });
     vkd_scope_end(average);
-    ck_assert_int_eq(vkd_weights_save_part(dev, run, &described, &(struct vkd_weights_part) { average, teacher, 1 }, path),
+    ck_assert_int_eq(vkd_weights_save_part(dev, run, &described, &(struct vkd_weights_part) { average, teacher, 1, false }, path),
                      VKD_OK);
     vkd_params *backbone = make(0, 4);
     ck_assert_int_eq(vkd_weights_load(dev, backbone, path, false), VKD_OK);
     ck_assert(same(run, "teacher.layer1.0.conv1.weight", backbone, "layer1.0.conv1.weight"));
-    ck_assert_int_eq(vkd_weights_save_part(dev, run, &described, &(struct vkd_weights_part) { NULL, teacher, 1 }, path),
+    ck_assert_int_eq(vkd_weights_save_part(dev, run, &described, &(struct vkd_weights_part) { NULL, teacher, 1, false }, path),
                      VKD_INVALID);
     ck_assert_msg(strstr(gpu_last_error, "two parameters get the same name: ") != NULL, "%s", gpu_last_error);
     ck_assert_int_eq(vkd_weights_load(dev, backbone, path, false), VKD_OK);

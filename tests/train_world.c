@@ -55,6 +55,8 @@ void world_open(void)
     struct vkd__why why;
     world.dev = gpu_open();
     ck_assert_ptr_nonnull(world.dev);
+    world.error = gpu_last_error;
+    world.warning = gpu_last_warning;
     snprintf(world.root, sizeof(world.root), "/tmp/vkdiv-world-%d", (int) getpid());
     ck_assert_int_eq(vkd__dir_create(world_path("data"), &why), VKD_OK);
     snprintf(world.spec, sizeof(world.spec), "idx:%s/data?classes=0-%d", world.root, WORLD_CLASSES - 1);

@@ -10,6 +10,7 @@ struct world {
     vkd_device *dev;
     char root[64];              // a folder of its own
     char spec[128];             // images whose class is the quadrant of a bright spot on noise
+    char *error, *warning;      // gpu.h's last messages: those of the file that opened the device
 };
 extern struct world world;
 

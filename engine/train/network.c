@@ -1,5 +1,6 @@
 // network.c -- building the graphs of a run from the model, the method and the recipe.
 #include "network.h"
+#include "../graph_impl.h"
 
 #include "../../shaders/step_block.h"
 
@@ -58,6 +59,16 @@ enum vkd__lr_group vkd__network_group(const struct vkd__network *n, const char *
     return stage <= n->recipe->injection.freeze ? VKD__LR_FROZEN_STAGES : VKD__LR_BACKBONE;
 }
 
+float vkd__network_lr_factor(const struct vkd__network *n, const char *name)
+{
+    const struct vkd_model_arch *arch = vkd_model_find(n->model.arch);
+    uint32_t stage = arch ? vkd_model_stage(arch, name) : 0;
+    float factor = 1;
+    for (uint32_t s = stage; stage && s <= arch->stages; s++)
+        factor *= n->recipe->optimizer.stage_decay;
+    return factor;
+}
+
 // ---- Pieces ----
 
 static struct vkd_shape image_shape(const struct builder *b, uint32_t size)
@@ -88,7 +99,8 @@ static struct vkd_model_params model_params(const struct builder *b, uint32_t cl
 static vkd_tensor *backbone(struct builder *b, vkd_tensor *images, const char *marks, bool inference, uint32_t freeze)
 {
     struct vkd_model_params p = model_params(b, 0, freeze);
-    vkd_scope_begin(b->g, &(struct vkd_scope) { .marks = marks, .shared = b->has_backbone, .inference = inference });
+    vkd_scope_begin(b->g, &(struct vkd_scope) { .marks = marks, .shared = b->has_backbone, .inference = inference,
+                                                .norm_momentum = b->n->recipe->model.norm_momentum });
     vkd_tensor *features = vkd_model_build(b->g, images, &p).features;
     vkd_scope_end(b->g);
     b->has_backbone = true;
@@ -150,6 +162,43 @@ static void add_supervised(struct builder *b, vkd_tensor *features, bool weighed
     add_term(b, weighed ? vkd_weigh(b->g, loss, VKD_WEIGHT_SUPERVISED) : loss);
 }
 
+// ---- Diversity ----
+
+// The weight of node `i` of the graph, when it is that of a convolution of the backbone behind stage `freeze`, met here
+// for the first time. Filters of grouped convolutions see different channels: that they are alike says nothing.
+static vkd_tensor *filters_at(const struct builder *b, uint32_t i, uint32_t freeze)
+{
+    const struct vkd_node *node = b->g->nodes[i];
+    if (strcmp(node->op->name, "conv2d") || node->attr.groups > 1)
+        return NULL;
+    vkd_tensor *w = node->in[1];
+    for (uint32_t k = 0; k < i; k++)
+        if (b->g->nodes[k]->op == node->op && b->g->nodes[k]->in[1] == w)
+            return NULL;
+    bool filters = w->kind == VKD_TENSOR_PARAM && !w->param.state && w->desc.shape.d[3] > 1;
+    return filters && vkd_model_stage(vkd_model_find(b->n->model.arch), w->name) > freeze ? w : NULL;
+}
+
+// The term of the filters' diversity. `freeze`: these stages learn nothing in this graph.
+static void add_diversity(struct builder *b, uint32_t freeze)
+{
+    uint32_t nodes = b->g->node_count, count = 0;
+    vkd_tensor *sum = NULL;
+    if (!(b->n->recipe->diversity_penalty > 0))
+        return;
+    for (uint32_t i = 0; i < nodes && !vkd_graph_error(b->g); i++) {
+        vkd_tensor *w = filters_at(b, i, freeze);
+        if (!w)
+            continue;
+        vkd_tensor *d = vkd_filter_cosine(b->g, w);
+        sum = sum ? vkd_add(b->g, sum, d) : d;
+        count++;
+    }
+    if (count)
+        add_term(b, vkd_scale(b->g, mark(b, vkd_scale(b->g, sum, 1.0f / (float) count), "diversity_penalty"),
+                              b->n->recipe->diversity_penalty));
+}
+
 // ---- Self-supervision ----
 
 // Student and, of large views, teacher embeddings of view `v`. Returns the student's features.
@@ -169,7 +218,8 @@ static vkd_tensor *embed_view(struct builder *b, uint32_t v, uint32_t size, stru
 
     struct vkd_model_params p = model_params(b, 0, 0);
     snprintf(marks, sizeof(marks), "teacher%u.", v);
-    vkd_scope_begin(b->g, &(struct vkd_scope) { .params = "teacher.", .marks = marks, .shared = v > 0, .frozen = true });
+    vkd_scope_begin(b->g, &(struct vkd_scope) { .params = "teacher.", .marks = marks, .shared = v > 0, .frozen = true,
+                                                .norm_momentum = b->n->recipe->model.norm_momentum });
     vkd_tensor *seen = vkd_model_build(b->g, images, &p).features;
     vkd_scope_end(b->g);
     vkd_scope_begin(b->g, &(struct vkd_scope) { .params = "teacher.ssl.", .shared = v > 0, .frozen = true });
@@ -321,6 +371,11 @@ vkd_result vkd__network_graph(const struct vkd_log *log, const struct vkd__netwo
     case VKD__GRAPH_CACHED:     add_probe(&b, add_cached(&b, false)); break;
     default:                    add_cached(&b, true); build_supervised(&b, true); break;
     }
+    if (kind == VKD__GRAPH_SUPERVISED)
+        add_diversity(&b, n->recipe->injection.freeze);
+    else if (kind == VKD__GRAPH_SSL || kind == VKD__GRAPH_MIXED || kind == VKD__GRAPH_CACHED ||
+             kind == VKD__GRAPH_CACHED_MIXED)
+        add_diversity(&b, 0);
     if (b.total) {
         // A term alone may be marked already: the whole has a name of its own.
         vkd_tensor *loss = mark(&b, vkd_scale(b.g, b.total, 1), "loss");

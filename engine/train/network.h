@@ -42,8 +42,8 @@ void vkd__network_init(const struct vkd_recipe *recipe, const struct vkd_weights
 //   in    "view0", "view1", ... of self-supervision; "images" of labels; "labels" u32 (1, 1, 1, N), or "targets"
 //         (N, 1, 1, classes) with several labels an image
 //   out   "loss", what is differentiated (the probe's term besides); and where they exist "ssl_loss",
-//         "supervised_loss", "probe_loss", "spread" (vkd__ssl_spread of the projections), "rank" (of the label among the
-//         classifier's logits)
+//         "supervised_loss", "probe_loss", "spread" (vkd__ssl_spread of the projections), "diversity_penalty" (without
+//         its weight), "rank" (of the label among the classifier's logits)
 enum vkd__graph_kind {
     VKD__GRAPH_SSL, VKD__GRAPH_MIXED, VKD__GRAPH_SUPERVISED,
     VKD__GRAPH_WARMUP,          // the head alone, on features in evaluation mode
@@ -65,5 +65,8 @@ bool vkd__network_view(const struct vkd__network *n, uint32_t view, uint32_t *si
 
 // The group of the parameter `name`, a trainable one.
 enum vkd__lr_group vkd__network_group(const struct vkd__network *n, const char *name);
+// What its learning rate is multiplied by: optimizer.stage_decay, once for the backbone's last stage, twice for the one
+// before, ...; 1 elsewhere.
+float vkd__network_lr_factor(const struct vkd__network *n, const char *name);
 
 #endif

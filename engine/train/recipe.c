@@ -28,9 +28,9 @@ void vkd_recipe_default(struct vkd_recipe *r)
         .method = "supervised", .view1 = view, .view2 = view, .crops = { .size = 16, .view = view },
         .data = { .mean = { 0.5f, 0.5f, 0.5f }, .std = { 0.25f, 0.25f, 0.25f }, .shuffle = true, .bad_limit = 10 },
         .augment = { .name = "none", .pad = 4, .scale = { 0.08f, 1.0f }, .ratio = { 0.75f, 4.0f / 3.0f }, .flip = 0.5f },
-        .model = { .arch = "resnet18", .stem = "cifar", .size = 32, .dropout = -1.0f },
+        .model = { .arch = "resnet18", .stem = "cifar", .size = 32, .dropout = -1.0f, .norm_momentum = 0.1f },
         .optimizer = { .name = "sgd", .lr = 0.1f, .momentum = -1, .weight_decay = -1, .beta1 = -1, .beta2 = -1, .eps = -1,
-                       .eta = -1, .decay_norm_bias = true },
+                       .eta = -1, .decay_norm_bias = true, .stage_decay = 1 },
         .schedule = { .name = "cosine", .gamma = 0.1f, .step_epochs = 30 },
         .ssl = { .queue_start = -1, .frozen_epochs = -1, .temperature = -1, .teacher_temperature = -1, .momentum = -1,
                  .momentum_end = -1, .center_momentum = -1, .epsilon = -1, .lambda = -1, .scale = -1, .invariance = -1,
@@ -39,7 +39,7 @@ void vkd_recipe_default(struct vkd_recipe *r)
                        .hysteresis = 0.01f },
         .monitor = { .probe = true, .probe_lr = 0.1f, .images = 1024, .knn_k = 20, .knn_temperature = 0.07f },
         .batch = 128, .accumulate = 1, .epochs = 10, .eval_every = 1, .checkpoint_minutes = 5,
-        .precision = "fp32",
+        .init_part = "all", .precision = "fp32",
     };
 }
 

@@ -97,6 +97,7 @@ static void check_optimizer(struct check *c, const struct vkd_recipe *r)
     own_or_range(c, "optimizer.beta2", r->optimizer.beta2, own.beta2, 0, 0.999999);
     own_or_range(c, "optimizer.eps", r->optimizer.eps, own.eps, 1e-20, 1);
     own_or_range(c, "optimizer.eta", r->optimizer.eta, own.eta, 1e-9, 100);
+    in_range(c, "optimizer.stage_decay", (double) r->optimizer.stage_decay, 1e-6, 1);
     in_range(c, "optimizer.clip_norm", (double) r->optimizer.clip_norm, 0, 1e9);
     ONE_OF(c, "schedule.name", r->schedule.name, "constant", "step", "cosine");
     in_range(c, "schedule.warmup_epochs", (double) r->schedule.warmup_epochs, 0, 100000);
@@ -272,6 +273,9 @@ static void check_names(struct check *c, const struct vkd_recipe *r)
     one_of(c, "method", r->method, methods, count);
     ONE_OF(c, "model.stem", r->model.stem, "cifar", "imagenet");
     ONE_OF(c, "precision", r->precision, "fp32");
+    ONE_OF(c, "init_part", r->init_part, "all", "backbone");
+    if (!r->init && r->init_part && strcmp(r->init_part, "all"))
+        refuse(c, "init_part: expected all without init, found %s", r->init_part);
     if (r->loss)
         ONE_OF(c, "loss", r->loss, "cross-entropy", "bce", "asl");
     if (r->loss && strcmp(r->loss, "cross-entropy") && r->label_smoothing > 0)
@@ -287,6 +291,8 @@ vkd_result vkd_recipe_check(const struct vkd_recipe *r, char *why, size_t why_si
     in_range(&c, "model.width", r->model.width, 0, 1024);
     in_range(&c, "model.size", r->model.size, 4, 1792);    // evaluation resizes to 8/7 of it, at most 2048
     in_range(&c, "model.dropout", (double) r->model.dropout, -1, 0.99);
+    in_range(&c, "model.norm_momentum", (double) r->model.norm_momentum, 1e-6, 1);
+    in_range(&c, "diversity_penalty", (double) r->diversity_penalty, 0, 1e6);
     in_range(&c, "label_smoothing", (double) r->label_smoothing, 0, 0.99);
     in_range(&c, "ema", (double) r->ema, 0, 0.9999999);
     in_range(&c, "batch", r->batch, 1, 1 << 20);

@@ -19,10 +19,11 @@ static vkd_result make_groups(const struct vkd__run *run, struct vkd_optimizer_g
     for (uint32_t i = 0; i < params; i++) {
         const struct vkd_param_info *info = vkd_params_at(run->params, i);
         enum vkd__lr_group group = info->state ? VKD__LR_BACKBONE : vkd__network_group(&run->network, info->name);
-        if (group == VKD__LR_BACKBONE)
+        float factor = info->state ? 1 : vkd__network_lr_factor(&run->network, info->name);
+        if (group == VKD__LR_BACKBONE && factor == 1)
             continue;
         bool beside = group == VKD__LR_CLASSIFIER && run->network.probe;    // a probe is not decayed
-        groups[count++] = (struct vkd_optimizer_group) { info->name, 1, beside ? 0 : 1, (uint32_t) group };
+        groups[count++] = (struct vkd_optimizer_group) { info->name, factor, beside ? 0 : 1, (uint32_t) group };
     }
     *out = groups;
     *out_count = count;
@@ -94,7 +95,8 @@ static bool has(const vkd_graph *g, const char *name)
 static struct vkd__route route_of(const struct vkd__run *run, enum vkd__route_kind kind,
                                   const struct vkd__augment_params *plain)
 {
-    static const char *const marks[] = { "loss", "ssl_loss", "supervised_loss", "probe_loss", "spread", "rank" };
+    static const char *const marks[] = { "loss", "ssl_loss", "supervised_loss", "probe_loss", "spread", "rank",
+                                         "diversity_penalty" };
     enum vkd__graph_kind graph = vkd__run_graph(run, kind);
     const vkd_graph *g = run->graphs[graph], *loss = run->graphs[VKD__GRAPH_LOSS];
     bool cached = graph == VKD__GRAPH_CACHED || graph == VKD__GRAPH_CACHED_MIXED;

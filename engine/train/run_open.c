@@ -132,13 +132,31 @@ static vkd_result open_folder(struct vkd__run *run)
 
 // ---- Start values ----
 
+// What the run begins with besides the seed.
+static vkd_result load_init(struct vkd__run *run)
+{
+    const struct vkd_recipe *re = run->recipe;
+    if (!strcmp(re->init_part, "all")) {
+        const struct vkd_weights_part part = { .only = run->graphs[VKD__GRAPH_EVALUATION] };
+        return vkd_weights_load_part(run->dev, run->params, &part, re->init, false);
+    }
+    struct vkd__network backbone = run->network;
+    vkd_graph *g = NULL;
+    backbone.model.classes = 0;
+    vkd_result r = vkd__network_graph(&run->log, &backbone, VKD__GRAPH_EVALUATION, 1, &g);
+    if (r == VKD_OK)
+        r = vkd_weights_load_part(run->dev, run->params, &(struct vkd_weights_part) { .only = g, .more = true }, re->init,
+                                  false);
+    vkd_graph_destroy(&g);
+    return r;
+}
+
 static vkd_result start_values(struct vkd__run *run)
 {
     const struct vkd_recipe *re = run->recipe;
-    const struct vkd_weights_part part = { .only = run->graphs[VKD__GRAPH_EVALUATION] };
     vkd_result r = vkd_params_init(run->params, re->seed);
     if (r == VKD_OK && re->init)
-        r = vkd_weights_load_part(run->dev, run->params, &part, re->init, false);
+        r = load_init(run);
     if (r == VKD_OK)
         r = vkd_optimizer_reset(run->optimizer);
     return r == VKD_OK ? vkd__run_start_heads(run) : r;

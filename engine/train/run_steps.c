@@ -68,7 +68,7 @@ static double scalar(const struct vkd__run *run, const char *mark)
 
 // One "step" event.
 static vkd_result log_step(struct vkd__run *run, const struct vkd__feed_result *r, const struct vkd__sent_step *sent,
-                           double loss, double ssl, double supervised, double probe, double spread)
+                           double loss, double ssl, double supervised, double probe, double spread, double penalty)
 {
     double now = vkd__run_seconds(run), speed = share((double) (run->images - run->logged_images), now - run->logged_at);
     const struct vkd__run_averages *a = &run->averages;
@@ -80,6 +80,7 @@ static vkd_result log_step(struct vkd__run *run, const struct vkd__feed_result *
                               sent->what.a, "dose", sent->dose, "phase", sent->what.phase);
     const struct { const char *name; double value; } more[] = {
         { "ssl_loss", ssl }, { "supervised_loss", supervised }, { "probe_loss", probe }, { "spread", spread },
+        { "diversity_penalty", penalty },
         { "accuracy", a->count > 0 ? a->right / a->count : NAN },
     };
     for (size_t i = 0; event && i < sizeof(more) / sizeof(more[0]); i++)
@@ -146,9 +147,10 @@ static vkd_result collect(struct vkd__run *run)
         return result;
     const struct vkd__sent_step *sent = &run->sent[r.step % VKD__STEPS_IN_FLIGHT];
     double ssl = scalar(run, "ssl_loss"), supervised = scalar(run, "supervised_loss");
-    double spread = scalar(run, "spread"), probe = scalar(run, "probe_loss");
+    double spread = scalar(run, "spread"), probe = scalar(run, "probe_loss"), penalty = scalar(run, "diversity_penalty");
     double loss = (isnan(ssl) ? 0 : sent->what.ssl_weight * ssl) +
-                  (isnan(supervised) ? 0 : sent->what.supervised_weight * supervised);
+                  (isnan(supervised) ? 0 : sent->what.supervised_weight * supervised) +
+                  (isnan(penalty) ? 0 : (double) run->recipe->diversity_penalty * penalty);
     struct vkd__run_averages *a = &run->averages;
     run->images += r.images;
     run->done = r.step + 1;
@@ -168,7 +170,7 @@ static vkd_result collect(struct vkd__run *run)
     }
     bool last = run->done == run->total_steps || sent->what.done;
     if (run->done % 10 == 0 || last || run->done == run->first_step + 1)
-        result = log_step(run, &r, sent, loss, ssl, supervised, probe, spread);
+        result = log_step(run, &r, sent, loss, ssl, supervised, probe, spread, penalty);
     if (result == VKD_OK && isfinite(ssl) && run->network.method)
         result = vkd__run_watch(run, ssl, spread);
     if (result == VKD_OK)

@@ -110,6 +110,10 @@ CASES = {
     "asl_unclipped": targeted("asl", 0, gamma_neg=2.0, gamma_pos=0.0, clip=0.0),
     "asl_many": targeted("asl", 0, shape=(5, 90), gamma_neg=4.0, gamma_pos=1.0, clip=0.05),
     "mse": ("mse", {}, [inp("x", "rows", (5, 7)), inp("y", "rows", (5, 7), -1, 1, False)]),
+    "filter_cosine": ("filter_cosine", {}, [inp("w", "conv", (6, 3, 3, 3))]),
+    "filter_cosine_1x1": ("filter_cosine", {}, [inp("w", "conv", (70, 20, 1, 1))]),
+    "filter_cosine_alike": ("filter_cosine", {}, [inp("w", "conv", (9, 5, 3, 3), 0.2, 1)]),
+    "filter_cosine_crowded": ("filter_cosine", {}, [inp("w", "conv", (33, 1, 3, 3))]),
 }
 
 
@@ -146,6 +150,12 @@ def run_asl(attr, x, y):
     return loss[known].sum() / known.any(1).sum()
 
 
+def run_filter_cosine(attr, w):
+    """The mean over all pairs of filters of their squared cosine."""
+    n = F.normalize(w.flatten(1), dim=1)
+    return (n @ n.T)[~torch.eye(len(n), dtype=torch.bool)].square().mean()
+
+
 OPS = {
     "conv2d": lambda a, x, w: F.conv2d(x, w, None, a.get("stride", 1), a.get("pad", 0), a.get("dilation", 1),
                                        a.get("groups", 1)),
@@ -166,6 +176,7 @@ OPS = {
     "bce": run_bce,
     "asl": run_asl,
     "mse": lambda a, x, y: F.mse_loss(x, y),
+    "filter_cosine": run_filter_cosine,
 }
 
 

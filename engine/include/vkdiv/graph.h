@@ -112,6 +112,7 @@ struct vkd_scope {
     bool shared;                // a parameter that the graph has already, in the same shape, is used again
     bool frozen;                // parameters are states: no gradient, no optimiser
     bool inference;             // batch norm and dropout act as in evaluation, whatever the program does
+    float norm_momentum;        // of batch norms made by layers.h: share of a batch in the running statistics; 0: 0.1
 };
 
 // Begins a scope (its texts are borrowed until the end). Errors stick to the graph.

@@ -65,6 +65,8 @@ vkd_tensor *vkd_variance_hinge(vkd_graph *g, vkd_tensor *variance, float eps);
 // evenly over the samples by `iterations` of Sinkhorn and Knopp's (0: 3). `queued` may be NULL, else it is scores of
 // samples that take part while the step block's queue_on is 1. No gradient.
 vkd_tensor *vkd_sinkhorn(vkd_graph *g, vkd_tensor *scores, vkd_tensor *queued, float eps, uint32_t iterations);
+// Mean over all pairs of different filters of w (R, S, C, K) of their squared cosine, in 0 ... 1.
+vkd_tensor *vkd_filter_cosine(vkd_graph *g, vkd_tensor *w);
 // Similarities s (R, 1, 1, R) over their temperature, labels u32 (1, 1, 1, R): the mean over rows of
 // log sum exp of the other rows' s minus the mean s of those with the row's label (NT-Xent, SupCon L_out). Rows
 // without any such, and those labelled 0xffffffff, are left out of the mean.
@@ -80,7 +82,7 @@ vkd_tensor *vkd_layer_conv2d(vkd_graph *g, vkd_tensor *x, const char *name, uint
 vkd_tensor *vkd_layer_linear(vkd_graph *g, vkd_tensor *x, const char *name, uint32_t k, bool bias);
 vkd_tensor *vkd_layer_linear_init(vkd_graph *g, vkd_tensor *x, const char *name, uint32_t k, bool bias,
                                   enum vkd_init init);
-// y = act(gamma * (x - mean) / sqrt(var + eps) + beta + residual) with eps 1e-5 and momentum 0.1;
+// y = act(gamma * (x - mean) / sqrt(var + eps) + beta + residual) with eps 1e-5 and the scope's norm_momentum;
 // `residual` may be NULL. Gamma starts from `init`, else from one.
 vkd_tensor *vkd_layer_batch_norm(vkd_graph *g, vkd_tensor *x, const char *name, enum vkd_activation act,
                                  vkd_tensor *residual);

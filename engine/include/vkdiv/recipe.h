@@ -47,6 +47,7 @@ struct vkd_recipe {
         uint32_t size;              // input height and width
         bool zero_init_residual;
         float dropout;              // < 0: the architecture's own
+        float norm_momentum;        // PyTorch's, of the backbone's batch norms: share of a batch in their statistics
     } model;
     struct {
         const char *name;           // "sgd", "lars", "adam", "adamw", "lamb"
@@ -56,6 +57,7 @@ struct vkd_recipe {
         bool nesterov, decay_norm_bias;
         float clip_norm;            // 0: none
         bool clip_lr;               // LARS: never a longer step than SGD's
+        float stage_decay;          // the backbone's last stage learns at lr * this, the one before at lr * this^2, ...
         uint32_t base_batch;        // lr and injection.lr are for this batch and scaled linearly to the run's; 0: they
                                     // are as they are
     } optimizer;
@@ -108,6 +110,8 @@ struct vkd_recipe {
     } monitor;
     const char *loss;               // of the labels: "cross-entropy", "bce", "asl"; NULL: by the data
     float label_smoothing;
+    float diversity_penalty;        // weight in the loss of the squared cosines between the filters of a layer, mean over
+                                    // pairs, then over the backbone's convolutions that are not grouped; 0: none
     float ema;                      // decay of averaged weights; 0: none
     uint32_t batch;                 // images per optimiser step
     uint32_t accumulate;            // micro-batches per step; batch is divisible by it
@@ -117,6 +121,7 @@ struct vkd_recipe {
     uint32_t checkpoint_minutes;    // besides every epoch's end; 0: none
     uint32_t keep_every;            // epochs between weights that stay, in checkpoints/; 0: none stay
     const char *init;               // safetensors to start from; NULL: from the seed
+    const char *init_part;          // of it: "all", or "backbone" and a classifier from the seed
     const char *precision;          // "fp32"
     uint64_t seed;
 };
@@ -176,6 +181,7 @@ VKD_CHECKED vkd_result vkd_recipe_check(const struct vkd_recipe *r, char *why, s
     X("model.size",                 model.size,                   U32)          \
     X("model.zero_init_residual",   model.zero_init_residual,     BOOL)         \
     X("model.dropout",              model.dropout,                F32)          \
+    X("model.norm_momentum",        model.norm_momentum,          F32)          \
     X("optimizer.name",             optimizer.name,               STRING)       \
     X("optimizer.lr",               optimizer.lr,                 F32)          \
     X("optimizer.momentum",         optimizer.momentum,           F32)          \
@@ -188,6 +194,7 @@ VKD_CHECKED vkd_result vkd_recipe_check(const struct vkd_recipe *r, char *why, s
     X("optimizer.decay_norm_bias",  optimizer.decay_norm_bias,    BOOL)         \
     X("optimizer.clip_norm",        optimizer.clip_norm,          F32)          \
     X("optimizer.clip_lr",          optimizer.clip_lr,            BOOL)         \
+    X("optimizer.stage_decay",      optimizer.stage_decay,        F32)          \
     X("optimizer.base_batch",       optimizer.base_batch,         U32)          \
     X("schedule.name",              schedule.name,                STRING)       \
     X("schedule.warmup_epochs",     schedule.warmup_epochs,       F32)          \
@@ -243,6 +250,7 @@ VKD_CHECKED vkd_result vkd_recipe_check(const struct vkd_recipe *r, char *why, s
     X("monitor.score_lambda",       monitor.score_lambda,         F32)          \
     X("loss",                       loss,                         STRING)       \
     X("label_smoothing",            label_smoothing,              F32)          \
+    X("diversity_penalty",          diversity_penalty,            F32)          \
     X("ema",                        ema,                          F32)          \
     X("batch",                      batch,                        U32)          \
     X("accumulate",                 accumulate,                   U32)          \
@@ -252,6 +260,7 @@ VKD_CHECKED vkd_result vkd_recipe_check(const struct vkd_recipe *r, char *why, s
     X("checkpoint_minutes",         checkpoint_minutes,           U32)          \
     X("keep_every",                 keep_every,                   U32)          \
     X("init",                       init,                         STRING)       \
+    X("init_part",                  init_part,                    STRING)       \
     X("precision",                  precision,                    STRING)       \
     X("seed",                       seed,                         U64)
 

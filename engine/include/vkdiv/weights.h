@@ -31,6 +31,7 @@ struct vkd_weights_part {
     const vkd_graph *only;      // the parameters that this graph declares; NULL: all
     const struct vkd_weights_rename *renames;   // the first that matches a name counts
     uint32_t rename_count;
+    bool more;                  // loading: the file may hold more than this, which is left alone
 };
 
 // Replaces `path` atomically by all of `params`. Values that are not finite are written as they are,
@@ -61,8 +62,8 @@ VKD_CHECKED vkd_result vkd_weights_save_part(vkd_device *dev, vkd_params *params
 // Thread-safety: that of the device.
 VKD_CHECKED vkd_result vkd_weights_load(vkd_device *dev, vkd_params *params, const char *path, bool partial);
 
-// The same for a part: the file must hold its parameters and nothing else, the others of `params` stay
-// as they are.
+// The same for a part: the file must hold its parameters and, unless part->more, nothing else, the others of
+// `params` stay as they are.
 //
 //   VKD_INVALID         as for vkd_weights_save_part
 VKD_CHECKED vkd_result vkd_weights_load_part(vkd_device *dev, vkd_params *params, const struct vkd_weights_part *part,
