@@ -293,8 +293,8 @@ static void check_list(const json_t *c, const char *key, const double *found, ui
 {
     const json_t *list = json_object_get(c, key);
     for (uint32_t i = 0; i < count; i++)
-        check_number(case_text(c, "name"), key, found[i], json_is_null(list) ? NAN : json_double(json_array_get(list, i)),
-                     scale);
+        check_number(case_text(c, "name"), key, found[i],
+                     json_is_null(list) ? NAN : json_double(json_array_get(list, i)), scale);
 }
 
 START_TEST(recorded_fits)

@@ -97,8 +97,8 @@ struct vkd_ols {
     double residual_std;        // sqrt(sum e^2 / (n - rank)); NaN without a degree of freedom
     double r2;                  // 1 - sum e^2 / sum (y - mean)^2; all R2 are NaN of a constant y
     double adjusted_r2;         // 1 - (1 - r2) (n - 1) / (n - rank); NaN for n = rank
-    double loo_r2;              // 1 - sum (e / (1 - h))^2 / sum (y - mean)^2, h of the hat matrix: each row predicted by a
-                                // fit to the others; NaN where a row cannot be (h = 1)
+    double loo_r2;              // 1 - sum (e / (1 - h))^2 / sum (y - mean)^2, h of the hat matrix: each row predicted
+                                // by a fit to the others; NaN where a row cannot be (h = 1)
 };
 
 // Ordinary least squares y ~ constant + columns, each of n rows. residuals, leverages: NULL, or room for n.
@@ -112,21 +112,25 @@ VKD_CHECKED vkd_result vkd_ols(const double *y, const double *const *columns, ui
 
 // As loo_r2, but a row is predicted by a fit to all rows of other clusters. NaN where a fit to the rest has not
 // all of its rank, or there is but one cluster. With a cluster for each row it is loo_r2.
-VKD_CHECKED vkd_result vkd_ols_cluster_loo(const double *y, const double *const *columns, uint32_t column_count, uint32_t n,
-                                           const uint32_t *clusters, const struct vkd_log *log, double *r2);
+VKD_CHECKED vkd_result vkd_ols_cluster_loo(const double *y, const double *const *columns, uint32_t column_count,
+                                           uint32_t n, const uint32_t *clusters, const struct vkd_log *log,
+                                           double *r2);
 
 // Correlation of x and y after the controls (and a constant) are taken from both by least squares. Without
 // controls it is Pearson's. NaN where x or y is a linear function of the controls, or n < control_count + 3.
 VKD_CHECKED vkd_result vkd_partial_correlation(const double *y, const double *x, const double *const *controls,
-                                               uint32_t control_count, uint32_t n, const struct vkd_log *log, double *out);
+                                               uint32_t control_count, uint32_t n, const struct vkd_log *log,
+                                                double *out);
 
 // ---- Ranks -------------------------------------------------------------------------------------
 
 // Pearson's correlation of the ranks; equal values share the mean of theirs. NaN for a constant, or n < 2.
-VKD_CHECKED vkd_result vkd_spearman(const double *x, const double *y, uint32_t n, const struct vkd_log *log, double *out);
+VKD_CHECKED vkd_result vkd_spearman(const double *x, const double *y, uint32_t n, const struct vkd_log *log,
+                                    double *out);
 
 // Kendall's tau-b: (concordant - discordant) / sqrt((pairs - ties in x) (pairs - ties in y)), O(n^2). NaN as above.
-VKD_CHECKED vkd_result vkd_kendall(const double *x, const double *y, uint32_t n, const struct vkd_log *log, double *out);
+VKD_CHECKED vkd_result vkd_kendall(const double *x, const double *y, uint32_t n, const struct vkd_log *log,
+                                   double *out);
 
 VKD_END
 #endif

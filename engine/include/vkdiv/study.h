@@ -156,8 +156,8 @@ struct vkd_study_params {
 // Reads run folders: run.json, transfer/*.json, diversity.json. What is computed is written there at once, so that an
 // interrupted study goes on where it ended.
 //
-//   VKD_INVALID      no run; results of several protocols or several states of the data (the log prints both); base data that
-//                    are not one; an unknown measure
+//   VKD_INVALID      no run; results of several protocols or several states of the data (the log prints both); base data
+//                    that are not one; an unknown measure
 //   VKD_IO, VKD_FORMAT, VKD_NO_MEMORY, VKD_DEVICE_LOST
 //   VKD_INTERRUPTED  stop() said so
 VKD_CHECKED vkd_result vkd_study_gather(const struct vkd_study_params *p, struct vkd_study *out);
