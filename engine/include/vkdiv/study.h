@@ -26,6 +26,7 @@ struct vkd_study_table {
     const double *diversity;            // (models, measures), row by row
     const double *transfer;             // (models, tasks): log-odds
     const char *const *measure_names;
+    const int *measure_signs;           // 1: larger is more diverse, -1: smaller is, 0: neither is said; NULL: all 0
     const char *const *task_names;
 };
 
@@ -77,12 +78,13 @@ struct vkd_study_fits {
     uint32_t task_fit_count;            // tasks used * measures
     struct vkd_study_task_fit *task_fits;
     enum vkd_study_outcome outcome;
+    const struct vkd_study_fit *best;   // that the verdict names; NULL: none
     char verdict[768], falsifier[256];  // a sentence each
 };
 
 // Fits the joint model with each measure. A task counts when at least half of the models have a result of it;
-// a model counts when it has accuracy and all tasks that count. Who does not is told in the log. Too little to
-// fit, a measure that is constant: NaN, not an error.
+// a model counts when it has accuracy and all tasks that count. Too little to fit, a measure that is constant: NaN, not
+// an error, and told in the log.
 //
 //   VKD_INVALID      no model, no task, no measure, or an infinite number in the table
 //   VKD_NO_MEMORY, VKD_DIVERGED
@@ -120,7 +122,7 @@ struct vkd_study {
     struct vkd_study_model *models;
     uint32_t measure_count;
     const char *const *measure_names;   // static
-    const int *measure_signs;           // 1: larger is more diverse, -1: smaller is, 0: neither is said
+    const int *measure_signs;           // as of the table
     uint32_t task_count;
     char **task_names, **task_specs;
     char *base;                         // SPEC that base accuracy is of
