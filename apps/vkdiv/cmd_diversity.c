@@ -1,6 +1,7 @@
 // cmd_diversity.c -- vkdiv diversity: how diverse models' filters and features are.
 #include "apps/vkdiv/diversity.h"
 
+#include "engine/diversity_json.h"
 #include "runtime/os.h"
 
 #include <math.h>
@@ -163,7 +164,7 @@ static vkd_result measure_filters(struct measuring *m, const char *path, json_t 
     if (r != VKD_OK)
         return r;
     if (o->app.json)
-        *row = diversity_json(path, &d);
+        *row = vkd__diversity_json(path, &d);
     else
         diversity_print(path, &d);
     vkd_diversity_finish(&d);
@@ -185,7 +186,7 @@ static vkd_result measure_features(struct measuring *m, uint32_t index, json_t *
         return r;
     r = vkd_features_measure(m->nulls, &f, &log, &d);
     if (r == VKD_OK && o->app.json)
-        json_object_set_new(row, "features", diversity_features_json(&f, &d, o->data, split_of(o)));
+        json_object_set_new(row, "features", vkd__features_json(&f, &d, o->data, split_of(o)));
     else if (r == VKD_OK)
         diversity_print_features(&f, &d, o->data, split_of(o));
     if (r == VKD_OK && m->features != NULL) {
@@ -254,7 +255,7 @@ static enum exit_status measure_and_print(struct measuring *m)
     if (r != VKD_OK)
         app_ended("measuring ended", r);
     else if (o->app.json)
-        status = print_json(m->models, o->cka ? diversity_cka_json(cka, count) : NULL);
+        status = print_json(m->models, o->cka ? vkd__cka_json(cka, count) : NULL);
     else if (o->cka)
         diversity_print_cka(o->paths, cka, count);
     if (r == VKD_FORMAT && !o->partial)

@@ -1,0 +1,20 @@
+// diversity_json.h -- measured diversity as JSON: what `vkdiv diversity --json` prints and a run's diversity.json
+// holds. Internal.
+#ifndef VKD_DIVERSITY_JSON_H
+#define VKD_DIVERSITY_JSON_H
+
+#include <vkdiv/diversity.h>
+
+#include <jansson.h>
+
+// Everything measured of a model; `path` as the user gave it.
+json_t *vkd__diversity_json(const char *path, const struct vkd_diversity *d);
+
+// What its key "features" holds.
+json_t *vkd__features_json(const struct vkd_features *f, const struct vkd_feature_diversity *d, const char *data,
+                           const char *split);
+
+// Linear CKA of all pairs: values (count, count).
+json_t *vkd__cka_json(const double *values, uint32_t count);
+
+#endif
