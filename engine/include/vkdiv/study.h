@@ -138,25 +138,31 @@ struct vkd_study_task {
 };
 
 struct vkd_study_params {
-    const char *const *dirs;            // runs, or folders with runs at any depth
+    const char *const *dirs;            // runs, or folders with runs in them, at most 6 deep
     uint32_t dir_count;
     const struct vkd_study_task *tasks; // NULL: all that results are found of, but the base data
     uint32_t task_count;
-    const char *base;                   // SPEC; NULL: what the runs were trained on, if that is one for all
-    bool base_from_run;                 // accuracy is run.json's of its own test, whatever the protocol
-    const char *protocol;               // its name, or a part of its text; NULL: the only one that there is
-    const char *probe;                  // SPEC of the images that features' diversity is of; NULL: base
+    const char *base;                   // SPEC; NULL: what more than half of the runs were trained on
+    bool base_from_run;                 // accuracy is run.json's of its own test, not that of a linear probe
+    const char *protocol;               // its name, or a part of its text; NULL: the only one that there is, else linear
+    const char *probe;                  // SPEC of the images that features' diversity is of; NULL: those of diversity.json,
+                                        // else base
+    uint32_t images, views;             // of the probe: as of vkd_features_params; 0: 2000 and 4
     const char *const *measures;        // names; NULL: all that at least half of the models have
     uint32_t measure_count;
-    vkd_device *dev;                    // what is missing is computed; NULL: it stays missing and is told
+    // Asked for when something is missing that needs a device, once; it stays the caller's. NULL, or gives NULL: what is
+    // missing stays so, and is told.
+    vkd_device *(*device)(void *user);
     struct vkd_log log;
     void (*progress)(void *user, const char *what, uint32_t done, uint32_t count);      // may be NULL
     bool (*stop)(void *user);           // may be NULL
     void *user;
 };
 
-// Reads run folders: run.json, transfer/*.json, diversity.json. What is computed is written there at once, so that an
-// interrupted study goes on where it ended.
+// Reads run folders: run.json, transfer/*.json, diversity.json. Runs that are not finished, results of other weights than
+// the run's best.safetensors (else last.safetensors) has, and results of vkd_transfer_params.select do not count. What is
+// computed is written there at once, so that an interrupted study goes on where it ended. A task whose files are not there,
+// and of which there is no result, is left out.
 //
 //   VKD_INVALID      no run; results of several protocols or several states of the data (the log prints both); base data
 //                    that are not one; an unknown measure

@@ -1,0 +1,360 @@
+// runs.c -- finds run folders and reads what a study needs of them.
+#include "study.h"
+
+#include "../model_file.h"
+#include "../train/run_files.h"
+#include "../../runtime/os.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+enum { DEPTH_MAX = 6, PATH_MAX_BYTES = 4096 };
+
+// ---- Memory ----
+
+struct block {
+    struct block *next;
+    max_align_t data[];
+};
+
+void *vkd__study_alloc(void **memory, size_t size)
+{
+    struct block *b = calloc(1, sizeof(*b) + size + 1);
+    if (!b)
+        return NULL;
+    b->next = *memory;
+    *memory = b;
+    return b->data;
+}
+
+char *vkd__study_text(void **memory, const char *text)
+{
+    char *copy = vkd__study_alloc(memory, strlen(text) + 1);
+    if (copy)
+        memcpy(copy, text, strlen(text) + 1);
+    return copy;
+}
+
+void vkd__study_free(void **memory)
+{
+    for (struct block *b = *memory, *next; b; b = next) {
+        next = b->next;
+        free(b);
+    }
+    *memory = NULL;
+}
+
+// ---- Files ----
+
+// NULL when it is not there, or not an object; then `why` says so, unless it is not there.
+static json_t *read_object(const char *path, struct vkd__why *why)
+{
+    uint8_t *data;
+    uint64_t size;
+    json_error_t error;
+    why->text[0] = 0;
+    if (vkd__path_kind(path, NULL, NULL) != VKD__PATH_FILE || vkd__file_read(path, 256 << 20, &data, &size, why) < 0)
+        return NULL;
+    json_t *doc = json_loadb((const char *) data, size, 0, &error);
+    free(data);
+    if (!json_is_object(doc)) {
+        snprintf(why->text, sizeof(why->text), "%.300s is not a JSON object: %.150s", path, doc ? "it is something else"
+                                                                                                : error.text);
+        json_decref(doc);
+        return NULL;
+    }
+    return doc;
+}
+
+static const char *text_at(const json_t *o, const char *key)
+{
+    return json_string_value(json_object_get(o, key));
+}
+
+static double number_at(const json_t *o, const char *key)
+{
+    const json_t *v = json_object_get(o, key);
+    return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
+// ---- Results of transfers ----
+
+// VKD_OK without *out: not one that counts.
+static vkd_result take_found(struct vkd__gather *g, const struct vkd__study_run *run, const json_t *doc,
+                             struct vkd__study_found **out)
+{
+    void **memory = &g->s->memory;
+    const json_t *data = json_object_get(doc, "data"), *protocol = json_object_get(doc, "protocol");
+    const char *spec = text_at(data, "spec"), *name = text_at(protocol, "name"), *text = text_at(protocol, "text");
+    const char *hash = text_at(json_object_get(doc, "model"), "weights_hash"), *metric = text_at(doc, "metric");
+    const char *fingerprint = text_at(data, "fingerprint");
+    double value = number_at(doc, "value"), log_odds = number_at(doc, "log_odds"), test = number_at(data, "test");
+    *out = NULL;
+    if (!spec || !name || !text || isnan(value) || json_is_object(json_object_get(doc, "select")))
+        return VKD_OK;
+    if (run->hash && hash && strcmp(hash, run->hash)) {
+        g->stale++;
+        return VKD_OK;
+    }
+    struct vkd__study_found *f = vkd__study_alloc(memory, sizeof(*f));
+    if (!f)
+        return VKD_NO_MEMORY;
+    f->spec = vkd__study_text(memory, spec);
+    f->protocol = vkd__study_text(memory, name);
+    f->text = vkd__study_text(memory, text);
+    f->fingerprint = vkd__study_text(memory, fingerprint ? fingerprint : "");
+    f->result = (struct vkd_study_result) {
+        .found = true, .value = value, .low = number_at(doc, "low"), .high = number_at(doc, "high"),
+        .log_odds = isnan(log_odds) && test >= 1 ? vkd_log_odds(value, (uint64_t) test) : log_odds,
+    };
+    snprintf(f->result.metric, sizeof(f->result.metric), "%s", metric ? metric : "");
+    *out = f;
+    return f->spec && f->protocol && f->text && f->fingerprint ? VKD_OK : VKD_NO_MEMORY;
+}
+
+static bool ends_with(const char *name, const char *end)
+{
+    return strlen(name) > strlen(end) && !strcmp(name + strlen(name) - strlen(end), end);
+}
+
+vkd_result vkd__study_read_found(struct vkd__gather *g, struct vkd__study_run *run)
+{
+    char folder[PATH_MAX_BYTES + 16], path[PATH_MAX_BYTES + 300];
+    struct vkd__study_found **last = &run->found;
+    struct vkd__why why;
+    char **names;
+    uint32_t count;
+    vkd_result r = VKD_OK;
+    *last = NULL;
+    snprintf(folder, sizeof(folder), "%.4000s/transfer", run->model->run);
+    if (vkd__path_kind(folder, NULL, NULL) != VKD__PATH_DIR)
+        return VKD_OK;
+    r = vkd__dir_list(folder, &names, &count, &why);
+    if (r < 0) {
+        vkd_log_write(&g->p->log, VKD_LOG_ERROR, "%s", why.text);
+        return r;
+    }
+    for (uint32_t i = 0; r == VKD_OK && i < count; i++) {
+        if (!ends_with(names[i], ".json"))
+            continue;
+        snprintf(path, sizeof(path), "%.4010s/%.255s", folder, names[i]);
+        json_t *doc = read_object(path, &why);
+        if (doc)
+            r = take_found(g, run, doc, last);
+        else
+            vkd_log_write(&g->p->log, VKD_LOG_WARNING, "study: %s; left out", why.text);
+        if (*last)
+            last = &(*last)->next;
+        json_decref(doc);
+    }
+    free(names);
+    return r;
+}
+
+// ---- Runs ----
+
+// What tells recipes apart: the resolved recipe, but for its seed and what changes no number.
+static vkd_result hash_recipe(const json_t *recipe, uint64_t *out)
+{
+    static const char *const no_number[] = { "seed", "checkpoint_minutes", "keep_every" };
+    static const char *const no_number_of_data[] = { "threads", "bad_limit" };
+    json_t *copy = json_deep_copy(recipe);
+    for (size_t i = 0; i < sizeof(no_number) / sizeof(no_number[0]); i++)
+        json_object_del(copy, no_number[i]);
+    for (size_t i = 0; i < sizeof(no_number_of_data) / sizeof(no_number_of_data[0]); i++)
+        json_object_del(json_object_get(copy, "data"), no_number_of_data[i]);
+    char *text = copy ? json_dumps(copy, JSON_SORT_KEYS | JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    json_decref(copy);
+    if (!text)
+        return VKD_NO_MEMORY;
+    *out = XXH3_64bits(text, strlen(text));
+    free(text);
+    return VKD_OK;
+}
+
+// A SPEC without its option split=: a transfer has all splits.
+static char *without_split(void **memory, const char *spec)
+{
+    char *out = vkd__study_text(memory, spec), *at = out ? strchr(out, '?') : NULL;
+    while (at && *at) {
+        const size_t length = strcspn(at + 1, "&");
+        if (strncmp(at + 1, "split=", 6)) {
+            at += 1 + length;
+            continue;
+        }
+        const bool last = !at[1 + length];
+        if (last)
+            *at = 0;
+        else
+            memmove(at + 1, at + 2 + length, strlen(at + 2 + length) + 1);
+    }
+    return out;
+}
+
+static char *describe_method(void **memory, const json_t *recipe)
+{
+    const char *method = text_at(recipe, "method"), *mode = text_at(json_object_get(recipe, "injection"), "mode");
+    char text[160];
+    const bool plain = !mode || !strcmp(mode, "ssl") || !strcmp(mode, "supervised");
+    snprintf(text, sizeof(text), "%.60s%s%.60s", method ? method : "supervised", plain ? "" : " + ", plain ? "" : mode);
+    return vkd__study_text(memory, text);
+}
+
+static vkd_result read_weights(struct vkd__gather *g, struct vkd__study_run *run)
+{
+    char path[PATH_MAX_BYTES], hex[20];
+    uint64_t hash;
+    vkd__model_path(run->model->run, path, sizeof(path));
+    if (vkd__path_kind(path, NULL, NULL) != VKD__PATH_FILE)
+        return VKD_OK;
+    vkd_result r = vkd_weights_hash(path, &g->p->log, &hash);
+    if (r == VKD_NO_MEMORY)
+        return r;
+    if (r < 0) {
+        vkd_log_write(&g->p->log, VKD_LOG_WARNING, "study: %.600s cannot be read: nothing can be computed of it", path);
+        return VKD_OK;
+    }
+    snprintf(hex, sizeof(hex), "%016" PRIx64, hash);
+    run->weights = vkd__study_text(&g->s->memory, path);
+    run->hash = vkd__study_text(&g->s->memory, hex);
+    return run->weights && run->hash ? VKD_OK : VKD_NO_MEMORY;
+}
+
+static void read_diversity(struct vkd__gather *g, struct vkd__study_run *run)
+{
+    char path[PATH_MAX_BYTES + 32];
+    struct vkd__why why;
+    snprintf(path, sizeof(path), "%.4000s/diversity.json", run->model->run);
+    json_t *doc = read_object(path, &why);
+    const char *hash = text_at(doc, "weights_hash");
+    if (why.text[0])
+        vkd_log_write(&g->p->log, VKD_LOG_WARNING, "study: %s; it is made again", why.text);
+    if (doc && run->hash && (!hash || strcmp(hash, run->hash))) {
+        json_decref(doc);
+        doc = NULL;
+    }
+    run->diversity = doc;
+}
+
+static vkd_result fill_run(struct vkd__gather *g, struct vkd__study_run *run, const json_t *doc)
+{
+    void **memory = &g->s->memory;
+    const json_t *recipe = json_object_get(doc, "recipe"), *results = json_object_get(doc, "results");
+    const char *train = text_at(json_object_get(recipe, "data"), "train");
+    const char *arch = text_at(json_object_get(recipe, "model"), "arch");
+    const double count = number_at(json_object_get(json_object_get(doc, "data"), "test"), "count");
+    struct vkd_study_model *m = run->model;
+    vkd_result r = hash_recipe(recipe, &m->recipe);
+    m->seed = (uint64_t) json_integer_value(json_object_get(recipe, "seed"));
+    m->arch = vkd__study_text(memory, arch ? arch : "?");
+    m->method = describe_method(memory, recipe);
+    run->train = without_split(memory, train ? train : "");
+    run->accuracy = number_at(results, "test_accuracy");
+    run->accuracy_count = count >= 1 ? (uint64_t) count : 0;
+    if (r == VKD_OK && !(m->arch && m->method && run->train))
+        r = VKD_NO_MEMORY;
+    if (r == VKD_OK)
+        r = read_weights(g, run);
+    if (r == VKD_OK)
+        r = vkd__study_read_found(g, run);
+    if (r == VKD_OK)
+        read_diversity(g, run);
+    return r;
+}
+
+// Room for one run more.
+static vkd_result grow(struct vkd__gather *g)
+{
+    if (g->run_count < g->room)
+        return VKD_OK;
+    const uint32_t room = g->room ? 2 * g->room : 16;
+    struct vkd__study_run *runs = realloc(g->runs, room * sizeof(*runs));
+    if (!runs)
+        return VKD_NO_MEMORY;
+    g->runs = runs;
+    g->room = room;
+    return VKD_OK;
+}
+
+static vkd_result add_run(struct vkd__gather *g, const char *dir, const char *label)
+{
+    char path[PATH_MAX_BYTES + 16];
+    struct vkd__why why;
+    for (uint32_t i = 0; i < g->run_count; i++)
+        if (!strcmp(g->runs[i].model->run, dir))
+            return VKD_OK;
+    snprintf(path, sizeof(path), "%.4000s/run.json", dir);
+    json_t *doc = read_object(path, &why);
+    const json_t *results = json_object_get(doc, "results");
+    if (!doc || !json_is_object(json_object_get(doc, "recipe")) || !json_is_true(json_object_get(results, "complete"))) {
+        vkd_log_write(&g->p->log, VKD_LOG_WARNING, "study: %.600s is left out: %s", dir, why.text[0] ? why.text :
+                      json_is_object(json_object_get(doc, "recipe")) ? "it is not finished" : "its run.json has no recipe");
+        json_decref(doc);
+        return VKD_OK;
+    }
+    vkd_result r = grow(g);
+    if (r == VKD_OK) {
+        struct vkd__study_run *run = &g->runs[g->run_count];
+        *run = (struct vkd__study_run) { .model = vkd__study_alloc(&g->s->memory, sizeof(*run->model)) };
+        if (run->model) {
+            run->model->run = vkd__study_text(&g->s->memory, dir);
+            run->model->label = vkd__study_text(&g->s->memory, label);
+            g->run_count++;
+            r = run->model->run && run->model->label ? fill_run(g, run, doc) : VKD_NO_MEMORY;
+        } else {
+            r = VKD_NO_MEMORY;
+        }
+    }
+    json_decref(doc);
+    return r;
+}
+
+static vkd_result search(struct vkd__gather *g, const char *dir, const char *label, uint32_t depth)
+{
+    char path[PATH_MAX_BYTES];
+    struct vkd__why why;
+    char **names;
+    uint32_t count;
+    snprintf(path, sizeof(path), "%.4000s/run.json", dir);
+    if (vkd__path_kind(path, NULL, NULL) == VKD__PATH_FILE)
+        return add_run(g, dir, label[0] ? label : dir);
+    vkd_result r = vkd__dir_list(dir, &names, &count, &why);
+    if (r < 0) {
+        vkd_log_write(&g->p->log, VKD_LOG_ERROR, "%s", why.text);
+        return r;
+    }
+    for (uint32_t i = 0; r == VKD_OK && i < count && depth < DEPTH_MAX; i++) {
+        char inner[PATH_MAX_BYTES];
+        if (names[i][0] == '.' || strlen(dir) + strlen(names[i]) + 2 > sizeof(path))
+            continue;
+        snprintf(path, sizeof(path), "%.3800s/%.255s", dir, names[i]);
+        snprintf(inner, sizeof(inner), "%.3800s%s%.255s", label, label[0] ? "/" : "", names[i]);
+        if (vkd__path_kind(path, NULL, NULL) == VKD__PATH_DIR)
+            r = search(g, path, inner, depth + 1);
+    }
+    free(names);
+    return r;
+}
+
+vkd_result vkd__study_read_runs(struct vkd__gather *g)
+{
+    vkd_result r = VKD_OK;
+    for (uint32_t i = 0; r == VKD_OK && i < g->p->dir_count; i++) {
+        char dir[PATH_MAX_BYTES];
+        snprintf(dir, sizeof(dir), "%.3800s", g->p->dirs[i]);
+        for (size_t n = strlen(dir); n > 1 && dir[n - 1] == '/'; n--)
+            dir[n - 1] = 0;
+        r = search(g, dir, "", 0);
+    }
+    if (r == VKD_OK && g->stale)
+        vkd_log_write(&g->p->log, VKD_LOG_INFO, "study: %u results of earlier weights do not count", g->stale);
+    if (r < 0 || g->run_count)
+        return r;
+    vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: expected finished runs (folders with a run.json) in %.600s%s; found "
+                  "none", g->p->dir_count ? g->p->dirs[0] : "no folder", g->p->dir_count > 1 ? " and the others" : "");
+    return VKD_INVALID;
+}
