@@ -121,7 +121,7 @@ static bool ends_with(const char *name, const char *end)
     return strlen(name) > strlen(end) && !strcmp(name + strlen(name) - strlen(end), end);
 }
 
-vkd_result vkd__study_read_found(struct vkd__gather *g, struct vkd__study_run *run)
+static vkd_result read_found(struct vkd__gather *g, struct vkd__study_run *run)
 {
     char folder[PATH_MAX_BYTES + 16], path[PATH_MAX_BYTES + 300];
     struct vkd__study_found **last = &run->found;
@@ -260,7 +260,7 @@ static vkd_result fill_run(struct vkd__gather *g, struct vkd__study_run *run, co
     if (r == VKD_OK)
         r = read_weights(g, run);
     if (r == VKD_OK)
-        r = vkd__study_read_found(g, run);
+        r = read_found(g, run);
     if (r == VKD_OK)
         read_diversity(g, run);
     return r;

@@ -171,5 +171,11 @@ struct vkd_study_params {
 VKD_CHECKED vkd_result vkd_study_gather(const struct vkd_study_params *p, struct vkd_study *out);
 void vkd_study_finish(struct vkd_study *s);
 
+// Writes the whole study, as `vkdiv study --json` prints it, atomically.
+//
+//   VKD_IO, VKD_NO_MEMORY
+VKD_CHECKED vkd_result vkd_study_save(const struct vkd_study *s, const struct vkd_study_fits *f, const char *path,
+                                      const struct vkd_log *log);
+
 VKD_END
 #endif
