@@ -1,32 +1,9 @@
 // test_stats.c -- intervals, permutation tests, least squares, ranks: against SciPy and NumPy, by hand, bad input.
-#include "measure_inputs.h"
+#include "stats_inputs.h"
 
 #include <vkdiv/stats.h>
 
 enum { ROWS_MAX = 400 };
-
-// values() of record_stats.py.
-static void values_make(const char *name, const char *suffix, uint32_t n, uint32_t steps, double *out)
-{
-    char full[96];
-    snprintf(full, sizeof(full), "stats.%s%s", name, suffix);
-    for (uint32_t i = 0; i < n; i++) {
-        double u = golden_uniform(full, i);
-        out[i] = steps ? floor(u * steps) : u;
-    }
-}
-
-static json_t *stats_open(void)
-{
-    json_t *golden = json_load_file(VKD_SOURCE_DIR "/tests/golden/stats.json", 0, NULL);
-    ck_assert_ptr_nonnull(golden);
-    return golden;
-}
-
-static double case_double(const json_t *c, const char *key)
-{
-    return json_double(json_object_get(c, key));
-}
 
 static struct vkd_resample_params case_resample(const json_t *c)
 {
@@ -48,7 +25,7 @@ static void check_interval(const json_t *c, const struct vkd_interval *found)
 
 START_TEST(recorded_means)
 {
-    json_t *golden = stats_open(), *c;
+    json_t *golden = golden_json("stats"), *c;
     size_t k;
     json_array_foreach(json_object_get(golden, "means"), k, c) {
         const uint32_t n = case_count(c, "rows");
@@ -87,7 +64,7 @@ static void partial_of(void *user, const uint32_t *indices, uint32_t count, doub
 
 START_TEST(recorded_clusters)
 {
-    json_t *golden = stats_open(), *c;
+    json_t *golden = golden_json("stats"), *c;
     size_t k;
     json_array_foreach(json_object_get(golden, "clusters"), k, c) {
         const char *name = case_text(c, "name");
@@ -173,7 +150,7 @@ END_TEST
 
 START_TEST(recorded_pairs)
 {
-    json_t *golden = stats_open(), *c;
+    json_t *golden = golden_json("stats"), *c;
     size_t k;
     json_array_foreach(json_object_get(golden, "paired"), k, c) {
         const char *name = case_text(c, "name");
@@ -213,7 +190,7 @@ END_TEST
 
 START_TEST(recorded_coefficients)
 {
-    json_t *golden = stats_open(), *c;
+    json_t *golden = golden_json("stats"), *c;
     size_t k;
     json_array_foreach(json_object_get(golden, "coefficient"), k, c) {
         const char *name = case_text(c, "name");
@@ -243,7 +220,7 @@ END_TEST
 
 START_TEST(recorded_holm)
 {
-    json_t *golden = stats_open(), *expected = json_object_get(golden, "holm");
+    json_t *golden = golden_json("stats"), *expected = json_object_get(golden, "holm");
     double p[10], found[10];
     values_make("holm", "", 9, 0, p);
     for (uint32_t i = 0; i < 9; i++)
@@ -301,7 +278,7 @@ START_TEST(recorded_fits)
 {
     static double columns[5][ROWS_MAX], y[ROWS_MAX], residuals[ROWS_MAX], leverages[ROWS_MAX];
     const double *at[] = { columns[0], columns[1], columns[2], columns[3], columns[4] };
-    json_t *golden = stats_open(), *c;
+    json_t *golden = golden_json("stats"), *c;
     size_t k;
     json_array_foreach(json_object_get(golden, "ols"), k, c) {
         const char *name = case_text(c, "name");
@@ -342,7 +319,7 @@ END_TEST
 
 START_TEST(recorded_partials)
 {
-    json_t *golden = stats_open(), *c;
+    json_t *golden = golden_json("stats"), *c;
     size_t k;
     json_array_foreach(json_object_get(golden, "partial"), k, c) {
         const char *name = case_text(c, "name");
@@ -369,7 +346,7 @@ END_TEST
 
 START_TEST(recorded_ranks)
 {
-    json_t *golden = stats_open(), *c;
+    json_t *golden = golden_json("stats"), *c;
     size_t k;
     json_array_foreach(json_object_get(golden, "ranks"), k, c) {
         const char *name = case_text(c, "name");

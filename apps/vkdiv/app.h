@@ -102,6 +102,7 @@ enum exit_status cmd_diversity(int argc, char **argv);
 enum exit_status cmd_doctor(int argc, char **argv);
 enum exit_status cmd_eval(int argc, char **argv);
 enum exit_status cmd_export(int argc, char **argv);
+enum exit_status cmd_study(int argc, char **argv);
 enum exit_status cmd_train(int argc, char **argv);
 
 #endif

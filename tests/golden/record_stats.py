@@ -9,6 +9,7 @@ at random is drawn by the same Philox words (golden.py), so that these numbers a
 """
 import itertools
 import json
+import math
 import os
 
 import numpy as np
@@ -116,12 +117,9 @@ def fitted(y, columns):
     return x @ np.linalg.lstsq(x, y, rcond=None)[0]
 
 
-def coefficient(name, n, controls, effect, count, seed):
+def coefficient_p(y, x, c, count, seed):
     """Freedman and Lane, each permuted y made and fitted whole."""
-    x = values(name + ".x", n)
-    c = [values(name + ".c%d" % k, n) for k in range(controls)]
-    y = values(name + ".y", n) + effect * x + sum(c, np.zeros(n))
-    f = fitted(y, c)
+    n, f = len(y), fitted(y, c)
     e, t = y - f, t_of_last(y, c + [x])
     exact = n <= 8
     far = total = 0
@@ -138,9 +136,16 @@ def coefficient(name, n, controls, effect, count, seed):
     for order in orders:
         far += abs(t_of_last(f + e[list(order)], c + [x])) >= abs(t) * (1 - 1e-9)
         total += 1
+    return far / total if exact else (far + 1) / (total + 1)
+
+
+def coefficient(name, n, controls, effect, count, seed):
+    x = values(name + ".x", n)
+    c = [values(name + ".c%d" % k, n) for k in range(controls)]
+    y = values(name + ".y", n) + effect * x + sum(c, np.zeros(n))
     return {"name": name, "rows": n, "controls": controls, "effect": effect, "count": count, "seed": seed,
-            "statistic": number(t), "p": number(far / total if exact else (far + 1) / (total + 1)), "permutations": total,
-            "exact": exact}
+            "statistic": number(t_of_last(y, c + [x])), "p": number(coefficient_p(y, x, c, count, seed)),
+            "permutations": math.factorial(n) if n <= 8 else count, "exact": n <= 8}
 
 
 def holm(p):
@@ -254,4 +259,5 @@ def main():
         f.write("\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

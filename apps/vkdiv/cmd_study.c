@@ -1,0 +1,319 @@
+// cmd_study.c -- vkdiv study: whether accuracy and diversity together explain transfer better than accuracy alone.
+#include "apps/vkdiv/study.h"
+
+#include "engine/study/study.h"
+#include "runtime/os.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DIRS_MAX = 256, TASKS_MAX = 256, MEASURES_MAX = 32 };
+
+struct study_options {
+    struct app_options app;
+    const char *dirs[DIRS_MAX];
+    struct vkd_study_task tasks[TASKS_MAX];
+    char *owned[2 * TASKS_MAX];             // texts of tasks from a file
+    uint32_t owned_count;
+    const char *measures[MEASURES_MAX];
+    char *measure_text;
+    const char *tasks_file, *out;
+    bool no_run;
+    struct vkd_study_params gather;
+    struct vkd_study_fit_params fit;
+    struct app_progress progress;
+    double said;                            // when a line was last written where there is no terminal
+    vkd_device *dev;
+    enum exit_status device_status;
+};
+
+enum { KEY_TASKS = 't', KEY_DATA = 'D', KEY_BASE = 'b', KEY_PROTOCOL = 'p', KEY_OUT = 'o', KEY_BASE_ACCURACY = 0x2301,
+       KEY_PROBE, KEY_IMAGES, KEY_VIEWS, KEY_MEASURE, KEY_NO_RUN, KEY_SEED, KEY_RESAMPLES };
+
+static uint64_t parse_number(const char *arg, uint64_t low, uint64_t high, const char *option, struct argp_state *state)
+{
+    char *end;
+    unsigned long long n = strtoull(arg, &end, 10);
+    if (end == arg || *end != 0 || arg[0] == '-' || n < low || n > high)
+        app_usage(state, "--%s: expected a number from %llu to %llu, found '%s'", option, (unsigned long long)low,
+                  (unsigned long long)high, arg);
+    return n;
+}
+
+static void add_data(struct study_options *o, const char *spec, struct argp_state *state)
+{
+    if (o->gather.task_count == TASKS_MAX)
+        app_usage(state, "expected at most %d tasks", TASKS_MAX);
+    o->tasks[o->gather.task_count++] = (struct vkd_study_task){ .data = spec };
+}
+
+static void parse_measures(struct study_options *o, const char *arg, struct argp_state *state)
+{
+    free(o->measure_text);
+    o->measure_text = strdup(arg);
+    o->gather.measure_count = 0;
+    for (char *at = o->measure_text; at != NULL; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+        if (o->gather.measure_count == MEASURES_MAX)
+            app_usage(state, "--measure: expected at most %d names", MEASURES_MAX);
+        o->measures[o->gather.measure_count++] = at;
+    }
+    for (char *at = o->measure_text; at != NULL && *at; at++)
+        if (*at == ',')
+            *at = 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct study_options *o = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        for (int i = 0; i < 3; i++)
+            state->child_inputs[i] = &o->app;
+        return 0;
+    case KEY_TASKS:     o->tasks_file = arg; return 0;
+    case KEY_DATA:      add_data(o, arg, state); return 0;
+    case KEY_BASE:      o->gather.base = arg; return 0;
+    case KEY_PROTOCOL:  o->gather.protocol = arg; return 0;
+    case KEY_PROBE:     o->gather.probe = arg; return 0;
+    case KEY_OUT:       o->out = arg; return 0;
+    case KEY_NO_RUN:    o->no_run = true; return 0;
+    case KEY_MEASURE:   parse_measures(o, arg, state); return 0;
+    case KEY_IMAGES:    o->gather.images = (uint32_t)parse_number(arg, 2, 1 << 24, "images", state); return 0;
+    case KEY_VIEWS:     o->gather.views = (uint32_t)parse_number(arg, 2, 64, "views", state); return 0;
+    case KEY_SEED:      o->fit.resample.seed = parse_number(arg, 0, INT64_MAX, "seed", state); return 0;
+    case KEY_RESAMPLES: o->fit.resample.count = (uint32_t)parse_number(arg, 100, 1000000, "resamples", state); return 0;
+    case KEY_BASE_ACCURACY:
+        if (strcmp(arg, "run") != 0 && strcmp(arg, "linear") != 0)
+            app_usage(state, "--base-accuracy: expected 'linear' (a linear probe on the base data) or 'run' (of run.json), found "
+                      "'%s'", arg);
+        o->gather.base_from_run = strcmp(arg, "run") == 0;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (o->gather.dir_count == DIRS_MAX)
+            app_usage(state, "expected at most %d folders", DIRS_MAX);
+        o->dirs[o->gather.dir_count++] = arg;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        app_usage(state, "expected DIR: a run, or a folder with runs in it");
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    { "data", KEY_DATA, "SPEC", 0, "a task: transfer to this data set; may be given several times. Without tasks: all that the "
+      "runs have results of", 0 },
+    { "tasks", KEY_TASKS, "FILE", 0, "tasks from a file: a SPEC a line, and a name after it if wanted; # begins a comment, "
+      "paths are relative to the file, sets that are not there are skipped", 0 },
+    { "base", KEY_BASE, "SPEC", 0, "the data that base accuracy is of (what most of the runs were trained on)", 0 },
+    { "base-accuracy", KEY_BASE_ACCURACY, "HOW", 0, "linear: a linear probe on the base data (the default); run: what run.json says "
+      "of the run's own test", 0 },
+    { "protocol", KEY_PROTOCOL, "P", 0, "knn, linear, finetune or a part of a protocol's line; studies never mix them", 0 },
+    { "probe", KEY_PROBE, "SPEC", 0, "images that the diversity of features is measured on (the base data's test split)", 0 },
+    { "images", KEY_IMAGES, "N", 0, "the first N of them (2000)", 0 },
+    { "views", KEY_VIEWS, "N", 0, "random views of each, for LiDAR (4)", 0 },
+    { "measure", KEY_MEASURE, "NAME,...", 0, "these diversity measures alone; Holm's correction is for as many", 0 },
+    { "no-run", KEY_NO_RUN, NULL, 0, "compute nothing that is missing; needs no device", 0 },
+    { "resamples", KEY_RESAMPLES, "N", 0, "of bootstrap and permutations (2000 and 9999)", 0 },
+    { "seed", KEY_SEED, "N", 0, "of both (0)", 0 },
+    { "out", KEY_OUT, "PATH", 0, "folder of study.json, or its name if it ends in .json (the first DIR)", 0 },
+    { 0 },
+};
+static const struct argp_child children[] = {
+    { &app_device_argp, 0, NULL, 0 }, { &app_json_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 },
+};
+static const struct argp argp = {
+    options, parse, "DIR...",
+    "Asks whether accuracy and diversity together explain transfer better than accuracy alone, over all finished runs in the "
+    "folders.\v"
+    "What is missing (linear probes of the base data, transfers, diversity) is computed and kept in the runs' folders, so "
+    "that a study that was stopped goes on. Seeds of one recipe are not independent: the bootstrap draws recipes, "
+    "permutations exchange their means, and fewer than 8 recipes lead to no conclusion.\n\n"
+    "The joint model is y = b0 + b1 logit(base accuracy) + b2 z(diversity), y the mean over tasks of logit(transfer), centred "
+    "per task. The whole study is written to study.json.",
+    children, NULL, NULL
+};
+
+// ---- The tasks file ----
+
+// "folder:sets/x" of a file in `dir` is "folder:DIR/sets/x".
+static char *spec_beside(const char *dir, size_t dir_length, const char *spec)
+{
+    const char *colon = strchr(spec, ':');
+    char *out = NULL;
+    if (colon == NULL || colon[1] == '/' || dir_length == 0)
+        return strdup(spec);
+    const size_t size = strlen(spec) + dir_length + 2;
+    out = malloc(size);
+    if (out != NULL)
+        snprintf(out, size, "%.*s%.*s/%s", (int)(colon + 1 - spec), spec, (int)dir_length, dir, colon + 1);
+    return out;
+}
+
+static bool add_line(struct study_options *o, char *line, uint32_t number)
+{
+    const char *slash = strrchr(o->tasks_file, '/');
+    line[strcspn(line, "#")] = 0;
+    char *spec = line + strspn(line, " \t\r"), *end = spec + strcspn(spec, " \t\r");
+    if (*spec == 0)
+        return true;
+    char *name = *end != 0 ? end + 1 + strspn(end + 1, " \t\r") : end;
+    *end = 0;
+    for (size_t n = strlen(name); n > 0 && strchr(" \t\r", name[n - 1]) != NULL; n--)
+        name[n - 1] = 0;
+    if (strchr(spec, ':') == NULL || o->gather.task_count == TASKS_MAX) {
+        app_error("%s:%u: expected a SPEC as folder:DIR, and at most %d of them; found '%s'", o->tasks_file, number, TASKS_MAX, spec);
+        return false;
+    }
+    char *data = spec_beside(o->tasks_file, slash != NULL ? (size_t)(slash - o->tasks_file) : 0, spec);
+    char *called = *name != 0 ? strdup(name) : NULL;
+    o->owned[o->owned_count++] = data;
+    o->owned[o->owned_count++] = called;
+    o->tasks[o->gather.task_count++] = (struct vkd_study_task){ .data = data, .name = called };
+    return data != NULL && (*name == 0 || called != NULL);
+}
+
+static bool read_tasks(struct study_options *o)
+{
+    struct vkd__why why;
+    uint8_t *data;
+    uint64_t size;
+    uint32_t number = 1;
+    if (vkd__file_read(o->tasks_file, 1 << 20, &data, &size, &why) != VKD_OK) {
+        app_error("%s", why.text);
+        return false;
+    }
+    const uint32_t before = o->gather.task_count;
+    bool ok = true;
+    for (char *line = (char *)data; ok && line != NULL; number++) {
+        char *end = strchr(line, '\n');
+        if (end != NULL)
+            *end++ = 0;
+        ok = add_line(o, line, number);
+        line = end;
+    }
+    free(data);
+    if (ok && o->gather.task_count == before) {
+        app_error("%s: expected a SPEC a line, found none", o->tasks_file);
+        ok = false;
+    }
+    return ok;
+}
+
+// ---- The work ----
+
+static vkd_device *open_device(void *user)
+{
+    struct study_options *o = user;
+    o->dev = app_open_device(&o->app, &o->device_status);
+    return o->dev;
+}
+
+static void show(void *user, const char *what, uint32_t done, uint32_t count)
+{
+    struct study_options *o = user;
+    char text[512], plain[512];
+    const double now = vkd__os_seconds();
+    snprintf(text, sizeof text, "[%u/%u] %s", done + 1, count, app_printable(plain, sizeof plain, what));
+    if (o->progress.terminal)
+        app_progress_note(&o->progress, text);
+    else if (now - o->said >= 10) {
+        fprintf(stderr, "%s\n", text);
+        o->said = now;
+    }
+}
+
+// study.json's name; false: too long.
+static bool find_out(const struct study_options *o, char *path, size_t size)
+{
+    const char *to = o->out != NULL ? o->out : o->dirs[0];
+    const size_t length = strlen(to);
+    if (o->out != NULL && length > 5 && strcmp(to + length - 5, ".json") == 0)
+        return (size_t)snprintf(path, size, "%s", to) < size;
+    return (size_t)snprintf(path, size, "%s%sstudy.json", to, length > 0 && to[length - 1] == '/' ? "" : "/") < size;
+}
+
+static enum exit_status fit_and_show(struct study_options *o, const struct vkd_study *s)
+{
+    struct vkd_study_fits f;
+    char path[4096];
+    struct vkd__why why;
+    enum exit_status status = o->device_status;
+    o->fit.protocol = s->protocol_name;
+    vkd_result r = vkd_study_fit(&s->table, &o->fit, &f);
+    if (r != VKD_OK) {
+        app_ended("the fit ended", r);
+        return app_status(r);
+    }
+    if (o->out != NULL && strstr(o->out, ".json") == NULL)
+        r = vkd__dir_create(o->out, &why);
+    if (r != VKD_OK)
+        app_error("%s", why.text);
+    else if (!find_out(o, path, sizeof path)) {
+        app_error("%s: the name is too long", o->out);
+        r = VKD_INVALID;
+    } else {
+        r = vkd_study_save(s, &f, path, &o->gather.log);
+    }
+    if (r != VKD_OK)
+        status = app_status(r);
+    if (o->app.json) {
+        enum exit_status printed = app_print_json(vkd__study_json(s, &f));
+        status = status == EXIT_DONE ? printed : status;
+    } else {
+        char plain[4200];
+        study_print(s, &f);
+        if (r == VKD_OK)
+            printf("%s%s holds all of it%s\n", app_sgr(1, APP_DIM), app_printable(plain, sizeof plain, path), app_sgr(1, APP_PLAIN));
+    }
+    vkd_study_fits_finish(&f);
+    return status;
+}
+
+static enum exit_status study(struct study_options *o)
+{
+    struct vkd_study s;
+    app_progress_init(&o->progress);
+    o->said = vkd__os_seconds();
+    o->gather.dirs = o->dirs;
+    o->gather.tasks = o->tasks;
+    o->gather.measures = o->measures;
+    o->gather.log = o->fit.resample.log = app_log(&o->app);
+    o->gather.progress = show;
+    o->gather.stop = o->fit.resample.stop = app_stop;
+    o->gather.device = o->no_run ? NULL : open_device;
+    o->gather.user = o;
+    vkd_result r = vkd_study_gather(&o->gather, &s);
+    app_progress_clear();
+    if (r != VKD_OK) {
+        app_ended("the study ended", r);
+        if (r == VKD_INTERRUPTED)
+            fprintf(stderr, "What was computed is kept; the same command goes on from there.\n");
+        return r == VKD_IO ? EXIT_USAGE : app_status(r);
+    }
+    enum exit_status status = fit_and_show(o, &s);
+    vkd_study_finish(&s);
+    return status;
+}
+
+enum exit_status cmd_study(int argc, char **argv)
+{
+    struct study_options o = { .device_status = EXIT_DONE };
+    enum exit_status status = EXIT_USAGE;
+    app_parse(&argp, argc, argv, &o);
+    vkd__os_catch_interrupt();
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < o.gather.dir_count; i++)
+        if (vkd__path_kind(o.dirs[i], NULL, NULL) != VKD__PATH_DIR) {
+            app_error("%s: no such folder", o.dirs[i]);
+            ok = false;
+        }
+    if (ok && (o.tasks_file == NULL || read_tasks(&o)))
+        status = study(&o);
+    vkd_device_destroy(&o.dev);
+    for (uint32_t i = 0; i < o.owned_count; i++)
+        free(o.owned[i]);
+    free(o.measure_text);
+    return status;
+}

@@ -1,0 +1,234 @@
+// study_print.c -- a study as tables and a sentence.
+#include "apps/vkdiv/study.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAME_MAX_WIDTH = 40 };
+
+// Bytes of a character beyond its first do not take a column.
+static int width_of(const char *text)
+{
+    int width = 0;
+    for (; *text; text++)
+        width += ((unsigned char)*text & 0xc0) != 0x80;
+    return width;
+}
+
+// `text` in `width` columns, its end where it is longer.
+static void print_name(const char *text, int width)
+{
+    char plain[1024];
+    const char *at = app_printable(plain, sizeof plain, text);
+    int length = width_of(at);
+    for (; length > width; length--) {
+        at++;
+        while (((unsigned char)*at & 0xc0) == 0x80)
+            at++;
+    }
+    printf("%s%*s", at, width - length, "");
+}
+
+// A number in `width` columns, or a dash.
+static void print_number(double value, int width, int digits, bool sign)
+{
+    if (isfinite(value))
+        printf(sign ? "%+*.*f" : "%*.*f", width, digits, value);
+    else
+        printf("%*s", width, "-");
+}
+
+static void print_head(const char *text)
+{
+    printf("\n%s%s%s\n", app_sgr(1, APP_BOLD), text, app_sgr(1, APP_PLAIN));
+}
+
+// ---- Models ----
+
+static const double *sorted_by;
+
+static int by_y(const void *a, const void *b)
+{
+    const uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
+    const double x = sorted_by[i], y = sorted_by[j];
+    if (isnan(x) || isnan(y))
+        return isnan(x) - isnan(y) ? isnan(x) - isnan(y) : (i > j) - (i < j);
+    return x != y ? (x < y) - (x > y) : (i > j) - (i < j);
+}
+
+static int name_width(const struct vkd_study *s)
+{
+    int width = 5;
+    for (uint32_t i = 0; i < s->model_count; i++)
+        if (width_of(s->models[i].label) > width)
+            width = width_of(s->models[i].label);
+    return width < NAME_MAX_WIDTH ? width : NAME_MAX_WIDTH;
+}
+
+static void print_model(const struct vkd_study *s, const struct vkd_study_fits *f, uint32_t index, int width)
+{
+    const struct vkd_study_model *m = &s->models[index];
+    const bool used = f->model_used[index];
+    fputs(used ? "" : app_sgr(1, APP_DIM), stdout);
+    print_name(m->label, width);
+    printf("  %6u  ", m->cluster + 1);
+    print_name(m->arch, 12);
+    print_number(100 * m->base.value, 7, 1, false);
+    for (uint32_t k = 0; k < s->task_count; k++)
+        print_number(100 * m->tasks[k].value, 7, 1, false);
+    print_number(f->y[index], 9, 3, true);
+    printf("%s%s\n", used ? "" : "  left out", used ? "" : app_sgr(1, APP_PLAIN));
+}
+
+static void print_models(const struct vkd_study *s, const struct vkd_study_fits *f)
+{
+    uint32_t *order = calloc(s->model_count, sizeof *order);
+    const int width = name_width(s);
+    if (order == NULL)
+        return;
+    print_head("Models, best transfer first: accuracy on the base data and on each task in %");
+    printf("%s%-*s  %6s  %-12s%7s", app_sgr(1, APP_DIM), width, "model", "recipe", "architecture", "base");
+    for (uint32_t k = 0; k < s->task_count; k++) {
+        char number[16];
+        snprintf(number, sizeof number, "(%u)", k + 1);
+        printf("%7s", number);
+    }
+    printf("%9s%s\n", "y", app_sgr(1, APP_PLAIN));
+    for (uint32_t i = 0; i < s->model_count; i++)
+        order[i] = i;
+    sorted_by = f->y;
+    qsort(order, s->model_count, sizeof *order, by_y);
+    for (uint32_t i = 0; i < s->model_count; i++)
+        print_model(s, f, order[i], width);
+    printf("%sy: mean over tasks of the log-odds of transfer, centred per task%s\n", app_sgr(1, APP_DIM), app_sgr(1, APP_PLAIN));
+    free(order);
+}
+
+// ---- Fits ----
+
+enum { MEASURE_WIDTH = 20 };
+
+static void print_pair(double alone, double joint)
+{
+    const bool rises = joint > alone;
+    print_number(alone, 9, 3, false);
+    printf(" %s", rises ? app_sgr(1, APP_GREEN) : "");
+    print_number(joint, 7, 3, false);
+    fputs(rises ? app_sgr(1, APP_PLAIN) : "", stdout);
+}
+
+static void print_shares(const struct vkd_study *s, const struct vkd_study_fits *f)
+{
+    print_head("What diversity adds to accuracy: R2 of accuracy alone, and of both");
+    printf("%s%-*s  %6s  %17s%17s%17s%17s%s\n", app_sgr(1, APP_DIM), MEASURE_WIDTH, "measure", "models", "R2", "adjusted",
+           "leave one out", "leave recipe out", app_sgr(1, APP_PLAIN));
+    for (uint32_t i = 0; i < f->fit_count; i++) {
+        const struct vkd_study_fit *x = &f->fits[i];
+        printf("%-*s  %6u  ", MEASURE_WIDTH, s->measure_names[x->measure], x->models);
+        print_pair(x->accuracy.r2, x->joint.r2);
+        print_pair(x->accuracy.adjusted_r2, x->joint.adjusted_r2);
+        print_pair(x->accuracy.loo_r2, x->joint.loo_r2);
+        print_pair(x->recipe_loo_accuracy, x->recipe_loo_joint);
+        putchar('\n');
+    }
+}
+
+static void print_interval(const struct vkd_interval *i)
+{
+    print_number(i->value, 8, 3, true);
+    fputs(" [", stdout);
+    print_number(i->low, 6, 3, true);
+    fputs(", ", stdout);
+    print_number(i->high, 6, 3, true);
+    putchar(']');
+}
+
+static void print_effects(const struct vkd_study *s, const struct vkd_study_fits *f)
+{
+    print_head("Its effect, accuracy given: slope b2 per standard deviation, partial correlation, p by permutation");
+    printf("%s%-*s  %25s%25s%8s%8s%8s%8s%s\n", app_sgr(1, APP_DIM), MEASURE_WIDTH, "measure", "b2 [95 %]      ",
+           "partial [95 %]   ", "p", "Holm", "rho", "tau", app_sgr(1, APP_PLAIN));
+    for (uint32_t i = 0; i < f->fit_count; i++) {
+        const struct vkd_study_fit *x = &f->fits[i];
+        const int sign = s->measure_signs[x->measure];
+        printf("%s%-*s%s%2s", x->stands ? app_sgr(1, APP_GREEN) : "", MEASURE_WIDTH, s->measure_names[x->measure],
+               x->stands ? app_sgr(1, APP_PLAIN) : "", sign < 0 ? "-" : "");
+        print_interval(&x->slope);
+        print_interval(&x->partial);
+        print_number(x->permutation.p, 8, 4, false);
+        print_number(x->p_holm, 8, 4, false);
+        print_number(x->spearman, 8, 2, true);
+        print_number(x->kendall, 8, 2, true);
+        printf("%s\n", x->stands ? "  stands" : "");
+    }
+    printf("%s-: smaller is more diverse. rho, tau: rank correlations of the measure and y, accuracy not given; those of "
+           "accuracy and y are %+.2f and %+.2f.%s\n", app_sgr(1, APP_DIM), f->accuracy_spearman, f->accuracy_kendall,
+           app_sgr(1, APP_PLAIN));
+}
+
+// ---- Tasks ----
+
+static const struct vkd_study_task_fit *find_task_fit(const struct vkd_study_fits *f, uint32_t task, uint32_t measure)
+{
+    for (uint32_t i = 0; i < f->task_fit_count; i++)
+        if (f->task_fits[i].task == task && f->task_fits[i].measure == measure)
+            return &f->task_fits[i];
+    return NULL;
+}
+
+static void print_tasks(const struct vkd_study *s, const struct vkd_study_fits *f)
+{
+    print_head("Task by task: partial correlation of transfer and diversity, accuracy given; * leave-one-out R2 rises");
+    printf("%s%-*s  ", app_sgr(1, APP_DIM), MEASURE_WIDTH, "measure");
+    for (uint32_t k = 0; k < s->task_count; k++) {
+        char number[16];
+        snprintf(number, sizeof number, "(%u)", k + 1);
+        printf("%7s ", number);
+    }
+    printf("%s\n", app_sgr(1, APP_PLAIN));
+    for (uint32_t m = 0; m < f->fit_count; m++) {
+        printf("%-*s  ", MEASURE_WIDTH, s->measure_names[m]);
+        for (uint32_t k = 0; k < s->task_count; k++) {
+            const struct vkd_study_task_fit *t = find_task_fit(f, k, m);
+            print_number(t != NULL ? t->partial : NAN, 7, 2, true);
+            putchar(t != NULL && t->loo_r2_joint > t->loo_r2_accuracy ? '*' : ' ');
+        }
+        putchar('\n');
+    }
+}
+
+static void print_task_names(const struct vkd_study *s, const struct vkd_study_fits *f)
+{
+    char plain[1024];
+    print_head("Tasks");
+    for (uint32_t k = 0; k < s->task_count; k++) {
+        const struct vkd_study_task_fit *t = f->fit_count ? find_task_fit(f, k, 0) : NULL;
+        printf("%5s%u%s  %s", "(", k + 1, ")", app_printable(plain, sizeof plain, s->task_names[k]));
+        if (!f->task_used[k])
+            printf("%s  left out: fewer than half of the models have a result%s", app_sgr(1, APP_DIM), app_sgr(1, APP_PLAIN));
+        else if (t != NULL && isfinite(t->r2_accuracy))
+            printf("%s  R2 of accuracy alone %.3f%s", app_sgr(1, APP_DIM), t->r2_accuracy, app_sgr(1, APP_PLAIN));
+        putchar('\n');
+    }
+    printf("%sbase%s   %s\n", app_sgr(1, APP_BOLD), app_sgr(1, APP_PLAIN),
+           app_printable(plain, sizeof plain, s->base[0] != 0 ? s->base : "each run's own test"));
+    printf("%s       %s%s\n", app_sgr(1, APP_DIM), app_printable(plain, sizeof plain, s->base_protocol), app_sgr(1, APP_PLAIN));
+    if (s->protocol != NULL)
+        printf("%sprotocol%s %s\n", app_sgr(1, APP_BOLD), app_sgr(1, APP_PLAIN), app_printable(plain, sizeof plain, s->protocol));
+}
+
+void study_print(const struct vkd_study *s, const struct vkd_study_fits *f)
+{
+    static const enum app_style styles[] = { APP_YELLOW, APP_RED, APP_YELLOW, APP_GREEN };
+    printf("%sStudy%s of %u models, %u tasks, %u diversity measures; protocol %s\n", app_sgr(1, APP_BOLD),
+           app_sgr(1, APP_PLAIN), s->model_count, s->task_count, s->measure_count, s->protocol_name);
+    print_task_names(s, f);
+    print_models(s, f);
+    print_shares(s, f);
+    print_effects(s, f);
+    print_tasks(s, f);
+    printf("\n%s%s%s%s\n", app_sgr(1, APP_BOLD), app_sgr(1, styles[f->outcome]), f->verdict, app_sgr(1, APP_PLAIN));
+    printf("%s%s%s\n", app_sgr(1, APP_DIM), f->falsifier, app_sgr(1, APP_PLAIN));
+}
