@@ -134,19 +134,22 @@ static void print_result(const struct vkd_train_result *t, const struct train_op
 {
     char duration[24], speed[24];
     const char *bold = app_sgr(1, APP_BOLD), *plain = app_sgr(1, APP_PLAIN);
-    printf("%s %u steps (%u epoch%s) in %s: %s images/s, %.1f %% of the time spent waiting for data.\n",
-           stopped ? "Stopped and saved after" : "Trained", t->steps, t->epochs, t->epochs == 1 ? "" : "s",
-           app_duration(duration, t->seconds), app_count(speed, t->images_per_second), 100 * t->wait_share);
+    if (t->steps || stopped)
+        printf("%s %u steps (%u epoch%s) in %s: %s images/s, %.1f %% of the time spent waiting for data.\n",
+               stopped ? "Stopped and saved after" : "Trained", t->steps, t->epochs, t->epochs == 1 ? "" : "s",
+               app_duration(duration, t->seconds), app_count(speed, t->images_per_second), 100 * t->wait_share);
+    else
+        printf("Trained nothing: these are the start values.\n");
     if (stopped) {
         printf("Go on with:\n  %s%s%s%s\n", command_line, o->out == NULL ? " --out " : "", o->out == NULL ? dir : "",
                o->resume ? "" : " --resume");
         return;
     }
     if (t->classified)
-        printf("%sTest %s %.2f %%%s (best %.2f %%), test loss %.4f, training loss %.4f.\n", bold,
+        printf("%sTest %s %.2f %%%s (best %.2f %%), test loss %.4f.\n", bold,
                t->multi_label ? "mean average precision" : "accuracy", 100 * (double)t->test_accuracy, plain,
-               100 * (double)t->best_accuracy, (double)t->test_loss, (double)t->train_loss);
-    else
+               100 * (double)t->best_accuracy, (double)t->test_loss);
+    if (t->steps)
         printf("Training loss %.4f.\n", (double)t->train_loss);
     if (!isnan(t->neighbours))
         printf("Accuracy of nearest neighbours %s%.2f %%%s.\n", bold, 100 * (double)t->neighbours, plain);

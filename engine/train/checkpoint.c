@@ -145,7 +145,7 @@ static struct vkd__checkpoint_info info_read(const vkd__st_file *f)
     }
     const char *injection = vkd__st_metadata(f, "injection");
     struct vkd__checkpoint_info info = {
-        .step = (uint64_t) v[0], .seconds = v[1], .evaluated = (uint64_t) v[2], .train_loss = (float) v[3],
+        .step = (uint64_t) v[0], .seconds = v[1], .evaluated = (int64_t) v[2], .train_loss = (float) v[3],
         .test_loss = (float) v[4], .test_accuracy = (float) v[5], .best_accuracy = (float) v[6], .ssl_steps = (uint64_t) v[7],
         .best_score = (float) v[8],
     };

@@ -13,7 +13,7 @@
 struct vkd__checkpoint_info {
     uint64_t step;
     double seconds;             // trained so far
-    uint64_t evaluated;         // step of the last evaluation; 0: none yet
+    int64_t evaluated;          // step of the last evaluation; -1 (or 0 in a longer run): none yet
     uint64_t ssl_steps;         // with self-supervision
     float train_loss, test_loss, test_accuracy, best_accuracy, best_score;
     char injection[VKD__INJECT_TEXT_SIZE];      // vkd__inject_state_write

@@ -102,6 +102,8 @@ static vkd_result open_schedules(const struct vkd_recipe *r, const struct vkd_lo
 static vkd_result check_times(const struct vkd__inject_plan *p, const struct vkd_log *log)
 {
     double epoch = p->steps_per_epoch;
+    if (!p->total_steps)
+        return VKD_OK;
     if ((WITH_START >> p->mode & 1) && p->start >= p->total_steps)
         vkd_log_write(log, VKD_LOG_ERROR, "injection.start: expected a time before the run's end after %.4g epochs, "
                       "found %.4g", p->total_steps / epoch, p->start / epoch);
@@ -124,7 +126,7 @@ static vkd_result check_times(const struct vkd__inject_plan *p, const struct vkd
 static void limit_dose(struct vkd__inject_plan *p, const struct vkd_log *log)
 {
     double most;
-    if (p->dose <= 0)
+    if (p->dose <= 0 || !p->total_steps)
         return;
     uint32_t end = vkd__inject_dose_end(p, &most);
     if (most < p->dose * (1 - 1e-6))
@@ -140,7 +142,7 @@ static void warn_effects(const struct vkd__inject_plan *p, const struct vkd_log 
     if ((WITH_MAX >> p->mode & 1) && p->mode != VKD__INJECT_FLOOR && p->max >= 1 && p->ssl_weight <= 0)
         vkd_log_write(log, VKD_LOG_WARNING, "injection.max 1 with injection.ssl_weight 0: where a is 1 nothing is left "
                       "of self-supervision");
-    if (p->mode == VKD__INJECT_FLOOR && p->every > (p->total_steps - p->start) / 10)
+    if (p->mode == VKD__INJECT_FLOOR && p->total_steps && p->every > (p->total_steps - p->start) / 10)
         vkd_log_write(log, VKD_LOG_WARNING, "monitor.every: with an observation every %u of %u steps the floor's "
                       "controller has little to go by", p->every, p->total_steps - p->start);
 }
@@ -191,7 +193,7 @@ vkd_result vkd__inject_open(const struct vkd_recipe *r, uint32_t steps_per_epoch
     limit_dose(&p, log);
     warn_effects(&p, log);
     note_routes(&p);
-    bool staged = p.mode == VKD__INJECT_SEQUENTIAL;
+    bool staged = p.mode == VKD__INJECT_SEQUENTIAL && total_steps;
     p.stage_start[VKD__STAGE_WARMUP] = staged ? p.start : p.total_steps;
     p.stage_start[VKD__STAGE_INJECTION] = staged ? p.warmup_end : p.total_steps;
     p.stage_start[VKD__STAGE_COUNT] = p.total_steps;

@@ -238,7 +238,8 @@ static void check_times(struct check *c, const struct vkd_recipe *r)
 {
     double start = (double) r->injection.start, end = (double) r->injection.end;
     enum vkd__inject_mode mode;
-    if (c->bad || vkd__inject_mode_find(r->injection.mode, &mode) < 0 || mode <= VKD__INJECT_SUPERVISED)
+    bool known = vkd__inject_mode_find(r->injection.mode, &mode) == VKD_OK;
+    if (c->bad || !known || mode <= VKD__INJECT_SUPERVISED || !r->epochs)      // without a step, times mean nothing
         return;
     if (start >= r->epochs)
         refuse(c, "injection.start: expected less than the run's %u epochs, found %.7g", r->epochs, start);
@@ -297,7 +298,7 @@ vkd_result vkd_recipe_check(const struct vkd_recipe *r, char *why, size_t why_si
     in_range(&c, "ema", (double) r->ema, 0, 0.9999999);
     in_range(&c, "batch", r->batch, 1, 1 << 20);
     in_range(&c, "accumulate", r->accumulate, 1, 1 << 16);
-    in_range(&c, "epochs", r->epochs, 1, 1e9);
+    in_range(&c, "epochs", r->epochs, 0, 1e9);
     check_views(&c, r);
     check_ssl(&c, r);
     check_injection(&c, r);

@@ -64,7 +64,7 @@ struct vkd__run {
     double started, last_told, last_saved, waited;
     uint32_t first_step;                // of this part
     uint32_t bad_images;                // unreadable ones that metrics.jsonl knows of
-    uint32_t evaluated;                 // step of the last evaluation; 0: none yet
+    int64_t evaluated;                  // step of the last evaluation; -1: none yet
     uint32_t last_logged;               // step of the last "step" event
     float best_score;
     double rankme;                      // as last measured; 0: not yet

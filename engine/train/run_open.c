@@ -186,7 +186,7 @@ static vkd_result resume_values(struct vkd__run *run)
     run->done = run->first_step = (uint32_t) info.step;
     run->ssl_steps = (uint32_t) info.ssl_steps;
     run->previous_seconds = info.seconds;
-    run->evaluated = (uint32_t) info.evaluated;
+    run->evaluated = info.evaluated;
     run->best_score = info.best_score;
     run->result.best_accuracy = info.best_accuracy;
     run->result.train_loss = info.train_loss;
@@ -203,7 +203,8 @@ vkd_result vkd__run_open(struct vkd__run *run, vkd_device *dev, const struct vkd
     char why[512];
     *run = (struct vkd__run) {
         .dev = dev, .log = *vkd_device_log(dev), .p = p, .resolved = *p->recipe, .recipe = &run->resolved,
-        .micro_batch = p->recipe->accumulate ? p->recipe->batch / p->recipe->accumulate : 0,
+        .micro_batch = p->recipe->accumulate ? p->recipe->batch / p->recipe->accumulate : 0, .evaluated = -1,
+        .best_score = -INFINITY,
     };
     vkd_result r = vkd_recipe_check(p->recipe, why, sizeof(why));
     if (r < 0) {

@@ -266,8 +266,11 @@ vkd_result vkd_train(vkd_device *dev, const struct vkd_train_params *p, struct v
     run.started = run.last_saved = vkd__os_seconds();
     run.logged_at = run.previous_seconds;
 
-    if (r == VKD_OK && evaluation_due(&run))        // a part that was stopped has left it to this one
+    if (r == VKD_OK && evaluation_due(&run)) {      // left by a part that was stopped, or of a run without any step
         r = evaluate(&run, &stopped);
+        if (r == VKD_OK && !stopped && !run.total_steps)
+            r = checkpoint(&run);
+    }
     while (r == VKD_OK && !stopped && !run_ends(&run)) {
         r = train_epoch(&run, &stopped);
         if (r == VKD_OK && !stopped && evaluation_due(&run))

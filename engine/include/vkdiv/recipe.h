@@ -115,7 +115,7 @@ struct vkd_recipe {
     float ema;                      // decay of averaged weights; 0: none
     uint32_t batch;                 // images per optimiser step
     uint32_t accumulate;            // micro-batches per step; batch is divisible by it
-    uint32_t epochs;
+    uint32_t epochs;                // 0: no step at all, the start values are tested and saved
     uint32_t steps;                 // stop after so many; 0: after `epochs`
     uint32_t eval_every;            // epochs; 0: only at the end
     uint32_t checkpoint_minutes;    // besides every epoch's end; 0: none
