@@ -94,14 +94,29 @@ json_t *vkd__features_json(const struct vkd_features *f, const struct vkd_featur
                      "class_separation", vkd__json_real(d->class_separation), "channels", channels);
 }
 
-json_t *vkd__cka_json(const double *values, uint32_t count)
+// values (count, count), `stride` from row to row.
+static json_t *matrix_json(const double *values, uint32_t count, uint32_t stride)
 {
     json_t *rows = json_array();
     for (uint32_t i = 0; i < count; i++) {
         json_t *row = json_array();
         for (uint32_t j = 0; j < count; j++)
-            json_array_append_new(row, vkd__json_real(values[(size_t) i * count + j]));
+            json_array_append_new(row, vkd__json_real(values[(size_t) i * stride + j]));
         json_array_append_new(rows, row);
     }
     return rows;
+}
+
+json_t *vkd__cka_json(const double *values, uint32_t count)
+{
+    return matrix_json(values, count, count);
+}
+
+json_t *vkd__layers_cka_json(const struct vkd_layers_cka *c)
+{
+    json_t *names = json_array();
+    for (uint32_t i = 0; i < c->count; i++)
+        json_array_append_new(names, json_string(c->names[i]));
+    return json_pack("{s:o, s:i, s:o}", "layers", names, "images", (int) c->images, "values",
+                     matrix_json(c->values[0], c->count, VKD_STAGES_MAX));
 }

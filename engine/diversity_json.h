@@ -3,7 +3,7 @@
 #ifndef VKD_DIVERSITY_JSON_H
 #define VKD_DIVERSITY_JSON_H
 
-#include <vkdiv/diversity.h>
+#include <vkdiv/features.h>
 
 #include <jansson.h>
 
@@ -14,7 +14,8 @@ json_t *vkd__diversity_json(const char *path, const struct vkd_diversity *d);
 json_t *vkd__features_json(const struct vkd_features *f, const struct vkd_feature_diversity *d, const char *data,
                            const char *split);
 
-// Linear CKA of all pairs: values (count, count).
+// Linear CKA of all pairs of models: values (count, count); of all pairs of a model's layers.
 json_t *vkd__cka_json(const double *values, uint32_t count);
+json_t *vkd__layers_cka_json(const struct vkd_layers_cka *c);
 
 #endif

@@ -154,7 +154,7 @@ static const struct {
     { "diversity small.yaml --threshold .3x", 2, "", "expected distances" },
     { "diversity small.yaml --draws 0", 2, "", "--draws: expected" },
     { "diversity small.yaml --images 0", 2, "", "--images: expected" },
-    { "diversity small.yaml --cka", 2, "", "two models or more" },
+    { "diversity small.yaml --cka", 2, "", "give --data SPEC" },
     { "diversity small.yaml --data idx:set --partial", 2, "", "measures filters alone" },
     { "diversity small.yaml --treshold .3", 2, "", "did you mean '--threshold'?" },
     { "eval small.yaml --batch 0", 2, "", "--batch: expected" },
@@ -453,6 +453,20 @@ START_TEST(diversity_of_run)
     ck_assert_double_eq_tol(json_number_value(json_object_get(features, "rankme")), rank, 1e-4 * rank);
     ck_assert(json_is_null(json_object_get(features, "lidar")));
     json_decref(doc);
+    ck_assert_int_eq(run("diversity run --data idx:set --images 24 --views 0 --cka --json"), 0);
+    doc = parsed();
+    cka = json_object_get(doc, "cka_layers");
+    has_keys(cka, "layers images values");
+    ck_assert_str_eq(json_string_value(json_array_get(json_object_get(cka, "layers"), 4)), "layer4");
+    const json_t *last = json_array_get(json_object_get(cka, "values"), 4);
+    ck_assert_uint_eq(json_array_size(last), 5);
+    ck_assert_double_eq_tol(json_number_value(json_array_get(last, 4)), 1, 1e-9);
+    const double near = json_number_value(json_array_get(last, 3));
+    ck_assert_double_eq(near, json_number_value(json_array_get(json_array_get(json_object_get(cka, "values"), 3), 4)));
+    ck_assert(near <= 1 && near > json_number_value(json_array_get(last, 0)));
+    json_decref(doc);
+    ck_assert_int_eq(run("diversity run --data idx:set --images 24 --views 0 --cka"), 0);
+    has(out, "  1.000  layer4");
     ck_assert_int_eq(run("diversity run --data idx:nowhere"), 2);
     has(err, "nowhere");
 }

@@ -71,8 +71,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_BATCH:     o->batch = (uint32_t)parse_number(arg, 1, 65536, "batch", state); return 0;
     case KEY_CKA:       o->cka = true; return 0;
     case ARGP_KEY_END:
-        if (o->cka && (o->data == NULL || o->path_count < 2))
-            app_usage(state, "--cka compares features of two models or more: give --data SPEC and the models");
+        if (o->cka && o->data == NULL)
+            app_usage(state, "--cka compares features: give --data SPEC");
         if (o->partial && o->data != NULL)
             app_usage(state, "--partial measures filters alone: a model of which parts are missing has no features");
         return 0;
@@ -93,7 +93,7 @@ static const struct argp_option options[] = {
     { "split", KEY_SPLIT, "NAME", 0, "train, val or test (the default)", 0 },
     { "images", KEY_IMAGES, "N", 0, "the first N of the split (2000)", 0 },
     { "views", KEY_VIEWS, "N", 0, "random views of each image for LiDAR (10); 0 leaves it out", 0 },
-    { "cka", KEY_CKA, NULL, 0, "compare the features of all models with each other", 0 },
+    { "cka", KEY_CKA, NULL, 0, "compare the features of all models with each other; of one model, those of its layers", 0 },
     { "batch", KEY_BATCH, "N", 0, "images at a time", 0 },
     { "threshold", KEY_THRESHOLD, "T,...", 0, "count clusters at these distances 1 - cos (.1 to .7), besides the calibrated "
       "one", 0 },
@@ -115,7 +115,8 @@ static const struct argp argp = {
     "Filters are clustered by average linkage on 1 - cos. The calibrated threshold of a layer is the distance at which "
     "random filters of its shape make the merge that leaves them with fewer than 95 % of their clusters.\n\n"
     "--json prints layers and aggregate of one model, and of several `models`, a list of such objects. In aggregate, "
-    "means over filters, ranks are shares of min(filters, fan_in) and clusters shares of filters.",
+    "means over filters, ranks are shares of min(filters, fan_in) and clusters shares of filters. With --cka there is "
+    "`cka`, a list of rows, or of one model `cka_layers`: its `layers` and their `values`.",
     children, NULL, NULL
 };
 
@@ -145,6 +146,7 @@ struct measuring {
     vkd_device *dev;                // NULL without --data
     struct app_progress progress;
     struct vkd_features *features;  // of all models, where they are to be compared
+    struct vkd_layers_cka layers;   // of the only one
     json_t *models;
 };
 
@@ -212,6 +214,17 @@ static vkd_result compare(struct measuring *m, double *values)
     return r;
 }
 
+static vkd_result compare_layers(struct measuring *m)
+{
+    const struct diversity_options *o = m->o;
+    vkd_result r = vkd_layers_cka(m->dev, &(struct vkd_features_params){
+        .path = o->paths[0], .data = o->data, .split = o->split, .images = o->images, .batch = o->batch,
+        .progress = show_batch, .stop = app_stop, .user = &m->progress }, &m->layers);
+    app_progress_clear();
+    return r;
+}
+
+// `cka`: of models, or of the only one's layers; NULL: none.
 static enum exit_status print_json(json_t *models, json_t *cka)
 {
     json_t *doc = json_object();
@@ -220,7 +233,7 @@ static enum exit_status print_json(json_t *models, json_t *cka)
     else
         json_object_set(doc, "models", models);
     if (cka != NULL)
-        json_object_set_new(doc, "cka", cka);
+        json_object_set_new(doc, json_array_size(models) == 1 ? "cka_layers" : "cka", cka);
     json_object_set_new(doc, "schema", json_integer(1));
     return app_print_json(doc);
 }
@@ -238,7 +251,9 @@ static vkd_result measure(struct measuring *m, double *cka)
         if (row != NULL)
             json_array_append_new(m->models, row);
     }
-    return r == VKD_OK && m->features != NULL ? compare(m, cka) : r;
+    if (r != VKD_OK || m->features == NULL)
+        return r;
+    return m->o->path_count > 1 ? compare(m, cka) : compare_layers(m);
 }
 
 static enum exit_status measure_and_print(struct measuring *m)
@@ -255,9 +270,12 @@ static enum exit_status measure_and_print(struct measuring *m)
     if (r != VKD_OK)
         app_ended("measuring ended", r);
     else if (o->app.json)
-        status = print_json(m->models, o->cka ? vkd__cka_json(cka, count) : NULL);
-    else if (o->cka)
+        status = print_json(m->models, !o->cka ? NULL : count > 1 ? vkd__cka_json(cka, count) :
+                                       vkd__layers_cka_json(&m->layers));
+    else if (o->cka && count > 1)
         diversity_print_cka(o->paths, cka, count);
+    else if (o->cka)
+        diversity_print_layers_cka(&m->layers);
     if (r == VKD_FORMAT && !o->partial)
         fprintf(stderr, "--partial measures the layers that fit of a model whose file lacks others.\n");
     for (uint32_t i = 0; m->features != NULL && i < count; i++)

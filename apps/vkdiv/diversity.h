@@ -4,14 +4,15 @@
 
 #include "apps/vkdiv/app.h"
 
-#include <vkdiv/diversity.h>
+#include <vkdiv/features.h>
 
 // What was measured of a model, as tables; `path` as the user gave it.
 void diversity_print(const char *path, const struct vkd_diversity *d);
 void diversity_print_features(const struct vkd_features *f, const struct vkd_feature_diversity *d, const char *data,
                               const char *split);
 
-// Linear CKA of all pairs: values (count, count).
+// Linear CKA of all pairs of models: values (count, count); of all pairs of a model's layers.
 void diversity_print_cka(const char *const *paths, const double *values, uint32_t count);
+void diversity_print_layers_cka(const struct vkd_layers_cka *c);
 
 #endif

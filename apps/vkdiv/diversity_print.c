@@ -138,12 +138,24 @@ void diversity_print_features(const struct vkd_features *f, const struct vkd_fea
 
 void diversity_print_cka(const char *const *paths, const double *values, uint32_t count)
 {
-    char name[1024];
+    char name[1024], text[16];
     printf("\n%sLinear CKA%s of features (1: the same but for rotation and scale)\n", app_sgr(1, APP_BOLD), app_sgr(1, APP_PLAIN));
     for (uint32_t i = 0; i < count; i++) {
         printf("%4u", i + 1);
         for (uint32_t j = 0; j < count; j++)
-            printf("  %6.3f", values[(size_t)i * count + j]);
+            printf("  %s", number(text, values[(size_t)i * count + j], 3));
         printf("  %s\n", app_printable(name, sizeof name, paths[i]));
+    }
+}
+
+void diversity_print_layers_cka(const struct vkd_layers_cka *c)
+{
+    char text[16];
+    printf("\n%sLinear CKA%s of layers, averaged over each of %u images (1: the same but for rotation and scale)\n",
+           app_sgr(1, APP_BOLD), app_sgr(1, APP_PLAIN), c->images);
+    for (uint32_t i = 0; i < c->count; i++) {
+        for (uint32_t j = 0; j <= i; j++)
+            printf("  %s", number(text, c->values[i][j], 3));
+        printf("  %s\n", c->names[i]);
     }
 }

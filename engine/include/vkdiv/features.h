@@ -37,5 +37,15 @@ enum { VKD_LAYER_NAME = 96, VKD_STAGES_MAX = 16 };
 VKD_CHECKED vkd_result vkd_model_layers(const char *path, const struct vkd_log *log,
                                         char names[VKD_STAGES_MAX][VKD_LAYER_NAME], uint32_t *count);
 
+// Linear CKA of all pairs of a model's stages: of their outputs, averaged over each image.
+struct vkd_layers_cka {
+    uint32_t count, images;
+    char names[VKD_STAGES_MAX][VKD_LAYER_NAME];             // vkd_model_layers'
+    double values[VKD_STAGES_MAX][VKD_STAGES_MAX];          // symmetric; NaN of a layer that is the same for all images
+};
+
+// Layers and views of `p` are not looked at. Errors: vkd_features_extract's and vkd_features_cka's.
+VKD_CHECKED vkd_result vkd_layers_cka(vkd_device *dev, const struct vkd_features_params *p, struct vkd_layers_cka *out);
+
 VKD_END
 #endif
