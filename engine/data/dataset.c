@@ -93,7 +93,7 @@ static void digest_marks(XXH64_state_t *hash, const vkd_dataset *d)
     }
 }
 
-static vkd_result fingerprint(vkd_dataset *d, struct vkd__why *why)
+vkd_result vkd__dataset_fingerprint(vkd_dataset *d, struct vkd__why *why)
 {
     XXH64_state_t *hash = XXH64_createState();
     if (!hash)
@@ -171,7 +171,7 @@ vkd_result vkd_dataset_open(const struct vkd_dataset_params *p, vkd_dataset **ou
     d->info.channels = d->source.channels;
     if (d->source.height)
         vkd__image_fit(d->source.height, d->source.width, d->spec.size, 0, &d->info.height, &d->info.width);
-    r = fingerprint(d, &why);
+    r = vkd__dataset_fingerprint(d, &why);
     if (r == VKD_OK && d->spec.collage)
         r = vkd__collage_make(d, &why);
     if (r != VKD_OK)

@@ -88,6 +88,8 @@ struct vkd_dataset {
 
 // Fills d's lists and counts from its source and spec.
 VKD_CHECKED vkd_result vkd__dataset_select(vkd_dataset *d, struct vkd__why *why);
+// Fills its fingerprint from everything else.
+VKD_CHECKED vkd_result vkd__dataset_fingerprint(vkd_dataset *d, struct vkd__why *why);
 
 // Whether every image lies in memory with a common size that needs no scaling under these bounds;
 // vkd__dataset_pixels then writes image `index` (info.height * info.width pixels) and cannot fail.

@@ -51,7 +51,7 @@ static vkd_result open_set(struct evaluation *e, const struct vkd_eval_params *p
     if (r < 0)
         return r;
     const struct vkd_dataset_info *info = vkd_dataset_info(e->set);
-    if (info->classes != e->model.classes || info->channels != e->model.channels) {
+    if (info->classes != e->model.classes || info->channels > e->model.channels) {
         vkd_log_write(&e->log, VKD_LOG_ERROR, "the model has %u classes and %u channels, %s has %u and %u", e->model.classes,
                       e->model.channels, spec, info->classes, info->channels);
         return VKD_INVALID;

@@ -291,6 +291,8 @@ vkd_result vkd_recipe_check(const struct vkd_recipe *r, char *why, size_t why_si
     check_optimizer(&c, r);
     in_range(&c, "model.width", r->model.width, 0, 1024);
     in_range(&c, "model.size", r->model.size, 4, 1792);    // evaluation resizes to 8/7 of it, at most 2048
+    if (r->model.channels && r->model.channels != 1 && r->model.channels != 3)
+        refuse(&c, "model.channels: expected 1, 3 or 0 for those of the images, found %u", r->model.channels);
     in_range(&c, "model.dropout", (double) r->model.dropout, -1, 0.99);
     in_range(&c, "model.norm_momentum", (double) r->model.norm_momentum, 1e-6, 1);
     in_range(&c, "diversity_penalty", (double) r->diversity_penalty, 0, 1e6);

@@ -33,7 +33,8 @@ struct vkd__run {
     struct vkd__network network;
 
     // Data.
-    vkd_dataset *train_set, *test_set;
+    const vkd_dataset *train_set, *test_set;
+    vkd_dataset *own_train, *own_test;  // the same, where they were opened for the run
     vkd_loader *train_loader, *test_loader;
     vkd_loader *probe_loader, *neighbour_loader;    // of the training set, in order; NULL when not needed
     uint8_t *labelled;                  // by index in the training set; NULL: all labels may be used

@@ -59,6 +59,11 @@ static vkd_result check_agreement(struct vkd__run *run)
                       b->multi_label ? " (several an image)" : "", b->channels);
         return VKD_INVALID;
     }
+    if (run->recipe->model.channels && run->recipe->model.channels < a->channels) {
+        vkd_log_write(&run->log, VKD_LOG_ERROR, "model.channels: expected 3, for the images have colours; found %u",
+                      run->recipe->model.channels);
+        return VKD_INVALID;
+    }
     for (uint32_t c = 0; c < a->classes; c++) {
         const char *x = vkd_dataset_class_name(run->train_set, c), *y = vkd_dataset_class_name(run->test_set, c);
         if (strcmp(x, y)) {
@@ -110,11 +115,15 @@ static vkd_result choose_labels(struct vkd__run *run)
 vkd_result vkd__run_open_sets(struct vkd__run *run)
 {
     const struct vkd_recipe *re = run->recipe;
-    vkd_result r = vkd_dataset_open(&(struct vkd_dataset_params) { re->data.train, "train", run->log }, &run->train_set);
-    if (r == VKD_OK)
-        r = vkd_dataset_open(&(struct vkd_dataset_params) { test_spec(re), "test", run->log }, &run->test_set);
+    vkd_result r = VKD_OK;
+    if (!run->p->train_set)
+        r = vkd_dataset_open(&(struct vkd_dataset_params) { re->data.train, "train", run->log }, &run->own_train);
+    if (r == VKD_OK && !run->p->test_set)
+        r = vkd_dataset_open(&(struct vkd_dataset_params) { test_spec(re), "test", run->log }, &run->own_test);
     if (r < 0)
         return r;
+    run->train_set = run->p->train_set ? run->p->train_set : run->own_train;
+    run->test_set = run->p->test_set ? run->p->test_set : run->own_test;
     run->network.method = vkd__ssl_find(re->method);
     if (vkd_dataset_info(run->train_set)->fingerprint == vkd_dataset_info(run->test_set)->fingerprint)
         vkd_log_write(&run->log, VKD_LOG_WARNING, "the test set is the training set: its accuracy says nothing of new "

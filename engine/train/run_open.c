@@ -22,7 +22,7 @@ static void describe_model(struct vkd__run *run)
     run->model = (struct vkd_weights_info) {
         .width = re->model.width || !arch ? re->model.width : arch->default_width,
         .cifar_stem = !strcmp(re->model.stem, "cifar"), .classes = classifier ? info->classes : 0,
-        .size = re->model.size, .channels = info->channels,
+        .size = re->model.size, .channels = re->model.channels ? re->model.channels : info->channels,
     };
     snprintf(run->model.arch, sizeof(run->model.arch), "%s", re->model.arch);
     memcpy(run->model.mean, re->data.mean, sizeof(re->data.mean));
@@ -260,8 +260,8 @@ void vkd__run_close(struct vkd__run *run)
     vkd_params_destroy(&run->average);
     for (uint32_t k = 0; k < VKD__GRAPH_KINDS; k++)
         vkd_graph_destroy(&run->graphs[k]);
-    vkd_dataset_close(&run->train_set);
-    vkd_dataset_close(&run->test_set);
+    vkd_dataset_close(&run->own_train);
+    vkd_dataset_close(&run->own_test);
     vkd__metrics_close(&run->metrics);
     free(run->labelled);
     json_decref(run->json);

@@ -45,6 +45,7 @@ struct vkd_recipe {
         uint32_t width;             // 0: the architecture's own
         const char *stem;           // "cifar" or "imagenet"
         uint32_t size;              // input height and width
+        uint32_t channels;          // 1 or 3; 0: those of the images
         bool zero_init_residual;
         float dropout;              // < 0: the architecture's own
         float norm_momentum;        // PyTorch's, of the backbone's batch norms: share of a batch in their statistics
@@ -179,6 +180,7 @@ VKD_CHECKED vkd_result vkd_recipe_check(const struct vkd_recipe *r, char *why, s
     X("model.width",                model.width,                  U32)          \
     X("model.stem",                 model.stem,                   STRING)       \
     X("model.size",                 model.size,                   U32)          \
+    X("model.channels",             model.channels,               U32)          \
     X("model.zero_init_residual",   model.zero_init_residual,     BOOL)         \
     X("model.dropout",              model.dropout,                F32)          \
     X("model.norm_momentum",        model.norm_momentum,          F32)          \

@@ -27,6 +27,8 @@ struct vkd_train_params {
     const char *out_dir;                    // created; must hold no run or, with `resume`, one of the same recipe
     bool resume;
     const char *command_line;               // for run.json
+    // In place of the sets of data.train and data.test, which then are names alone; borrowed. NULL: those are opened.
+    const vkd_dataset *train_set, *test_set;
     // Called about 10 times a second at most for STEP and EVAL_BATCH, always for the others.
     void (*progress)(void *user, const struct vkd_progress *p);
     // Asked after each step and each batch of an evaluation; true ends the run after saving, with
