@@ -3,9 +3,10 @@
 
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config glslc libvulkan-dev libvulkan-volk-dev libspng-dev
   libturbojpeg0-dev libjansson-dev libxxhash-dev libstb-dev librandom123-dev zlib1g-dev libcyaml-dev libyaml-dev
-  libopenblas-dev"
+  libopenblas-dev libjs-chart.js"
 RUN_PACKAGES="libvulkan1 mesa-vulkan-drivers dataset-fashion-mnist"
-TEST_PACKAGES="check libsubunit-dev g++ clang libclang-rt-14-dev ccache spirv-tools vulkan-validationlayers"
+TEST_PACKAGES="check libsubunit-dev g++ clang libclang-rt-14-dev ccache spirv-tools vulkan-validationlayers
+  chromium-headless-shell"
 
 say() { printf '%s\n' "$*"; }
 step() { if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then printf '\033[1m== %s\033[0m\n' "$*"; else say "== $*"; fi; }

@@ -6,20 +6,7 @@ cd "$(dirname "$0")/.."
 start=$(date +%s)
 
 LAVAPIPE=/usr/share/vulkan/icd.d/lvp_icd.$(uname -m).json
-SWIFTSHADER=$PWD/build/swiftshader/usr/lib/chromium/vk_swiftshader_icd.json
-
-# SwiftShader is a file in chromium's package, which need not be installed for it.
-fetch_swiftshader() {
-  [ ! -e "$SWIFTSHADER" ] || return 0
-  step "Fetching SwiftShader"
-  mkdir -p build/swiftshader/deb
-  ( cd build/swiftshader/deb && quietly ../../log/swiftshader.txt apt-get -q download chromium-common ) ||
-    { quietly build/log/apt-update.txt as_root apt-get -q update
-      ( cd build/swiftshader/deb && quietly ../../log/swiftshader.txt apt-get -q download chromium-common ); }
-  dpkg-deb --fsys-tarfile build/swiftshader/deb/chromium-common_*.deb |
-    tar -x -C build/swiftshader ./usr/lib/chromium/vk_swiftshader_icd.json ./usr/lib/chromium/libvk_swiftshader.so
-  rm -r build/swiftshader/deb
-}
+SWIFTSHADER=/usr/lib/chromium/vk_swiftshader_icd.json     # of chromium-common
 
 # run_tests NAME FOLDER [CTEST OPTION ...]: runs ctest, shows a line per test and what the failed ones said.
 total=0 failed=0
@@ -44,7 +31,6 @@ run_tests() {
 # shellcheck disable=SC2086
 install_packages $BUILD_PACKAGES $RUN_PACKAGES $TEST_PACKAGES
 mkdir -p build/log
-fetch_swiftshader
 
 step "Building with gcc, and with clang and the sanitizers"
 build_tree build all -DVKDIV_TESTS=ON

@@ -157,6 +157,12 @@ static const struct {
     { "diversity small.yaml --cka", 2, "", "give --data SPEC" },
     { "diversity small.yaml --data idx:set --partial", 2, "", "measures filters alone" },
     { "diversity small.yaml --treshold .3", 2, "", "did you mean '--threshold'?" },
+    { "report --help", 0, "--study", "" },
+    { "report", 2, "", "expected RUN" },
+    { "report nowhere", 2, "", "nowhere: not the folder of a run" },
+    { "report set", 2, "", "set/run.json" },
+    { "report set --images 9999", 2, "", "--images: expected" },
+    { "report set --htlm x", 2, "", "did you mean '--html'?" },
     { "eval small.yaml --batch 0", 2, "", "--batch: expected" },
     { "eval small.yaml --data idx:set", 2, "", "small.yaml" },
     { "export small.yaml -o x.safetensors", 2, "", "small.yaml" },
@@ -379,8 +385,9 @@ START_TEST(train_eval_export)
     ck_assert_msg(status == 0, "status %d\n%s%s", status, out, err);
     has(out, "Test accuracy");
     has(out, "vkdiv eval run");
-    static const char *const files[] = { "run.json", "metrics.jsonl", "last.safetensors", "best.safetensors" };
-    for (int i = 0; i < 4; i++) {
+    static const char *const files[] = { "run.json", "metrics.jsonl", "last.safetensors", "best.safetensors", "report.html",
+                                         "diversity.json" };
+    for (int i = 0; i < 6; i++) {
         char path[256];
         snprintf(path, sizeof path, DIR "/run/%s", files[i]);
         ck_assert_msg(vkd__path_kind(path, NULL, NULL) == VKD__PATH_FILE, "no %s", path);
@@ -393,6 +400,15 @@ START_TEST(train_eval_export)
     json_decref(doc);
     ck_assert_int_eq(run("eval run/best.safetensors --data idx:set --split train"), 0);
     has(out, "64 images");
+
+    ck_assert_int_eq(run("report run/ --json --html page.html"), 0);
+    doc = parsed();
+    has_keys(doc, "html bytes runs notes");
+    ck_assert_int_eq(json_integer_value(json_object_get(doc, "notes")), 0);
+    json_decref(doc);
+    ck_assert_int_eq(run_with("VK_DRIVER_FILES=/none VK_ICD_FILENAMES=/none", "report run --images 0 --html page.html"), 0);
+    ck_assert_int_eq(run_with("VK_DRIVER_FILES=/none VK_ICD_FILENAMES=/none", "report run --html page.html"), 0);
+    has(out, "1 thing could not be shown");
 
     ck_assert_int_eq(run("export run --format safetensors --names torchvision -o model.safetensors"), 0);
     has(out, "resnet18");

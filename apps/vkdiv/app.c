@@ -167,6 +167,16 @@ void app_error(const char *format, ...)
     write_message(VKD_LOG_ERROR, text);
 }
 
+void app_warning(const char *format, ...)
+{
+    char text[2048];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    write_message(VKD_LOG_WARNING, text);
+}
+
 void app_ended(const char *what, vkd_result r)
 {
     if (!errors_said)

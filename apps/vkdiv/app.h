@@ -39,6 +39,7 @@ void app_usage(const struct argp_state *state, const char *format, ...) VKD_PRIN
 struct vkd_log app_log(const struct app_options *o);
 struct vkd_log app_log_quiet(void);
 void app_error(const char *format, ...) VKD_PRINTF(1, 2);
+void app_warning(const char *format, ...) VKD_PRINTF(1, 2);
 // Says that `what` ended with `r`, unless a message has said why already.
 void app_ended(const char *what, vkd_result r);
 
@@ -103,6 +104,7 @@ enum exit_status cmd_doctor(int argc, char **argv);
 enum exit_status cmd_eval(int argc, char **argv);
 enum exit_status cmd_export(int argc, char **argv);
 enum exit_status cmd_study(int argc, char **argv);
+enum exit_status cmd_report(int argc, char **argv);
 enum exit_status cmd_train(int argc, char **argv);
 
 #endif

@@ -1,6 +1,7 @@
 // cmd_train.c -- vkdiv train: one run from a recipe.
 #include "apps/vkdiv/app.h"
 #include "apps/vkdiv/recipe.h"
+#include "apps/vkdiv/report.h"
 
 #include "runtime/os.h"
 
@@ -130,7 +131,7 @@ static void write_command(char *text, size_t size, int argc, char *const *argv)
 }
 
 static void print_result(const struct vkd_train_result *t, const struct train_options *o, const char *dir,
-                         const char *command_line, bool stopped)
+                         const char *command_line, bool stopped, bool report)
 {
     char duration[24], speed[24];
     const char *bold = app_sgr(1, APP_BOLD), *plain = app_sgr(1, APP_PLAIN);
@@ -160,12 +161,37 @@ static void print_result(const struct vkd_train_result *t, const struct train_op
            "  run.json                             recipe, device, versions, results\n"
            "  metrics.jsonl                        a line per step and test\n", dir,
            t->classified ? "best.safetensors, " : "                  ");
+    if (report)
+        printf("  report.html                          curves, filters, neighbours: open it in a browser\n");
     printf("\nNext:\n");
     if (t->classified)
         printf("  vkdiv eval %s\n", dir);
     printf("  vkdiv export %s --format safetensors --names torchvision -o model.safetensors\n", dir);
     if (o->set_count == 0 && o->data == NULL && t->epochs > 0)
         printf("  vkdiv train %s --set epochs=%u\n", o->recipe, 2 * t->epochs);
+}
+
+static void hear_report(void *user, enum vkd_log_level level, const char *text)
+{
+    (void)user;
+    if (level <= VKD_LOG_WARNING)
+        app_warning("report.html: %s", text);
+}
+
+// The page of the run. It is no part of the work: what goes wrong is a warning.
+static bool write_report(vkd_device *dev, const struct vkd_recipe *recipe, const char *dir, struct app_progress *progress)
+{
+    char html[1300];
+    struct report_result result;
+    snprintf(html, sizeof html, "%s/report.html", dir);
+    app_progress_note(progress, "writing report.html");
+    vkd_result r = report_write(&(struct report_params){
+        .runs = &dir, .run_count = 1, .html = html, .dev = dev, .images = recipe->model.size <= 64 ? 200 : 40,
+        .log = { .fn = hear_report }, .stop = app_stop }, &result);
+    app_progress_clear();
+    if (r != VKD_OK)
+        app_warning("there is no report.html: %s", vkd_result_text(r));
+    return r == VKD_OK;
 }
 
 static enum exit_status train(const struct train_options *o, const struct recipe_file *file, const char *dir,
@@ -196,8 +222,9 @@ static enum exit_status train(const struct train_options *o, const struct recipe
     vkd_result r = vkd_train(dev, &p, &result);
     app_progress_clear();
     status = status_of(r, &file->recipe);
+    bool report = r == VKD_OK && write_report(dev, &file->recipe, dir, &progress);
     if (r == VKD_OK || r == VKD_INTERRUPTED)
-        print_result(&result, o, dir, command_line, r == VKD_INTERRUPTED);
+        print_result(&result, o, dir, command_line, r == VKD_INTERRUPTED, report);
     else
         app_ended("training ended", r);
     if (vkd_device_stats(dev).validation_messages > 0) {

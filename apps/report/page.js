@@ -1,0 +1,114 @@
+// page.js -- puts the page together: header, table of runs, sections, manifests.
+"use strict";
+
+// ---- Header ----
+
+function lastOf(run, kind, name) {
+  const list = (run.curves[kind] || {})[name] || [];
+  return list.length ? list[list.length - 1] : null;
+}
+const accuracyOf = (run) => {
+  const a = (run.manifest.results || {}).test_accuracy;
+  return run.curves.eval && (run.curves.eval.top1 || run.curves.eval.map) ? a : null;
+};
+const device = (run) => (run.manifest.device || {}).name;
+
+function showHeader() {
+  document.querySelector(".made").textContent = "vkdiv " + data.vkdiv + " \u00b7 " + data.made;
+  const facts = [];
+  const add = (value, name) => value === null || value === undefined || value === dash || facts.push(node("li", null, node("b", null, value), node("span", null, name)));
+  if (runs.length === 1) {
+    const [run] = runs, r = run.manifest.results || {};
+    add(run.method, "method");
+    add(percent(accuracyOf(run), 2), "test accuracy");
+    add(percent(lastOf(run, "eval", "knn"), 2), "nearest neighbours");
+    add(number(lastOf(run, "diversity", "rankme")), "RankMe");
+    add(whole(r.steps), "steps");
+    add(duration(r.seconds), "of training");
+    add(device(run), "device");
+  } else {
+    add(String(runs.length), "runs");
+    add(String(new Set(runs.map((r) => r.group)).size), "recipes");
+    add([...new Set(runs.map(device))].filter(Boolean).length === 1 ? device(runs[0]) : null, "device");
+  }
+  document.querySelector(".facts").append(...facts);
+  const list = [...(data.notes || []), ...runs.flatMap((r) => (r.notes || []).map((n) => runs.length > 1 ? r.label + ": " + n : n))];
+  const box = notes(list.slice(0, 12));
+  if (box && list.length > 12)
+    box.append(node("details", null, node("summary", null, list.length - 12 + " more"), node("ul", null, list.slice(12).map((n) => node("li", null, n)))));
+  if (box) document.querySelector("header").append(box);
+}
+
+// ---- Runs ----
+
+const swatches = [];
+function swatch(run) {
+  const s = node("span", {class: "swatch"});
+  swatches.push({refresh: () => s.style.setProperty("background", color(run))});
+  return s;
+}
+
+function runName(run) {
+  if (runs.length === 1) return run.label;
+  return node("label", null, node("input", {type: "checkbox", checked: run.shown, onchange: (e) => {
+    run.shown = e.target.checked;
+    e.target.closest("tr").classList.toggle("off", !run.shown);
+    redraw();
+  }}), swatch(run), run.label);
+}
+
+function showAll(value) {
+  for (const run of runs) run.shown = value;
+  for (const box of document.querySelectorAll(".runs input")) {
+    box.checked = value;
+    box.closest("tr").classList.toggle("off", !value);
+  }
+  redraw();
+}
+
+const state = (run) => {
+  const r = run.manifest.results;
+  return !r ? "running or broken off" : r.complete ? "complete" : "stopped";
+};
+
+function showRuns() {
+  const recipe = (run, part, key) => (run.manifest.recipe && run.manifest.recipe[part] || {})[key];
+  const s = section("runs", runs.length > 1 ? "Runs" : "The run", runs.length > 1 ? "Ticked runs are drawn in the charts." : null);
+  if (runs.length > 1)
+    s.append(node("div", {class: "choices"}, node("button", {type: "button", onclick: () => showAll(true)}, "Show all"),
+      node("button", {type: "button", onclick: () => showAll(false)}, "Hide all")));
+  s.append(node("div", {class: "runs"}, table("What was trained, and what came out", [
+    {title: "run", cell: runName}, {title: "method", left: true, cell: (r) => r.method},
+    {title: "model", left: true, cell: (r) => (recipe(r, "model", "arch") || "?") + ", width " + (recipe(r, "model", "width") ?? "?")},
+    {title: "data", left: true, cell: (r) => lastPart(recipe(r, "data", "train"))}, {title: "seed", cell: (r) => r.seed ?? dash},
+    {title: "steps", cell: (r) => whole((r.manifest.results || {}).steps)}, {title: "test accuracy", cell: (r) => percent(accuracyOf(r), 2)},
+    {title: "neighbours", cell: (r) => percent(lastOf(r, "eval", "knn"), 2)}, {title: "RankMe", cell: (r) => number(lastOf(r, "diversity", "rankme"))},
+    {title: "time", cell: (r) => duration((r.manifest.results || {}).seconds)}, {title: "state", left: true, cell: state}], runs)));
+}
+
+// ---- Manifests ----
+
+function showManifests() {
+  const s = section("manifest", runs.length > 1 ? "Manifests" : "Manifest", "run.json: the resolved recipe, versions, device, data and results.");
+  for (const run of runs) {
+    const pre = node("pre", {tabindex: "0"});
+    const fold = node("details", {open: runs.length === 1}, node("summary", null, run.path), pre);
+    const fill = () => pre.textContent = pre.textContent || JSON.stringify(run.manifest, null, 2);
+    fold.addEventListener("toggle", fill);
+    if (runs.length === 1) fill();
+    s.append(node("p", null, node("code", null, run.manifest.command || "")), fold);
+  }
+}
+
+showHeader();
+showRuns();
+showCurves();
+showDiversity();
+showTransfer();
+showStudy();
+showFilters();
+showImages();
+showManifests();
+charts.push(...swatches);
+redraw();
+document.documentElement.dataset.drawn = "yes";

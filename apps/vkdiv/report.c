@@ -1,0 +1,177 @@
+// report.c -- gathers runs into one document and writes the page.
+#include "apps/vkdiv/report.h"
+
+#include "engine/train/run_files.h"
+#include "runtime/os.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+void report_note(struct report *r, json_t *owner, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    json_t *notes = json_object_get(owner, "notes");
+    if (notes == NULL) {
+        notes = json_array();
+        json_object_set_new(owner, "notes", notes);
+    }
+    json_array_append_new(notes, app_json_text(text));
+    r->notes++;
+}
+
+static void progress(const struct report *r, const char *what, const char *dir)
+{
+    char text[256];
+    snprintf(text, sizeof text, "%s: %.200s", what, dir);
+    if (r->p->progress != NULL)
+        r->p->progress(r->p->user, text);
+}
+
+// ---- Runs ---------------------------------------------------------------------------------------
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL && slash[1] != 0 ? slash + 1 : path;
+}
+
+// Runs whose recipes differ in the seed alone are of one group; their number is that of the first such.
+static int group_of(const json_t *runs, json_t *manifest)
+{
+    int next = 0;
+    size_t i;
+    json_t *run, *mine = json_copy(json_object_get(manifest, "recipe"));
+    json_object_del(mine, "seed");
+    json_array_foreach(runs, i, run) {
+        int group = (int)json_integer_value(json_object_get(run, "group"));
+        json_t *other = json_copy(json_object_get(json_object_get(run, "manifest"), "recipe"));
+        json_object_del(other, "seed");
+        bool same = mine != NULL && json_equal(mine, other);
+        json_decref(other);
+        next = group >= next ? group + 1 : next;
+        if (same) {
+            next = group;
+            break;
+        }
+    }
+    json_decref(mine);
+    return next;
+}
+
+static vkd_result add_run(struct report *r, const char *dir, json_t *runs)
+{
+    json_t *manifest = NULL, *run = json_object();
+    vkd_result result = vkd__run_json_read(dir, &r->p->log, &manifest);
+    if (result != VKD_OK || run == NULL) {
+        json_decref(run);
+        return result != VKD_OK ? result : VKD_NO_MEMORY;
+    }
+    progress(r, "reading", dir);
+    json_object_set_new(run, "name", app_json_text(base_name(dir)));
+    json_object_set_new(run, "path", app_json_text(dir));
+    json_object_set_new(run, "group", json_integer(group_of(runs, manifest)));
+    json_object_set_new(run, "manifest", manifest);
+    json_array_append_new(runs, run);
+    report_curves(r, dir, run);
+    report_transfer(r, dir, run);
+    report_filters(r, dir, run);
+    progress(r, "diversity", dir);
+    result = report_diversity(r, dir, run);
+    progress(r, "images", dir);
+    return result == VKD_OK ? report_neighbours(r, dir, run) : result;
+}
+
+// ---- The document -------------------------------------------------------------------------------
+
+static vkd_result read_study(const struct report_params *p, json_t **study)
+{
+    char path[4096];
+    uint8_t *data;
+    uint64_t size;
+    struct vkd__why why;
+    json_error_t error;
+    bool folder = vkd__path_kind(p->study, NULL, NULL) == VKD__PATH_DIR;
+    snprintf(path, sizeof path, "%s%s", p->study, folder ? "/study.json" : "");
+    vkd_result result = vkd__file_read(path, 16 << 20, &data, &size, &why);
+    if (result != VKD_OK) {
+        vkd_log_write(&p->log, VKD_LOG_ERROR, "%s; `vkdiv study` writes one", why.text);
+        return result;
+    }
+    *study = json_loadb((const char *)data, size, 0, &error);
+    free(data);
+    if (json_is_object(*study) && json_is_array(json_object_get(*study, "models")))
+        return VKD_OK;
+    vkd_log_write(&p->log, VKD_LOG_ERROR, "%s is not the result of `vkdiv study`: %s", path,
+                  *study ? "it has no list of models" : error.text);
+    json_decref(*study);
+    *study = NULL;
+    return VKD_FORMAT;
+}
+
+static void write_title(const struct report_params *p, char *title, size_t size)
+{
+    if (p->run_count == 1)
+        snprintf(title, size, "%s", base_name(p->runs[0]));
+    else
+        snprintf(title, size, "%u runs", p->run_count);
+}
+
+static vkd_result gather(struct report *r, json_t *doc)
+{
+    const struct report_params *p = r->p;
+    json_t *runs = json_object_get(doc, "runs"), *study = NULL;
+    vkd_result result = p->study != NULL ? read_study(p, &study) : VKD_OK;
+    json_object_set_new(doc, "study", study != NULL ? study : json_null());
+    for (uint32_t i = 0; result == VKD_OK && i < p->run_count; i++)
+        result = add_run(r, p->runs[i], runs);
+    if (result == VKD_OK && p->images > 0 && p->dev == NULL)
+        report_note(r, doc, "Nearest neighbours are missing: they need a Vulkan device.");
+    return result;
+}
+
+static vkd_result write_page(const struct report_params *p, const json_t *doc, uint64_t *bytes)
+{
+    struct vkd__why why;
+    size_t size;
+    char *html = report_page(doc, json_string_value(json_object_get(doc, "title")), &size);
+    if (html == NULL)
+        return VKD_NO_MEMORY;
+    vkd_result result = vkd__file_replace(p->html, html, size, &why);
+    if (result != VKD_OK)
+        vkd_log_write(&p->log, VKD_LOG_ERROR, "%s", why.text);
+    free(html);
+    *bytes = size;
+    return result;
+}
+
+vkd_result report_write(const struct report_params *p, struct report_result *out)
+{
+    struct report r = { .p = p };
+    char title[512], made[32];
+    uint64_t bytes = 0;
+    time_t now = (time_t)vkd__os_wall_seconds();
+    strftime(made, sizeof made, "%Y-%m-%d %H:%M", localtime(&now));
+    write_title(p, title, sizeof title);
+    vkd_result result = vkd_filter_nulls_create(&(struct vkd_null_params){ .log = p->log }, &r.nulls);
+    json_t *doc = json_pack("{s:i, s:s, s:s, s:o, s:[], s:[]}", "schema", 1, "vkdiv", VKD_VERSION, "made", made, "title",
+                            app_json_text(title), "runs", "sets");
+    if (result == VKD_OK && doc == NULL)
+        result = VKD_NO_MEMORY;
+    r.sets = json_object_get(doc, "sets");
+    if (result == VKD_OK)
+        result = gather(&r, doc);
+    if (result == VKD_OK)
+        result = write_page(p, doc, &bytes);
+    if (result == VKD_OK)
+        *out = (struct report_result){ .bytes = bytes, .notes = r.notes };
+    json_decref(doc);
+    vkd_filter_nulls_destroy(&r.nulls);
+    return result;
+}
