@@ -5,11 +5,11 @@ const study = data.study;
 const joint = {name: null};
 
 const fitOf = (name) => (study.fits || []).find((f) => f.diversity === name);
-const modelName = (m) => m.label || String(m.run).replace(/\/+$/, "").replace(/^.*\//, "");
+const modelName = (m) => m.name || String(m.run);
 
 // The models of a measure: those with accuracy (log-odds), transfer (mean centred log-odds) and its value.
 function studyPoints() {
-  return (study.models || []).map((m) => ({model: m, x: m.x, y: m.y, d: (m.diversity || {})[joint.name]})).filter((p) => known(p.x) && known(p.y) && known(p.d));
+  return (study.models || []).map((m) => ({model: m, x: (m.base || {}).log_odds, y: m.y, d: (m.diversity || {})[joint.name]})).filter((p) => known(p.x) && known(p.y) && known(p.d));
 }
 
 // Viridis between the 5th and the 95th percentile, so that one outlier does not take all colours.
@@ -70,11 +70,11 @@ function fitsTable() {
 }
 
 function perTaskTable() {
-  const list = (study.per_task || []).filter((t) => t.diversity === joint.name);
+  const list = (study.per_task || []).flatMap((t) => t.fits.filter((f) => f.diversity === joint.name).map((f) => ({...f, task: t.name})));
   const at = (title, key) => ({title, cell: (r) => fixed(r[key], 3)});
-  return table("Task by task, with " + joint.name, [{title: "task", cell: (r) => r.task || lastPart(r.data)}, {title: "models", cell: (r) => whole(r.models)},
+  return table("Task by task, with " + joint.name, [{title: "task", cell: (r) => r.task}, {title: "models", cell: (r) => whole(r.models)},
     at("R\u00b2 accuracy", "r2_accuracy"), at("R\u00b2 joint", "r2_joint"), at("left-out R\u00b2 accuracy", "loo_r2_accuracy"),
-    at("left-out R\u00b2 joint", "loo_r2_joint"), at("partial", "partial"), at("Spearman", "spearman")], list);
+    at("left-out R\u00b2 joint", "loo_r2_joint"), at("partial correlation", "partial_correlation"), at("Spearman", "spearman")], list);
 }
 
 // The colours' scale as a strip from low to high.

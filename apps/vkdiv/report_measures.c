@@ -1,7 +1,7 @@
 // report_measures.c -- what was measured of a run: diversity of its filters, transfer to other data.
-#include "apps/vkdiv/diversity.h"
 #include "apps/vkdiv/report.h"
 
+#include "engine/diversity_json.h"
 #include "engine/model_file.h"
 #include "runtime/os.h"
 
@@ -48,7 +48,7 @@ static vkd_result measure(struct report *r, const char *dir, const char *file, c
         .path = dir, .log = p->log, .stop = p->stop, .user = p->user }, &d);
     if (result != VKD_OK)
         return result;
-    *doc = diversity_json(dir, &d);
+    *doc = vkd__diversity_json(dir, &d);
     vkd_diversity_finish(&d);
     json_object_set_new(*doc, "schema", json_integer(1));
     json_object_set_new(*doc, "weights_hash", json_string(hash));
