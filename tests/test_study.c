@@ -93,6 +93,15 @@ static void check_fit(const char *name, const json_t *c, const struct vkd_study_
     check_number(name, "b2_low", x->slope.low, case_double(c, "b2_low"), 1);
     check_number(name, "b2_high", x->slope.high, case_double(c, "b2_high"), 1);
     ck_assert_uint_eq(x->slope.resamples, case_count(c, "resamples"));
+    const double *a = x->accuracy.coefficients, *b = x->joint.coefficients;
+    for (uint32_t i = 0; i < VKD_STUDY_LINE_POINTS; i++) {
+        const double at = x->line_low + (x->line_high - x->line_low) * i / (VKD_STUDY_LINE_POINTS - 1);
+        check_number(name, "line", x->lines[0].y[i].value, a[0] + a[1] * at, 1);
+        check_number(name, "line at -1", x->lines[1].y[i].value, b[0] + b[1] * at - b[2], 1);
+        check_number(name, "line at 1", x->lines[2].y[i].value, b[0] + b[1] * at + b[2], 1);
+        for (uint32_t l = 0; l < 3; l++)
+            ck_assert(x->lines[l].y[i].low < x->lines[l].y[i].high);
+    }
     check_number(name, "p", x->permutation.p, case_double(c, "p"), 1);
     check_number(name, "spearman", x->spearman, case_double(c, "spearman"), 1);
     check_number(name, "kendall", x->kendall, case_double(c, "kendall"), 1);

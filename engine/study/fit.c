@@ -78,6 +78,7 @@ struct rows {
     uint32_t n, recipes;
     double *y, *accuracy, *z;           // n each
     uint32_t *recipe;                   // n, from 0 on
+    double low, high;                   // of accuracy
     double *mean_y, *mean_accuracy, *mean_z;    // of the recipes
     double *memory;
 };
@@ -139,8 +140,16 @@ static void standardise(struct rows *r, double *mean, double *std)
         r->z[i] = constant ? 0 : (r->z[i] - sum) / *std;
 }
 
+enum { OF_PARTIAL, OF_SLOPE, OF_LINES, JOINT_VALUES = OF_LINES + 3 * VKD_STUDY_LINE_POINTS };
+static const double line_z[3] = { NAN, -1, 1 };
+
+static double line_x(const struct rows *r, uint32_t point)
+{
+    return r->low + (r->high - r->low) * point / (VKD_STUDY_LINE_POINTS - 1);
+}
+
 // Partial correlation of y and z given accuracy, and z's slope beside it: what vkd_partial_correlation and vkd_ols give of
-// these rows, from their sums of squares.
+// these rows, from their sums of squares. Then the points of the lines.
 static void joint_of(void *user, const uint32_t *indices, uint32_t count, double *out)
 {
     const struct rows *r = user;
@@ -160,6 +169,21 @@ static void joint_of(void *user, const uint32_t *indices, uint32_t count, double
     const bool has = count >= MODELS_MIN && yy > 1e-12 * s[1][1] && zz > 1e-12 * s[2][2];
     out[0] = has ? fmax(-1, fmin(1, yz / sqrt(yy) / sqrt(zz))) : NAN;
     out[1] = has ? yz / zz : NAN;
+    for (uint32_t l = 0; l < 3; l++) {
+        const double b2 = l ? out[OF_SLOPE] : 0, b1 = control ? (s[0][1] - b2 * s[0][2]) / s[0][0] : NAN;
+        const double at_z = l ? b2 * (line_z[l] - mean[2]) : 0;
+        for (uint32_t i = 0; i < VKD_STUDY_LINE_POINTS; i++)
+            out[OF_LINES + l * VKD_STUDY_LINE_POINTS + i] = mean[1] + b1 * (line_x(r, i) - mean[0]) + at_z;
+    }
+}
+
+static void find_range(struct rows *r)
+{
+    r->low = r->high = r->n ? r->accuracy[0] : NAN;
+    for (uint32_t i = 1; i < r->n; i++) {
+        r->low = fmin(r->low, r->accuracy[i]);
+        r->high = fmax(r->high, r->accuracy[i]);
+    }
 }
 
 static void average_recipes(struct rows *r)
@@ -201,13 +225,18 @@ static vkd_result fit_squares(struct rows *r, struct vkd_study_fit *f)
 // Seeds of a recipe are not exchangeable with those of another: what is permuted is the recipes' means.
 static vkd_result fit_resampled(struct rows *r, const struct vkd_resample_params *p, struct vkd_study_fit *f)
 {
-    struct vkd_interval both[2];
+    struct vkd_interval values[JOINT_VALUES];
     const double *control = r->mean_accuracy;
-    vkd_result e = vkd_bootstrap_clusters(joint_of, r, r->recipe, r->n, 2, p, both);
+    find_range(r);
+    vkd_result e = vkd_bootstrap_clusters(joint_of, r, r->recipe, r->n, JOINT_VALUES, p, values);
     if (e < 0)
         return e;
-    f->partial = both[0];
-    f->slope = both[1];
+    f->partial = values[OF_PARTIAL];
+    f->slope = values[OF_SLOPE];
+    f->line_low = r->low;
+    f->line_high = r->high;
+    for (uint32_t l = 0; l < 3; l++)
+        memcpy(f->lines[l].y, values + OF_LINES + l * VKD_STUDY_LINE_POINTS, sizeof(f->lines[l].y));
     average_recipes(r);
     return vkd_permutation_coefficient(r->mean_y, r->mean_z, &control, 1, r->recipes, p, &f->permutation);
 }
@@ -226,6 +255,12 @@ static vkd_result fit_measure(const struct vkd_study_table *t, const struct vkd_
         .recipe_loo_accuracy = NAN, .recipe_loo_joint = NAN, .partial = none, .slope = none,
         .permutation = { .statistic = NAN, .p = NAN }, .p_holm = NAN, .spearman = NAN, .kendall = NAN,
     };
+    f->line_low = f->line_high = NAN;
+    for (uint32_t l = 0; l < 3; l++) {
+        f->lines[l].z = line_z[l];
+        for (uint32_t i = 0; i < VKD_STUDY_LINE_POINTS; i++)
+            f->lines[l].y[i] = none;
+    }
     standardise(r, &f->mean, &f->std);
     if (r->n)
         e = fit_squares(r, f);

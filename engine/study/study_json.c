@@ -53,6 +53,19 @@ static json_t *model_json(const struct vkd_study *s, const struct vkd_study_fits
 
 // ---- Fits ----
 
+// {"z", "x": [...], "y": [...], "low": [...], "high": [...]}
+static json_t *line_json(const struct vkd_study_fit *f, const struct vkd_study_line *line)
+{
+    json_t *x = json_array(), *y = json_array(), *low = json_array(), *high = json_array();
+    for (uint32_t i = 0; i < VKD_STUDY_LINE_POINTS; i++) {
+        json_array_append_new(x, real(f->line_low + (f->line_high - f->line_low) * i / (VKD_STUDY_LINE_POINTS - 1)));
+        json_array_append_new(y, real(line->y[i].value));
+        json_array_append_new(low, real(line->y[i].low));
+        json_array_append_new(high, real(line->y[i].high));
+    }
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "z", real(line->z), "x", x, "y", y, "low", low, "high", high);
+}
+
 static json_t *fit_json(const struct vkd_study *s, const struct vkd_study_fit *f)
 {
     const int sign = s->measure_signs[f->measure];
@@ -80,6 +93,8 @@ static json_t *fit_json(const struct vkd_study *s, const struct vkd_study_fit *f
     json_object_set_new(row, "permutations_exact", json_boolean(f->permutation.exact));
     json_object_set_new(row, "resamples", json_integer(f->slope.resamples));
     json_object_set_new(row, "stands", json_boolean(f->stands));
+    json_object_set_new(row, "lines", json_pack("{s:o, s:[o, o]}", "accuracy", line_json(f, &f->lines[0]), "joint",
+                                                line_json(f, &f->lines[1]), line_json(f, &f->lines[2])));
     return row;
 }
 

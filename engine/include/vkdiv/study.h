@@ -35,6 +35,14 @@ struct vkd_study_fit_params {
     const char *protocol;               // of all transfer results, for the verdict's words; NULL: not said
 };
 
+enum { VKD_STUDY_LINE_POINTS = 21 };
+
+// A fit to be drawn: y over accuracy (log-odds), and the band of 95 % that the fits to resampled recipes keep to.
+struct vkd_study_line {
+    double z;                           // of diversity; NaN: accuracy alone
+    struct vkd_interval y[VKD_STUDY_LINE_POINTS];   // at even distances from line_low to line_high
+};
+
 // One diversity measure beside accuracy: all numbers are of the same models, those with a value of it.
 struct vkd_study_fit {
     uint32_t measure;                   // in the table
@@ -46,6 +54,8 @@ struct vkd_study_fit {
     double recipe_loo_joint;            // where each recipe has one seed
     struct vkd_interval partial;        // partial correlation of y and diversity given accuracy, cluster bootstrap
     struct vkd_interval slope;          // b2, from the same resamples
+    double line_low, line_high;         // the least and the largest accuracy (log-odds)
+    struct vkd_study_line lines[3];     // accuracy alone; the joint fit at z = -1 and z = 1
     struct vkd_permutation permutation; // p of b2: Freedman and Lane on the recipes' means
     double p_holm;                      // p after Holm's correction for all measures of the study
     double spearman, kendall;           // of diversity and y, accuracy not controlled for
