@@ -53,4 +53,5 @@ static inline float vkd_uniform(u32 word) { return (float) (word >> 8) * (1.0f /
 #define VKD_STREAM_RESAMPLE 8u      // examples of a bootstrap's resample
 #define VKD_STREAM_PERMUTE  9u      // signs and orders of a permutation test
 #define VKD_STREAM_HOLDOUT  10u     // images of train that validation has
+#define VKD_STREAM_RELABEL  11u     // whose label an image gets when labels are shuffled
 #endif

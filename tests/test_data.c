@@ -70,7 +70,7 @@ START_TEST(wrong_specs)
         { "ixd:/tmp", NULL, "did you mean 'idx'?" },
         { "mnist:/tmp", NULL, "expected one of cifar:, csv:, folder:, idx:" },
         { "idx:/tmp?lmit=3", NULL, "did you mean 'limit'?" },
-        { "idx:/tmp?frobnicate=3", NULL, "expected split, classes, limit, train_limit, size, collage or holdout" },
+        { "idx:/tmp?frobnicate=3", NULL, "expected split, classes, limit, train_limit, size, collage, holdout or" },
         { "idx:/tmp?limit", NULL, "expected name=value" },
         { "idx:/tmp?limit=", NULL, "expected name=value" },
         { "idx:/tmp?limit=0", NULL, "limit '0'" },
@@ -78,6 +78,8 @@ START_TEST(wrong_specs)
         { "idx:/tmp?limit=-1", NULL, "limit '-1'" },
         { "idx:/tmp?limit=99999999999999999999", NULL, "limit '9999" },
         { "idx:/tmp?size=16385", NULL, "1 to 16384" },
+        { "idx:/tmp?shuffle_labels=0", NULL, "expected a seed above 0" },
+        { "idx:/tmp?shuffle_label=1", NULL, "did you mean 'shuffle_labels'?" },
         { "idx:/tmp?split=tets", NULL, "did you mean 'test'?" },
         { "idx:/tmp", "trian", "did you mean 'train'?" },
     };

@@ -162,6 +162,94 @@ START_TEST(shares_that_cannot_be)
 }
 END_TEST
 
+// ---- Labels dealt out anew ----
+
+START_TEST(shuffled_labels_are_the_same_labels)
+{
+    write_idx_set("deal", "train", 400, 2, 2, false);
+    write_idx_set("deal", "t10k", 50, 2, 2, false);
+    vkd_dataset *sets[4] = {
+        open_set("idx", "deal?classes=2-6&limit=150"), open_set("idx", "deal?classes=2-6&limit=150&shuffle_labels=7"),
+        open_set("idx", "deal?shuffle_labels=7&classes=2-6&limit=150"),
+        open_set("idx", "deal?classes=2-6&limit=150&shuffle_labels=8"),
+    };
+    uint32_t kept = 0, same = 0, sizes[5] = { 0 };
+    for (uint32_t i = 0; i < 150; i++) {
+        char names[2][64];
+        vkd_dataset_name(sets[0], i, names[0], 64);
+        vkd_dataset_name(sets[1], i, names[1], 64);
+        ck_assert_str_eq(names[0], names[1]);
+        const uint32_t label = vkd_dataset_label(sets[1], i);
+        ck_assert_uint_eq(label, vkd_dataset_label(sets[2], i));
+        kept += label == vkd_dataset_label(sets[0], i);
+        same += label == vkd_dataset_label(sets[3], i);
+        sizes[label]++;
+    }
+    ck_assert_msg(kept > 10 && kept < 55 && same > 10 && same < 55, "%u, %u of 150 by chance, expected 30", kept, same);
+    for (uint32_t c = 0; c < 5; c++) {
+        ck_assert_uint_eq(sizes[c], 30);
+        ck_assert_uint_eq(vkd_dataset_class_size(sets[1], c), 30);
+    }
+    uint64_t prints[4];
+    for (int k = 0; k < 4; k++) {
+        prints[k] = vkd_dataset_info(sets[k])->fingerprint;
+        vkd_dataset_close(&sets[k]);
+    }
+    ck_assert(prints[0] != prints[1] && prints[1] == prints[2] && prints[1] != prints[3]);
+    // What it is tested on is true.
+    vkd_dataset *d = open_set("idx", "deal?split=test&shuffle_labels=7");
+    for (uint32_t i = 0; i < 50; i++)
+        ck_assert_uint_eq(vkd_dataset_label(d, i), i % 10);
+    vkd_dataset_close(&d);
+}
+END_TEST
+
+START_TEST(shuffled_labels_go_together)
+{
+    static const char *const texts[] = { "a;b", "", "?c;a", "b", "?", "a;b;c", "c", "?a" };
+    char list[1024] = "path,labels\n", path[64];
+    for (uint32_t i = 0; i < 24; i++) {
+        snprintf(path, sizeof path, "several/%02u.png", i);
+        temp_write_bytes(path, png_random(2, 2, i));
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%02u.png,%s\n", i, texts[i % 8]);
+    }
+    temp_write("several/list.csv", list, strlen(list));
+    vkd_dataset *plain = open_set("csv", "several/list.csv?limit=20");
+    vkd_dataset *dealt = open_set("csv", "several/list.csv?limit=20&shuffle_labels=3");
+    uint32_t moved = 0;
+    bool used[20] = { false };
+    for (uint32_t i = 0; i < 20; i++) {
+        float row[3], other[3];
+        uint32_t k = 0;
+        vkd_dataset_targets(dealt, i, row);
+        vkd_dataset_targets(plain, i, other);
+        moved += memcmp(row, other, sizeof row) != 0;
+        for (; k < 20; k++) {
+            vkd_dataset_targets(plain, k, other);
+            if (!used[k] && !memcmp(row, other, sizeof row))
+                break;
+        }
+        ck_assert_msg(k < 20, "image %u has what no image had", i);
+        used[k] = true;
+    }
+    ck_assert_uint_gt(moved, 8);
+    for (uint32_t c = 0; c < 3; c++)
+        ck_assert_uint_eq(vkd_dataset_class_size(plain, c), vkd_dataset_class_size(dealt, c));
+    ck_assert(vkd_dataset_info(plain)->fingerprint != vkd_dataset_info(dealt)->fingerprint);
+    vkd_dataset_close(&plain);
+    vkd_dataset_close(&dealt);
+
+    vkd_dataset *none = NULL;
+    char spec[512];
+    temp_write_bytes("unlabelled/1.png", png_random(3, 3, 1));
+    snprintf(spec, sizeof spec, "folder:%s/unlabelled?shuffle_labels=1", temp_folder());
+    memset(&said, 0, sizeof said);
+    ck_assert_int_eq(vkd_dataset_open(&(struct vkd_dataset_params) { .spec = spec, .log = LOG_TO(&said) }, &none),
+                     VKD_INVALID);
+    ck_assert_ptr_nonnull(strstr(said.text, "shuffle_labels: these images have no labels"));
+}
+END_TEST
+
 int main(void)
 {
     temp_folder();          // before Check forks
@@ -172,6 +260,8 @@ int main(void)
     tcase_add_test(t, shares_are_balanced_and_nested);
     tcase_add_test(t, shares_are_fair);
     tcase_add_test(t, shares_that_cannot_be);
+    tcase_add_test(t, shuffled_labels_are_the_same_labels);
+    tcase_add_test(t, shuffled_labels_go_together);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

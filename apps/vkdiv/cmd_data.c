@@ -64,6 +64,8 @@ static const struct argp argp = {
     "  classes=0-5,8  these alone, by their order\n"
     "  limit=N        so many images in all, balanced by class\n"
     "  train_limit=N  the same of the split train alone\n"
+    "  shuffle_labels=SEED\n"
+    "                 deals train's labels out anew among its images: a control\n"
     "  size=N         larger short sides are scaled down to N\n"
     "  collage=2      2 x 2 images put together, with the labels of all four; size\n"
     "                 is then a tile's side",

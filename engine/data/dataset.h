@@ -19,6 +19,7 @@ struct vkd__spec {
     uint32_t limit, train_limit, size;  // 0: not given
     uint32_t collage;           // 2, or 0: none
     uint32_t holdout;           // share of the images that are the test split, in millionths; 0: not given
+    uint32_t shuffle_labels;    // seed, or 0: labels stay where they are
 };
 
 VKD_CHECKED vkd_result vkd__spec_parse(const char *text, const char *split, struct vkd__spec *out,
@@ -90,6 +91,9 @@ struct vkd_dataset {
 VKD_CHECKED vkd_result vkd__dataset_select(vkd_dataset *d, struct vkd__why *why);
 // Fills its fingerprint from everything else.
 VKD_CHECKED vkd_result vkd__dataset_fingerprint(vkd_dataset *d, struct vkd__why *why);
+
+// shuffle_labels.c: deals the labels of the listed images out anew, where the spec asks for it.
+VKD_CHECKED vkd_result vkd__shuffle_labels(vkd_dataset *d, struct vkd__why *why);
 
 // Whether every image lies in memory with a common size that needs no scaling under these bounds;
 // vkd__dataset_pixels then writes image `index` (info.height * info.width pixels) and cannot fail.

@@ -209,6 +209,8 @@ vkd_result vkd__dataset_select(vkd_dataset *d, struct vkd__why *why)
         d->labels[i] = d->renumbered[s->labels[d->images[i]]];
     d->info.count = count;
     d->info.multi_label = s->marks != NULL;
-    count_classes(d);
-    return VKD_OK;
+    r = vkd__shuffle_labels(d, why);
+    if (r == VKD_OK)
+        count_classes(d);
+    return r;
 }

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const option_names[] = { "split", "classes", "limit", "train_limit", "size", "collage", "holdout" };
+static const char *const option_names[] = { "split", "classes", "limit", "train_limit", "size", "collage", "holdout",
+                                           "shuffle_labels" };
 static const char *const split_names[] = { "train", "val", "test", "all" };
 
 // "; did you mean 'x'?" or nothing.
@@ -98,8 +99,15 @@ static vkd_result read_option(char *name, char *value, struct vkd__spec *spec, s
     }
     if (!strcmp(name, "holdout"))
         return read_share(value, spec, why);
+    if (!strcmp(name, "shuffle_labels")) {
+        if (read_number(value, UINT32_MAX - 1, &spec->shuffle_labels))
+            return VKD_OK;
+        return vkd__data_fail(why, VKD_INVALID, "shuffle_labels '%.60s': expected a seed above 0, as shuffle_labels=1",
+                              value);
+    }
     return vkd__data_fail(why, VKD_INVALID, "unknown option '%.60s': expected split, classes, limit, train_limit, "
-                          "size, collage or holdout%s", name, hint(name, option_names, sizeof option_names / sizeof option_names[0], near));
+                          "size, collage, holdout or shuffle_labels%s", name,
+                          hint(name, option_names, sizeof option_names / sizeof option_names[0], near));
 }
 
 static vkd_result read_options(char *text, struct vkd__spec *spec, struct vkd__why *why)

@@ -32,6 +32,9 @@ struct vkd_dataset_params {
 //                 An image with several labels stays, with the targets of these classes
 //   limit=N       N images in all: the first of each class, the second of each, and so on, so that
 //                 classes stay balanced; of a multi-label set N at even distances
+//   train_limit=N the same of the split train alone; the smaller of both limits counts
+//   shuffle_labels=SEED  deals the labels out anew among the images of the splits train and all, by a seed above 0: a
+//                 control, as what is learnt of them holds for no other image. Other splits stay true
 //   size=N        larger short sides are scaled down to this
 //   collage=2     as many collages of 2 x 2 images as there are images, a multi-label set: what any of the
 //                 four shows, the collage shows; else what is unknown of any is unknown. Every image
