@@ -43,8 +43,10 @@ function table(caption, columns, rows) {
     node("tbody", null, rows.map((row) => node("tr", null, columns.map((c, i) => cell(c, row, i)))))));
 }
 
+const bullets = (list) => node("ul", null, list.map((item) => node("li", null, item)));
+
 function notes(list) {
-  return list && list.length ? node("div", {class: "notes", role: "note"}, node("ul", null, list.map((n) => node("li", null, n)))) : null;
+  return list && list.length ? node("div", {class: "notes", role: "note"}, bullets(list)) : null;
 }
 
 // A labelled select; options: [{value, label}].
@@ -70,9 +72,9 @@ const whole = (v) => known(v) ? Math.round(v).toLocaleString("en").replace(/,/g,
 
 function duration(seconds) {
   if (!known(seconds)) return dash;
-  const s = Math.round(seconds), pad = (n) => String(n).padStart(2, "0");
+  const s = Math.round(seconds), minutes = Math.floor(s / 60), pad = (n) => String(n).padStart(2, "0");
   if (s < 60) return s + "\u202fs";
-  return s < 3600 ? Math.floor(s / 60) + ":" + pad(s % 60) : Math.floor(s / 3600) + ":" + pad(Math.floor(s / 60) % 60) + ":" + pad(s % 60);
+  return s < 3600 ? minutes + ":" + pad(s % 60) : Math.floor(minutes / 60) + ":" + pad(minutes % 60) + ":" + pad(s % 60);
 }
 
 // ---- Colours ----
@@ -90,8 +92,21 @@ const css = (name) => getComputedStyle(document.documentElement).getPropertyValu
 const theme = () => printing ? {ink: "#000", soft: "#444", grid: "#ddd", panel: "#fff", none: "#444"}
   : {ink: css("--ink"), soft: css("--soft"), grid: css("--grid"), panel: css("--panel"), none: css("--null")};
 
-// Runs of one recipe, its seeds, share a colour.
-const color = (run) => palettes[isDark() ? "dark" : "light"][run.group % 10];
+// Colours stand for one of these. A recipe is of all seeds.
+const colorKinds = [
+  {value: "recipe", label: "recipe", of: (run) => run.group},
+  {value: "method", label: "method", of: (run) => run.method},
+  {value: "model", label: "model", of: (run) => run.model},
+  {value: "run", label: "run", of: (run) => run.index},
+];
+let colorKind;
+
+function colorBy(kind) {
+  const values = [...new Set(runs.map(kind.of))];
+  colorKind = kind;
+  for (const run of runs) run.color = values.indexOf(kind.of(run));
+}
+const color = (run) => palettes[isDark() ? "dark" : "light"][run.color % 10];
 function alpha(hex, a) {
   return hex + Math.round(255 * a).toString(16).padStart(2, "0");
 }
@@ -113,6 +128,7 @@ for (const [i, run] of runs.entries()) {
   const mode = (recipe.injection || {}).mode, labels = recipe.method !== "supervised" && mode && mode !== "ssl";
   run.method = (recipe.method || "?") + (labels ? " + " + mode : "");
   run.seed = recipe.seed;
+  run.model = ((recipe.model || {}).arch || "?") + ", width " + ((recipe.model || {}).width ?? "?");
 }
 { // Names that stand more than once become paths.
   const count = {};
@@ -120,6 +136,8 @@ for (const [i, run] of runs.entries()) {
   for (const run of runs) run.label = count[run.name] > 1 ? run.path : run.name;
 }
 const shown = () => runs.filter((r) => r.shown);
+// Ten colours can be told apart: more recipes than these are coloured by what they have in common.
+colorBy(colorKinds[new Set(runs.map((r) => r.group)).size > 10 ? 1 : 0]);
 
 // ---- Charts ----
 
@@ -168,7 +186,8 @@ function keys(list) {
     s.setAttribute("aria-hidden", "true");
     if (k.dot) add("circle", {cx: 13, cy: 5, r: 3.5, fill: "currentColor"});
     else if (k.tick) add("line", {x1: 13, x2: 13, y1: 0, y2: 10, stroke: "currentColor", "stroke-width": 2.5});
-    else add("line", {x1: 0, x2: 26, y1: 5, y2: 5, stroke: "currentColor", "stroke-width": k.width || 2, "stroke-dasharray": (k.dash || []).join(" ")});
+    else add("line", {x1: 0, x2: 26, y1: 5, y2: 5, stroke: "currentColor", "stroke-width": k.width || 2,
+      "stroke-dasharray": (k.dash || []).join(" ")});
     return s;
   };
   return node("ul", {class: "keys"}, list.map((k) => node("li", null, svg(k), k.label)));

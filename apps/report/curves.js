@@ -7,19 +7,25 @@ let time = "epoch", lossScale = "linear";
 // Kinds of lines: which column of which events, how it is drawn, and how its values are told.
 const curveFigures = [
   {
-    title: "Loss", caption: "Of training, and of the test set where labels are learnt.", loss: true, format: (v) => number(v, 4),
-    lines: [{kind: "step", column: "loss", label: "training", thin: true}, {kind: "eval", column: "loss", label: "test", points: true}],
+    title: "Loss", caption: "Of training, and of the test set where labels are learnt.",
+    loss: true, format: (v) => number(v, 4),
+    lines: [{kind: "step", column: "loss", label: "training", thin: true},
+      {kind: "eval", column: "loss", label: "test", points: true}],
   },
   {
-    title: "Accuracy", caption: "Test accuracy, or mean average precision of several labels, and that of nearest neighbours of the features.",
+    title: "Accuracy",
+    caption: "Test accuracy, or mean average precision of several labels, and that of nearest neighbours of the features.",
     format: (v) => percent(v), share: true,
-    lines: [{kind: "step", column: "accuracy", label: "training", thin: true}, {kind: "eval", column: "top1", label: "test", points: true},
+    lines: [{kind: "step", column: "accuracy", label: "training", thin: true},
+      {kind: "eval", column: "top1", label: "test", points: true},
       {kind: "eval", column: "map", label: "test (mean average precision)", points: true},
       {kind: "eval", column: "knn", label: "nearest neighbours", points: true, dash: [5, 4]}],
   },
   {
-    title: "Labels injected", caption: "The weight a(t) of labels, and the dose: epochs' worth of labels so far.", format: (v) => number(v),
-    lines: [{kind: "step", column: "injection", label: "weight a(t)"}, {kind: "step", column: "dose", label: "dose (right axis)", dash: [5, 4], right: true}],
+    title: "Labels injected", caption: "The weight a(t) of labels, and the dose: epochs' worth of labels so far.",
+    format: (v) => number(v),
+    lines: [{kind: "step", column: "injection", label: "weight a(t)"},
+      {kind: "step", column: "dose", label: "dose (right axis)", dash: [5, 4], right: true}],
   },
   {
     title: "Diversity of features", caption: "RankMe: about how many dimensions the features use.", format: (v) => number(v),
@@ -68,9 +74,8 @@ function curveDataset(run, line) {
   const c = color(run), list = points(run, line);
   return {
     label: run.label + ": " + line.label, data: list, borderColor: line.thin ? alpha(c, .5) : c, backgroundColor: c,
-    borderWidth: line.thin ? 1.25 : 2, borderDash: line.dash || [], tension: 0,
+    borderWidth: line.thin ? 1.25 : 2, borderDash: line.dash || [], tension: 0, yAxisID: line.right ? "right" : "y",
     pointRadius: list.length === 1 ? 4 : line.points && list.length < 40 && runs.length < 9 ? 2.5 : 0, pointHitRadius: 8,
-    yAxisID: line.right ? "right" : "y",
   };
 }
 
@@ -80,14 +85,20 @@ function curveConfig(f, t) {
   const right = datasets.some((d) => d.yAxisID === "right");
   const scales = {
     x: axis(t, axes.find((a) => a.value === time).label, {type: "linear", beginAtZero: true}),
-    y: axis(t, "", {type: f.loss ? lossScale : "linear", beginAtZero: !f.loss, ticks: {color: t.soft, callback: (v) => f.share ? percent(v, 0) : number(v)}}),
+    y: axis(t, "", {type: f.loss ? lossScale : "linear", beginAtZero: !f.loss,
+      ticks: {color: t.soft, callback: (v) => f.share ? percent(v, 0) : number(v)}}),
   };
-  if (right) scales.right = axis(t, "", {position: "right", beginAtZero: true, grid: {drawOnChartArea: false, borderColor: t.grid}});
-  const tip = {title: (items) => time + " " + number(items[0].parsed.x, 4), label: (i) => i.dataset.label + " " + f.format(i.parsed.y)};
+  if (right)
+    scales.right = axis(t, "", {position: "right", beginAtZero: true, grid: {drawOnChartArea: false, borderColor: t.grid}});
+  const phases = {list: list.length === 1 ? list[0].phases : [], color: t.soft};
+  const tip = {
+    title: (items) => time + " " + number(items[0].parsed.x, 4),
+    label: (i) => i.dataset.label + " " + f.format(i.parsed.y),
+  };
   return {
     type: "line", data: {datasets}, plugins: [phaseLines],
     options: {...plainOptions, scales, interaction: {mode: "nearest", intersect: false},
-      plugins: {legend: {display: false}, tooltip: {callbacks: tip}, phases: {list: list.length === 1 ? list[0].phases : [], color: t.soft}}},
+      plugins: {legend: {display: false}, tooltip: {callbacks: tip}, phases}},
   };
 }
 
@@ -99,32 +110,37 @@ function curveRow(run, line) {
     low: values.length ? Math.min(...values) : null, high: values.length ? Math.max(...values) : null};
 }
 
+const curveRows = (f) => shown().flatMap((run) => f.lines.filter((l) => column(run, l)).map((l) => curveRow(run, l)));
+
 function curveTable(f) {
-  const rows = shown().flatMap((run) => f.lines.filter((l) => column(run, l)).map((l) => curveRow(run, l)));
+  const rows = curveRows(f);
   const at = (title, key) => ({title, cell: (r) => f.format(r[key])});
-  return table(f.title + " along training", [{title: "run", cell: (r) => r.run.label}, {title: "line", left: true, cell: (r) => r.line.label},
+  return table(f.title + " along training", [{title: "run", cell: (r) => r.run.label},
+    {title: "line", left: true, cell: (r) => r.line.label},
     at("first", "first"), at("25\u202f%", "quarter"), at("50\u202f%", "half"), at("75\u202f%", "most"), at("last", "last"),
     at("lowest", "low"), at("highest", "high")], rows);
 }
 
 function curveLabel(f) {
-  const rows = shown().flatMap((run) => f.lines.filter((l) => column(run, l) && !l.thin).map((l) => curveRow(run, l)));
-  const some = rows.slice(0, 6).map((r) => r.run.label + ", " + r.line.label + ": " + f.format(r.first) + " to " + f.format(r.last));
-  return "Line chart of " + f.title.toLowerCase() + " over " + time + ", " + shown().length + " runs. " + some.join("; ") + (rows.length > 6 ? "; and more in the table." : ".");
+  const rows = curveRows(f).filter((r) => !r.line.thin);
+  const say = (r) => r.run.label + ", " + r.line.label + ": " + f.format(r.first) + " to " + f.format(r.last);
+  return "Line chart of " + f.title.toLowerCase() + " over " + time + ", " + shown().length + " runs. " +
+    rows.slice(0, 6).map(say).join("; ") + (rows.length > 6 ? "; and more in the table." : ".");
 }
 
 function averaging() {
   const most = Math.max(1, ...runs.map((r) => r.curves.step ? r.curves.step.per_point : 1));
-  return most > 1 ? " Long curves are brought down to at most 240 points, each the mean of up to " + whole(most) + " consecutive lines of metrics.jsonl." : "";
+  return most === 1 ? "" : " Long curves are brought down to at most 240 points, each the mean of up to " + whole(most) +
+    " consecutive lines of metrics.jsonl.";
 }
 
 function showCurves() {
-  const s = section("training", "Training", (runs.length > 1 ? "A colour is a recipe, whatever its seed; ticks in the table of runs say which are drawn." : "Loss, accuracy, labels and diversity over one axis of time.") + averaging());
-  const box = node("div", {class: "figures"});
+  const s = section("training", "Training", "Loss, accuracy, labels and diversity over one axis of time." + averaging());
+  const box = node("div", {class: "figures"}), scales = ["linear", "logarithmic"].map((name) => ({value: name, label: name}));
   s.append(node("div", {class: "choices"}, choice("Time in", axes, time, (v) => {
     time = v;
     redraw();
-  }), choice("Loss on a scale that is", [{value: "linear", label: "linear"}, {value: "logarithmic", label: "logarithmic"}], lossScale, (v) => {
+  }), choice("Scale of loss", scales, lossScale, (v) => {
     lossScale = v;
     redraw();
   })), box);

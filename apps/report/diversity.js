@@ -3,7 +3,8 @@
 
 const measures = [
   {value: "clusters", label: "clusters of filters", axis: "clusters / filters",
-    says: "Filters that do not repeat another, at the distance where random ones begin to merge. Below the mark: less diverse than chance."},
+    says: "Filters that do not repeat another, at the distance where random ones begin to merge. Below the mark: less " +
+      "diverse than chance."},
   {value: "effective_rank", label: "effective rank", axis: "effective rank",
     says: "Directions that the filters of a layer use. Below the mark: less diverse than chance."},
   {value: "mean_abs_cos", label: "mean |cos| of filters", axis: "mean |cos|",
@@ -29,7 +30,8 @@ function oneRunConfig(t, {list, names, pair}) {
     data: {labels: names, datasets: [
       {type: "line", label: "random filters", data: at(1), showLine: false, pointStyle: "line", pointRotation: 90, pointRadius: 7,
         pointHoverRadius: 9, borderColor: t.ink, borderWidth: 2.5, pointBorderWidth: 2.5},
-      {type: "bar", label: run.label, data: at(0), backgroundColor: alpha(color(run), .75), barPercentage: .8, categoryPercentage: .9, minBarLength: 2},
+      {type: "bar", label: run.label, data: at(0), backgroundColor: alpha(color(run), .75), barPercentage: .8,
+        categoryPercentage: .9, minBarLength: 2},
     ]},
     options: {scales: {x: axis(t, diverse.measure.axis, {beginAtZero: true})}},
   };
@@ -38,11 +40,13 @@ function oneRunConfig(t, {list, names, pair}) {
 // Of several runs: each a line of ratios to its null.
 function allRunsConfig(t, {list, names, pair}) {
   const datasets = list.map((run) => ({
-    type: "line", label: run.label, data: names.map((n) => ratio(pair(run, n))), borderColor: color(run), backgroundColor: color(run),
-    borderWidth: 1.75, pointRadius: list.length < 9 ? 3 : 1.5, spanGaps: true,
+    type: "line", label: run.label, data: names.map((n) => ratio(pair(run, n))),
+    borderColor: color(run), backgroundColor: color(run), borderWidth: 1.75, pointRadius: list.length < 9 ? 3 : 1.5, spanGaps: true,
   }));
-  datasets.push({type: "line", label: "random filters", data: names.map(() => 1), borderColor: t.ink, borderWidth: 2.5, pointRadius: 0});
-  return {data: {labels: names, datasets}, options: {scales: {x: axis(t, diverse.measure.axis + ", ratio to random filters", {beginAtZero: false})}}};
+  datasets.push({type: "line", label: "random filters", data: names.map(() => 1), borderColor: t.ink, borderWidth: 2.5,
+    pointRadius: 0});
+  const x = axis(t, diverse.measure.axis + ", ratio to random filters", {beginAtZero: false});
+  return {data: {labels: names, datasets}, options: {scales: {x}}};
 }
 
 function diversityConfig(t) {
@@ -62,10 +66,11 @@ function diversityTable() {
     return table(diverse.measure.label + ": ratio to random filters", [{title: "layer", cell: (n) => n},
       ...list.map((run) => ({title: run.label, cell: (n) => number(ratio(pair(run, n)))}))], names);
   const run = list[0];
-  return table(diverse.measure.label + " of " + run.label, [{title: "layer", cell: (n) => n},
-    {title: "kind", left: true, cell: (n) => of(run, n).kind}, {title: "filters", cell: (n) => whole(of(run, n).filters)},
-    {title: "weights each", cell: (n) => whole(of(run, n).fan_in)}, {title: "found", cell: (n) => number((pair(run, n) || [])[0])},
-    {title: "random", cell: (n) => number((pair(run, n) || [])[1])}, {title: "ratio", cell: (n) => number(ratio(pair(run, n)))}], names);
+  const rows = names.map((name) => ({name, layer: of(run, name), pair: pair(run, name) || []}));
+  return table(diverse.measure.label + " of " + run.label, [{title: "layer", cell: (r) => r.name},
+    {title: "kind", left: true, cell: (r) => r.layer.kind}, {title: "filters", cell: (r) => whole(r.layer.filters)},
+    {title: "weights each", cell: (r) => whole(r.layer.fan_in)}, {title: "found", cell: (r) => number(r.pair[0])},
+    {title: "random", cell: (r) => number(r.pair[1])}, {title: "ratio", cell: (r) => number(ratio(r.pair))}], rows);
 }
 
 function diversityLabel() {
@@ -80,7 +85,8 @@ function diversityLabel() {
 function featuresTable(list) {
   const at = (title, key) => ({title, cell: (r) => number(r.diversity.features[key])});
   return table("Diversity of features, as `vkdiv diversity --data` measured it", [{title: "run", cell: (r) => r.label},
-    {title: "data", left: true, cell: (r) => r.diversity.features.data}, {title: "images", cell: (r) => whole(r.diversity.features.images)},
+    {title: "data", left: true, cell: (r) => r.diversity.features.data},
+    {title: "images", cell: (r) => whole(r.diversity.features.images)},
     at("dimensions", "dim"), at("RankMe", "rankme"), at("effective rank", "effective_rank"), at("eigenvalue rank", "eigen_rank"),
     at("LiDAR", "lidar"), at("Vendi", "vendi"), at("alpha-ReQ", "alpha_req"), at("class separation", "class_separation")], list);
 }
@@ -88,17 +94,18 @@ function featuresTable(list) {
 function showDiversity() {
   const list = withLayers(), features = runs.filter((r) => r.diversity && r.diversity.features);
   if (!list.length && !features.length) return;
-  const s = section("diversity", "Diversity of filters", "An untrained network is as diverse as can be: read this beside accuracy, never alone.");
+  const s = section("diversity", "Diversity of filters",
+    "An untrained network is as diverse as can be: read this beside accuracy, never alone.");
   if (list.length) {
     diverse.run = list.length === 1 ? list[0].index : "all";
-    const says = node("span", null, diverse.measure.says);
+    const says = node("span", null, diverse.measure.says), each = list.map((r) => ({value: r.index, label: r.label}));
     s.append(node("div", {class: "choices"},
       choice("Measure", measures, diverse.measure.value, (v) => {
         diverse.measure = measures.find((m) => m.value === v);
         says.textContent = diverse.measure.says;
         redraw();
       }),
-      list.length > 1 ? choice("Run", [{value: "all", label: "all shown, as ratio to random"}, ...list.map((r) => ({value: r.index, label: r.label}))], "all", (v) => {
+      list.length > 1 ? choice("Run", [{value: "all", label: "all shown, as ratio to random"}, ...each], "all", (v) => {
         diverse.run = v;
         redraw();
       }) : null),

@@ -5,7 +5,8 @@
 function tile(src, index, count, width, height, scale, label) {
   return node("span", {class: "tile", role: "img", "aria-label": label, title: label, style: {
     width: width * scale + "px", height: height * scale + "px", backgroundImage: "url(" + src + ")",
-    backgroundSize: width * scale + "px " + count * height * scale + "px", backgroundPosition: "0 " + -index * height * scale + "px",
+    backgroundSize: width * scale + "px " + count * height * scale + "px",
+    backgroundPosition: "0 " + -index * height * scale + "px",
   }});
 }
 
@@ -20,11 +21,11 @@ function folded(list, most, grid, picture) {
 
 function filterPicture(run) {
   const f = run.filters, scale = Math.max(1, Math.round(32 / f.width));
-  const more = f.filters > f.count ? ", the first " + f.count + " of them" : "";
+  const more = (f.channels === 3 ? ", colour" : "") + (f.filters > f.count ? ", the first " + f.count + " of them" : "");
   const tiles = [...Array(f.count).keys()].map((i) => node("li", null,
     tile(f.src, i, f.count, f.width, f.height, scale, "filter " + (i + 1) + " of " + f.layer)));
   return node("figure", null, node("h3", null, run.label),
-    node("figcaption", null, f.layer + ": " + f.filters + " filters of " + f.height + " \u00d7 " + f.width + (f.channels === 3 ? ", colour" : "") + more + "."),
+    node("figcaption", null, f.layer + ": " + f.filters + " filters of " + f.height + " \u00d7 " + f.width + more + "."),
     node("ul", {class: "tiles"}, tiles));
 }
 
@@ -46,9 +47,9 @@ function className(set, index) {
 
 // An image with a line of words under it; `mark` where its class is not the one that was asked for.
 function captioned(set, index, words, mark) {
-  const scale = imageScale(set), width = Math.max(set.cell * scale, 52);
-  return node("li", {style: {width: width + "px"}}, tile(set.src, index, set.count, set.cell, set.cell, scale, className(set, index)),
-    node("div", {class: "captioned"}, node("span", {class: mark ? "other" : null}, className(set, index)), words ? node("br") : null, words));
+  const scale = imageScale(set), width = Math.max(set.cell * scale, 52), name = className(set, index);
+  return node("li", {style: {width: width + "px"}}, tile(set.src, index, set.count, set.cell, set.cell, scale, name),
+    node("div", {class: "captioned"}, node("span", {class: mark ? "other" : null}, name), words ? node("br") : null, words));
 }
 
 // Up to three images of each class.
@@ -78,13 +79,15 @@ function neighbourFigure(run) {
 }
 
 function showImages() {
-  const sets = (data.sets || []).filter((s) => s.src), list = runs.filter((r) => r.images && r.images.queries && data.sets[r.images.set].src);
+  const sets = (data.sets || []).filter((s) => s.src);
+  const list = runs.filter((r) => r.images && r.images.queries && data.sets[r.images.set].src);
   if (!sets.length) return;
-  const s = section("images", "Images", "Test images of the training data" + (list.length ? ", and what models take for alike." : "."));
+  const s = section("images", "Images",
+    "Test images of the training data" + (list.length ? ", and what models take for alike." : "."));
   for (const set of sets)
     s.append(node("figure", null, node("h3", null, "Examples"), node("figcaption", null, set.data),
       node("ul", {class: "tiles"}, examples(set).map((i) => captioned(set, i)))));
-  if (list.length) s.append(node("h3", {style: {marginTop: "1.5rem"}}, "Nearest neighbours"), ...folded(list, 4, "figures", neighbourFigure));
+  if (list.length) s.append(node("h3", {class: "apart"}, "Nearest neighbours"), ...folded(list, 4, "figures", neighbourFigure));
   const rest = runs.filter((r) => r.images).length - list.length;
   if (list.length && rest > 0) s.append(node("p", {class: "soft"}, "Neighbours are shown of the first " + list.length + " runs."));
 }

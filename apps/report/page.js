@@ -16,7 +16,9 @@ const device = (run) => (run.manifest.device || {}).name;
 function showHeader() {
   document.querySelector(".made").textContent = "vkdiv " + data.vkdiv + " \u00b7 " + data.made;
   const facts = [];
-  const add = (value, name) => value === null || value === undefined || value === dash || facts.push(node("li", null, node("b", null, value), node("span", null, name)));
+  const add = (value, name) => {
+    if (value && value !== dash) facts.push(node("li", null, node("b", null, value), node("span", null, name)));
+  };
   if (runs.length === 1) {
     const [run] = runs, r = run.manifest.results || {};
     add(run.method, "method");
@@ -32,10 +34,10 @@ function showHeader() {
     add([...new Set(runs.map(device))].filter(Boolean).length === 1 ? device(runs[0]) : null, "device");
   }
   document.querySelector(".facts").append(...facts);
-  const list = [...(data.notes || []), ...runs.flatMap((r) => (r.notes || []).map((n) => runs.length > 1 ? r.label + ": " + n : n))];
-  const box = notes(list.slice(0, 12));
+  const of = (run) => (run.notes || []).map((n) => runs.length > 1 ? run.label + ": " + n : n);
+  const list = [...(data.notes || []), ...runs.flatMap(of)], box = notes(list.slice(0, 12));
   if (box && list.length > 12)
-    box.append(node("details", null, node("summary", null, list.length - 12 + " more"), node("ul", null, list.slice(12).map((n) => node("li", null, n)))));
+    box.append(node("details", null, node("summary", null, list.length - 12 + " more"), bullets(list.slice(12))));
   if (box) document.querySelector("header").append(box);
 }
 
@@ -72,24 +74,31 @@ const state = (run) => {
 };
 
 function showRuns() {
-  const recipe = (run, part, key) => (run.manifest.recipe && run.manifest.recipe[part] || {})[key];
+  const trainedOn = (run) => lastPart(((run.manifest.recipe || {}).data || {}).train);
+  const results = (run) => run.manifest.results || {};
   const s = section("runs", runs.length > 1 ? "Runs" : "The run", runs.length > 1 ? "Ticked runs are drawn in the charts." : null);
   if (runs.length > 1)
     s.append(node("div", {class: "choices"}, node("button", {type: "button", onclick: () => showAll(true)}, "Show all"),
-      node("button", {type: "button", onclick: () => showAll(false)}, "Hide all")));
+      node("button", {type: "button", onclick: () => showAll(false)}, "Hide all"),
+      choice("A colour is a", colorKinds, colorKind.value, (v) => {
+        colorBy(colorKinds.find((k) => k.value === v));
+        redraw();
+      })));
   s.append(node("div", {class: "runs"}, table("What was trained, and what came out", [
     {title: "run", cell: runName}, {title: "method", left: true, cell: (r) => r.method},
-    {title: "model", left: true, cell: (r) => (recipe(r, "model", "arch") || "?") + ", width " + (recipe(r, "model", "width") ?? "?")},
-    {title: "data", left: true, cell: (r) => lastPart(recipe(r, "data", "train"))}, {title: "seed", cell: (r) => r.seed ?? dash},
-    {title: "steps", cell: (r) => whole((r.manifest.results || {}).steps)}, {title: "test accuracy", cell: (r) => percent(accuracyOf(r), 2)},
-    {title: "neighbours", cell: (r) => percent(lastOf(r, "eval", "knn"), 2)}, {title: "RankMe", cell: (r) => number(lastOf(r, "diversity", "rankme"))},
-    {title: "time", cell: (r) => duration((r.manifest.results || {}).seconds)}, {title: "state", left: true, cell: state}], runs)));
+    {title: "model", left: true, cell: (r) => r.model}, {title: "data", left: true, cell: trainedOn},
+    {title: "seed", cell: (r) => r.seed ?? dash}, {title: "steps", cell: (r) => whole(results(r).steps)},
+    {title: "test accuracy", cell: (r) => percent(accuracyOf(r), 2)},
+    {title: "neighbours", cell: (r) => percent(lastOf(r, "eval", "knn"), 2)},
+    {title: "RankMe", cell: (r) => number(lastOf(r, "diversity", "rankme"))},
+    {title: "time", cell: (r) => duration(results(r).seconds)}, {title: "state", left: true, cell: state}], runs)));
 }
 
 // ---- Manifests ----
 
 function showManifests() {
-  const s = section("manifest", runs.length > 1 ? "Manifests" : "Manifest", "run.json: the resolved recipe, versions, device, data and results.");
+  const s = section("manifest", runs.length > 1 ? "Manifests" : "Manifest",
+    "run.json: the resolved recipe, versions, device, data and results.");
   for (const run of runs) {
     const pre = node("pre", {tabindex: "0"});
     const fold = node("details", {open: runs.length === 1}, node("summary", null, run.path), pre);

@@ -11,7 +11,8 @@ function collectTasks() {
       const key = JSON.stringify([result.data, result.metric, result.text]);
       if (!places.has(key)) {
         places.set(key, tasks.length);
-        tasks.push({data: result.data, name: lastPart(result.data), protocol: result.protocol, metric: result.metric, text: result.text, results: []});
+        const {data: spec, protocol, metric, text} = result;
+        tasks.push({data: spec, name: lastPart(spec), protocol, metric, text, results: []});
       }
       tasks[places.get(key)].results.push({...result, run});
     }
@@ -27,17 +28,18 @@ let task = null;
 const taskRows = () => task.results.filter((r) => r.run.shown).sort((a, b) => b.value - a.value);
 
 function transferConfig(t) {
-  const rows = taskRows(), colors = rows.map((r) => color(r.run));
-  const tip = {filter: (i) => i.datasetIndex === 0, label: (i) => percent(rows[i.dataIndex].value) + "  " + interval(rows[i.dataIndex])};
+  const rows = taskRows(), colors = rows.map((r) => color(r.run)), ranges = rows.map((r) => [100 * r.low, 100 * r.high]);
+  const label = (i) => percent(rows[i.dataIndex].value) + "  " + interval(rows[i.dataIndex]);
   return {
     type: "bar",
     data: {labels: rows.map((r) => r.run.label), datasets: [
-      {type: "line", label: "value", data: rows.map((r) => 100 * r.value), showLine: false, pointRadius: 5, pointHoverRadius: 6, borderColor: colors, backgroundColor: colors},
-      {type: "bar", label: "95 %", data: rows.map((r) => known(r.low) && known(r.high) ? [100 * r.low, 100 * r.high] : null),
+      {type: "line", label: "value", data: rows.map((r) => 100 * r.value), showLine: false, pointRadius: 5,
+        pointHoverRadius: 6, borderColor: colors, backgroundColor: colors},
+      {type: "bar", label: "95 %", data: ranges.map((r) => r.every(known) ? r : null),
         backgroundColor: colors.map((c) => alpha(c, .45)), barThickness: 5, borderRadius: 2, borderSkipped: false},
     ]},
     options: {...plainOptions, indexAxis: "y", interaction: {mode: "nearest", axis: "y", intersect: false},
-      plugins: {legend: {display: false}, tooltip: {callbacks: {label: tip.label}, filter: tip.filter}},
+      plugins: {legend: {display: false}, tooltip: {callbacks: {label}, filter: (i) => i.datasetIndex === 0}},
       scales: {x: axis(t, metricName(task.metric) + ", %", {beginAtZero: false, grace: "8%"}), y: nameAxis(t, {autoSkip: false})}},
   };
 }
@@ -46,8 +48,9 @@ function transferConfig(t) {
 function transferTable() {
   const of = (run, k) => k.results.find((r) => r.run === run);
   const value = (r) => r ? [percent(r.value) + " ", node("span", {class: "range"}, interval(r))] : dash;
+  const title = (k) => [k.name, node("br"), k.protocol + ", " + metricName(k.metric)];
   return table("Transfer, with bootstrap intervals of 95 %", [{title: "run", cell: (run) => run.label},
-    ...tasks.map((k) => ({title: [k.name, node("br"), k.protocol + ", " + metricName(k.metric)], cell: (run) => value(of(run, k))}))],
+    ...tasks.map((k) => ({title: title(k), cell: (run) => value(of(run, k))}))],
   runs.filter((run) => tasks.some((k) => of(run, k))));
 }
 
@@ -57,30 +60,34 @@ function chosenText(result) {
 }
 
 function choicesTable(list) {
+  const gain = (g) => known(g) ? (g > 0 ? "+" : "") + fixed(100 * g, 1) : dash;
   return table("Choices by validation: score = log-odds + lambda log RankMe", [{title: "run", cell: (r) => r.run.label},
-    {title: "task", left: true, cell: (r) => lastPart(r.data) + ", " + r.protocol}, {title: "checkpoint", left: true, cell: (r) => r.select.checkpoint || dash},
+    {title: "task", left: true, cell: (r) => lastPart(r.data) + ", " + r.protocol},
+    {title: "checkpoint", left: true, cell: (r) => r.select.checkpoint || dash},
     {title: "layer", left: true, cell: (r) => r.select.layer || dash}, {title: "of", cell: (r) => whole(r.select.candidates)},
     {title: "lambda", cell: (r) => number(r.select.lambda)}, {title: "last checkpoint", cell: (r) => percent(r.select.last)},
     {title: "chosen", cell: (r) => percent(r.value)},
-    {title: "gain, points", cell: (r) => known(r.select.gain) ? (r.select.gain > 0 ? "+" : "") + fixed(100 * r.select.gain, 1) : dash}], list);
+    {title: "gain, points", cell: (r) => gain(r.select.gain)}], list);
 }
 
 function resultsTable() {
-  const rows = taskRows();
-  return table(taskName(task), [{title: "run", cell: (r) => r.run.label}, {title: metricName(task.metric), cell: (r) => percent(r.value, 2)},
-    {title: "95 %", cell: interval}, {title: "log-odds", cell: (r) => fixed(r.log_odds, 3)}, {title: "test images", cell: (r) => whole(r.test)},
-    {title: "chosen", text: true, cell: chosenText}], rows);
+  return table(taskName(task), [{title: "run", cell: (r) => r.run.label},
+    {title: metricName(task.metric), cell: (r) => percent(r.value, 2)}, {title: "95 %", cell: interval},
+    {title: "log-odds", cell: (r) => fixed(r.log_odds, 3)}, {title: "test images", cell: (r) => whole(r.test)},
+    {title: "chosen", text: true, cell: chosenText}], taskRows());
 }
 
 function transferLabel() {
-  return "Values with intervals: " + taskName(task) + ". " + taskRows().slice(0, 8).map((r) => r.run.label + " " + percent(r.value) + " " + interval(r)).join("; ");
+  const say = (r) => r.run.label + " " + percent(r.value) + " " + interval(r);
+  return "Values with intervals: " + taskName(task) + ". " + taskRows().slice(0, 8).map(say).join("; ");
 }
 
 function showTransfer() {
   collectTasks();
   if (!tasks.length) return;
   task = tasks[0];
-  const s = section("transfer", "Transfer", "How well what was learnt serves other data. Values compare within a task and protocol only.");
+  const s = section("transfer", "Transfer",
+    "How well what was learnt serves other data. Values compare within a task and protocol only.");
   const texts = [...new Set(tasks.map((k) => k.protocol + ": " + k.text))];
   const select = runs.flatMap((run) => (run.transfer || []).filter((r) => r.select).map((r) => ({...r, run})));
   s.append(transferTable(),
@@ -89,10 +96,11 @@ function showTransfer() {
       redraw();
     })),
     node("div", {class: "figures"}, figure({
-      title: "Runs beside each other", wide: true, caption: "Dots are values on test images, bars their bootstrap intervals of 95 %.",
+      title: "Runs beside each other", wide: true,
+      caption: "Dots are values on test images, bars their bootstrap intervals of 95 %.",
       make: transferConfig, label: transferLabel, table: resultsTable,
       height: (config) => 60 + Math.max(3, config.data.labels.length) * 24,
     })),
     select.length ? choicesTable(select) : "",
-    node("details", null, node("summary", null, "Protocols in full"), node("ul", null, texts.map((text) => node("li", null, text)))));
+    node("details", null, node("summary", null, "Protocols in full"), bullets(texts)));
 }

@@ -1,4 +1,5 @@
 // cmd_study.c -- vkdiv study: whether accuracy and diversity together explain transfer better than accuracy alone.
+#include "apps/vkdiv/report.h"
 #include "apps/vkdiv/study.h"
 
 #include "engine/study/study.h"
@@ -18,7 +19,7 @@ struct study_options {
     uint32_t owned_count;
     const char *measures[MEASURES_MAX];
     char *measure_text;
-    const char *tasks_file, *out;
+    const char *tasks_file, *out, *html;
     bool no_run;
     struct vkd_study_params gather;
     struct vkd_study_fit_params fit;
@@ -28,7 +29,7 @@ struct study_options {
     enum exit_status device_status;
 };
 
-enum { KEY_TASKS = 't', KEY_DATA = 'D', KEY_BASE = 'b', KEY_PROTOCOL = 'p', KEY_OUT = 'o', KEY_BASE_ACCURACY = 0x2301,
+enum { KEY_TASKS = 't', KEY_DATA = 'D', KEY_BASE = 'b', KEY_PROTOCOL = 'p', KEY_OUT = 'o', KEY_HTML = 'H', KEY_BASE_ACCURACY = 0x2301,
        KEY_PROBE, KEY_IMAGES, KEY_VIEWS, KEY_MEASURE, KEY_NO_RUN, KEY_SEED, KEY_RESAMPLES };
 
 static uint64_t parse_number(const char *arg, uint64_t low, uint64_t high, const char *option, struct argp_state *state)
@@ -77,6 +78,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_PROTOCOL:  o->gather.protocol = arg; return 0;
     case KEY_PROBE:     o->gather.probe = arg; return 0;
     case KEY_OUT:       o->out = arg; return 0;
+    case KEY_HTML:      o->html = arg; return 0;
     case KEY_NO_RUN:    o->no_run = true; return 0;
     case KEY_MEASURE:   parse_measures(o, arg, state); return 0;
     case KEY_IMAGES:    o->gather.images = (uint32_t)parse_number(arg, 2, 1 << 24, "images", state); return 0;
@@ -118,6 +120,7 @@ static const struct argp_option options[] = {
     { "resamples", KEY_RESAMPLES, "N", 0, "of bootstrap and permutations (2000 and 9999)", 0 },
     { "seed", KEY_SEED, "N", 0, "of both (0)", 0 },
     { "out", KEY_OUT, "PATH", 0, "folder of study.json, or its name if it ends in .json (the first DIR)", 0 },
+    { "html", KEY_HTML, "FILE", 0, "write the study and its runs as one page too, as `vkdiv report` does", 0 },
     { 0 },
 };
 static const struct argp_child children[] = {
@@ -234,6 +237,22 @@ static bool find_out(const struct study_options *o, char *path, size_t size)
     return (size_t)snprintf(path, size, "%s%sstudy.json", to, length > 0 && to[length - 1] == '/' ? "" : "/") < size;
 }
 
+// The page of the study at `path` and of its runs.
+static vkd_result write_page(struct study_options *o, const struct vkd_study *s, const char *path)
+{
+    struct report_result page;
+    const char **runs = calloc(s->model_count, sizeof *runs);
+    if (runs == NULL)
+        return VKD_NO_MEMORY;
+    for (uint32_t i = 0; i < s->model_count; i++)
+        runs[i] = s->models[i].run;
+    vkd_result r = report_write(&(struct report_params){
+        .runs = runs, .run_count = s->model_count, .study = path, .html = o->html, .dev = o->dev, .images = 200,
+        .log = o->gather.log, .stop = app_stop }, &page);
+    free(runs);
+    return r;
+}
+
 static enum exit_status fit_and_show(struct study_options *o, const struct vkd_study *s)
 {
     struct vkd_study_fits f;
@@ -256,6 +275,8 @@ static enum exit_status fit_and_show(struct study_options *o, const struct vkd_s
     } else {
         r = vkd_study_save(s, &f, path, &o->gather.log);
     }
+    if (r == VKD_OK && o->html != NULL)
+        r = write_page(o, s, path);
     if (r != VKD_OK)
         status = app_status(r);
     if (o->app.json) {
