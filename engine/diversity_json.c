@@ -69,10 +69,10 @@ json_t *vkd__diversity_json(const char *path, const struct vkd_diversity *d)
         json_object_set_new(row, "clusters", clusters_json(d, &g->found, &g->null, NULL, "share"));
         json_object_set_new(kinds, vkd_layer_kind_name((enum vkd_layer_kind) k), row);
     }
-    return json_pack("{s:o, s:s, s:i, s:b, s:s, s:b, s:i, s:o, s:o}", "model", vkd__json_text(path), "arch", d->model.arch,
-                     "width", (int) d->model.width, "batch_norm_folded", d->folded, "names",
-                     d->timm ? "timm" : "torchvision", "described", d->told, "missing", (int) d->missing, "layers", layers,
-                     "aggregate", kinds);
+    return json_pack("{s:o, s:s, s:i, s:b, s:s, s:b, s:i, s:o, s:o}", "model", vkd__json_text(path), "arch",
+                     d->model.arch, "width", (int) d->model.width, "batch_norm_folded", d->folded, "names",
+                     d->timm ? "timm" : "torchvision", "described", d->told, "missing", (int) d->missing, "layers",
+                     layers, "aggregate", kinds);
 }
 
 json_t *vkd__features_json(const struct vkd_features *f, const struct vkd_feature_diversity *d, const char *data,
@@ -90,7 +90,8 @@ json_t *vkd__features_json(const struct vkd_features *f, const struct vkd_featur
                      "views", (int) f->views, "size", (int) f->model.size, "normalisation_known", f->told,
                      "rankme", vkd__json_real(m->rankme), "effective_rank", vkd__json_real(m->effective_rank),
                      "eigen_rank", vkd__json_real(m->eigen_rank), "lidar", vkd__json_real(d->lidar),
-                     "alpha_req", vkd__json_real(m->alpha), "vendi", vkd__json_real(m->vendi), "std", vkd__json_real(m->std),
+                     "alpha_req", vkd__json_real(m->alpha), "vendi", vkd__json_real(m->vendi), "std",
+                     vkd__json_real(m->std),
                      "class_separation", vkd__json_real(d->class_separation), "channels", channels);
 }
 

@@ -313,6 +313,7 @@ START_TEST(few_models)
     ck_assert_uint_eq(f.models, 0);
     ck_assert_double_nan(f.fits[0].accuracy.r2);
     ck_assert_int_eq(f.outcome, VKD_STUDY_TOO_FEW);
+    ck_assert_ptr_nonnull(strstr(f.verdict, "no model has"));
     vkd_study_fits_finish(&f);
 }
 END_TEST

@@ -87,8 +87,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_RESAMPLES: o->fit.resample.count = (uint32_t)parse_number(arg, 100, 1000000, "resamples", state); return 0;
     case KEY_BASE_ACCURACY:
         if (strcmp(arg, "run") != 0 && strcmp(arg, "linear") != 0)
-            app_usage(state, "--base-accuracy: expected 'linear' (a linear probe on the base data) or 'run' (of run.json), found "
-                      "'%s'", arg);
+            app_usage(state, "--base-accuracy: expected 'linear' (a linear probe on the base data) or 'run' (of "
+                      "run.json), found '%s'", arg);
         o->gather.base_from_run = strcmp(arg, "run") == 0;
         return 0;
     case ARGP_KEY_ARG:
@@ -104,15 +104,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    { "data", KEY_DATA, "SPEC", 0, "a task: transfer to this data set; may be given several times. Without tasks: all that the "
-      "runs have results of", 0 },
-    { "tasks", KEY_TASKS, "FILE", 0, "tasks from a file: a SPEC a line, and a name after it if wanted; # begins a comment, "
-      "paths are relative to the file, sets that are not there are skipped", 0 },
+    { "data", KEY_DATA, "SPEC", 0, "a task: transfer to this data set; may be given several times. Without tasks: all "
+      "that the runs have results of", 0 },
+    { "tasks", KEY_TASKS, "FILE", 0, "tasks from a file: a SPEC a line, and a name after it if wanted; # begins a "
+      "comment, paths are relative to the file, sets that are not there are skipped", 0 },
     { "base", KEY_BASE, "SPEC", 0, "the data that base accuracy is of (what most of the runs were trained on)", 0 },
-    { "base-accuracy", KEY_BASE_ACCURACY, "HOW", 0, "linear: a linear probe on the base data (the default); run: what run.json says "
-      "of the run's own test", 0 },
-    { "protocol", KEY_PROTOCOL, "P", 0, "knn, linear, finetune or a part of a protocol's line; studies never mix them", 0 },
-    { "probe", KEY_PROBE, "SPEC", 0, "images that the diversity of features is measured on (the base data's test split)", 0 },
+    { "base-accuracy", KEY_BASE_ACCURACY, "HOW", 0, "linear: a linear probe on the base data (the default); run: what "
+      "run.json says of the run's own test", 0 },
+    { "protocol", KEY_PROTOCOL, "P", 0, "knn, linear, finetune or a part of a protocol's line; studies never mix them",
+      0 },
+    { "probe", KEY_PROBE, "SPEC", 0, "images that the diversity of features is measured on (the base data's test "
+      "split)", 0 },
     { "images", KEY_IMAGES, "N", 0, "the first N of them (2000)", 0 },
     { "views", KEY_VIEWS, "N", 0, "random views of each, for LiDAR (4)", 0 },
     { "measure", KEY_MEASURE, "NAME,...", 0, "these diversity measures alone; Holm's correction is for as many", 0 },
@@ -128,13 +130,13 @@ static const struct argp_child children[] = {
 };
 static const struct argp argp = {
     options, parse, "DIR...",
-    "Asks whether accuracy and diversity together explain transfer better than accuracy alone, over all finished runs in the "
-    "folders.\v"
-    "What is missing (linear probes of the base data, transfers, diversity) is computed and kept in the runs' folders, so "
-    "that a study that was stopped goes on. Seeds of one recipe are not independent: the bootstrap draws recipes, "
+    "Asks whether accuracy and diversity together explain transfer better than accuracy alone, over all finished runs "
+    "in the folders.\v"
+    "What is missing (linear probes of the base data, transfers, diversity) is computed and kept in the runs' folders, "
+    "so that a study that was stopped goes on. Seeds of one recipe are not independent: the bootstrap draws recipes, "
     "permutations exchange their means, and fewer than 8 recipes lead to no conclusion.\n\n"
-    "The joint model is y = b0 + b1 logit(base accuracy) + b2 z(diversity), y the mean over tasks of logit(transfer), centred "
-    "per task. The whole study is written to study.json.",
+    "The joint model is y = b0 + b1 logit(base accuracy) + b2 z(diversity), y the mean over tasks of logit(transfer), "
+    "centred per task. The whole study is written to study.json.",
     children, NULL, NULL
 };
 
@@ -166,7 +168,8 @@ static bool add_line(struct study_options *o, char *line, uint32_t number)
     for (size_t n = strlen(name); n > 0 && strchr(" \t\r", name[n - 1]) != NULL; n--)
         name[n - 1] = 0;
     if (strchr(spec, ':') == NULL || o->gather.task_count == TASKS_MAX) {
-        app_error("%s:%u: expected a SPEC as folder:DIR, and at most %d of them; found '%s'", o->tasks_file, number, TASKS_MAX, spec);
+        app_error("%s:%u: expected a SPEC as folder:DIR, and at most %d of them; found '%s'", o->tasks_file, number,
+                  TASKS_MAX, spec);
         return false;
     }
     char *data = spec_beside(o->tasks_file, slash != NULL ? (size_t)(slash - o->tasks_file) : 0, spec);
@@ -286,7 +289,8 @@ static enum exit_status fit_and_show(struct study_options *o, const struct vkd_s
         char plain[4200];
         study_print(s, &f);
         if (r == VKD_OK)
-            printf("%s%s holds all of it%s\n", app_sgr(1, APP_DIM), app_printable(plain, sizeof plain, path), app_sgr(1, APP_PLAIN));
+            printf("%s%s holds all of it%s\n", app_sgr(1, APP_DIM), app_printable(plain, sizeof plain, path),
+                   app_sgr(1, APP_PLAIN));
     }
     vkd_study_fits_finish(&f);
     return status;

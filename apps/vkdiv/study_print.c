@@ -102,7 +102,8 @@ static void print_models(const struct vkd_study *s, const struct vkd_study_fits 
     qsort(order, s->model_count, sizeof *order, by_y);
     for (uint32_t i = 0; i < s->model_count; i++)
         print_model(s, f, order[i], width);
-    printf("%sy: mean over tasks of the log-odds of transfer, centred per task%s\n", app_sgr(1, APP_DIM), app_sgr(1, APP_PLAIN));
+    printf("%sy: mean over tasks of the log-odds of transfer, centred per task%s\n", app_sgr(1, APP_DIM),
+           app_sgr(1, APP_PLAIN));
     free(order);
 }
 
@@ -122,8 +123,8 @@ static void print_pair(double alone, double joint)
 static void print_shares(const struct vkd_study *s, const struct vkd_study_fits *f)
 {
     print_head("What diversity adds to accuracy: R2 of accuracy alone, and of both");
-    printf("%s%-*s  %6s  %17s%17s%17s%17s%s\n", app_sgr(1, APP_DIM), MEASURE_WIDTH, "measure", "models", "R2", "adjusted",
-           "leave one out", "leave recipe out", app_sgr(1, APP_PLAIN));
+    printf("%s%-*s  %6s  %17s%17s%17s%17s%s\n", app_sgr(1, APP_DIM), MEASURE_WIDTH, "measure", "models", "R2",
+           "adjusted", "leave one out", "leave recipe out", app_sgr(1, APP_PLAIN));
     for (uint32_t i = 0; i < f->fit_count; i++) {
         const struct vkd_study_fit *x = &f->fits[i];
         printf("%-*s  %6u  ", MEASURE_WIDTH, s->measure_names[x->measure], x->models);
@@ -163,8 +164,8 @@ static void print_effects(const struct vkd_study *s, const struct vkd_study_fits
         print_number(x->kendall, 8, 2, true);
         printf("%s\n", x->stands ? "  stands" : "");
     }
-    printf("%s-: smaller is more diverse. rho, tau: rank correlations of the measure and y, accuracy not given; those of "
-           "accuracy and y are %+.2f and %+.2f.%s\n", app_sgr(1, APP_DIM), f->accuracy_spearman, f->accuracy_kendall,
+    printf("%s-: smaller is more diverse. rho, tau: rank correlations of the measure and y, accuracy not given; those "
+           "of accuracy and y are %+.2f and %+.2f.%s\n", app_sgr(1, APP_DIM), f->accuracy_spearman, f->accuracy_kendall,
            app_sgr(1, APP_PLAIN));
 }
 
@@ -207,16 +208,19 @@ static void print_task_names(const struct vkd_study *s, const struct vkd_study_f
         const struct vkd_study_task_fit *t = f->fit_count ? find_task_fit(f, k, 0) : NULL;
         printf("%5s%u%s  %s", "(", k + 1, ")", app_printable(plain, sizeof plain, s->task_names[k]));
         if (!f->task_used[k])
-            printf("%s  left out: fewer than half of the models have a result%s", app_sgr(1, APP_DIM), app_sgr(1, APP_PLAIN));
+            printf("%s  left out: fewer than half of the models have a result%s", app_sgr(1, APP_DIM),
+                   app_sgr(1, APP_PLAIN));
         else if (t != NULL && isfinite(t->r2_accuracy))
             printf("%s  R2 of accuracy alone %.3f%s", app_sgr(1, APP_DIM), t->r2_accuracy, app_sgr(1, APP_PLAIN));
         putchar('\n');
     }
     printf("%sbase%s   %s\n", app_sgr(1, APP_BOLD), app_sgr(1, APP_PLAIN),
            app_printable(plain, sizeof plain, s->base[0] != 0 ? s->base : "each run's own test"));
-    printf("%s       %s%s\n", app_sgr(1, APP_DIM), app_printable(plain, sizeof plain, s->base_protocol), app_sgr(1, APP_PLAIN));
+    printf("%s       %s%s\n", app_sgr(1, APP_DIM), app_printable(plain, sizeof plain, s->base_protocol),
+           app_sgr(1, APP_PLAIN));
     if (s->protocol != NULL)
-        printf("%sprotocol%s %s\n", app_sgr(1, APP_BOLD), app_sgr(1, APP_PLAIN), app_printable(plain, sizeof plain, s->protocol));
+        printf("%sprotocol%s %s\n", app_sgr(1, APP_BOLD), app_sgr(1, APP_PLAIN),
+               app_printable(plain, sizeof plain, s->protocol));
 }
 
 void study_print(const struct vkd_study *s, const struct vkd_study_fits *f)

@@ -24,8 +24,8 @@ static vkd_result check(const struct vkd_study_table *t, const struct vkd_log *l
         for (uint32_t k = 0; k < t->tasks; k++)
             bad |= isinf(t->transfer[(size_t) m * t->tasks + k]) != 0;
         if (bad) {
-            vkd_log_write(log, VKD_LOG_ERROR, "study: accuracy, diversity and transfer must be finite, or NaN for what there "
-                          "is not; model %u has an infinite one", m);
+            vkd_log_write(log, VKD_LOG_ERROR, "study: accuracy, diversity and transfer must be finite, or NaN for what "
+                          "there is not; model %u has an infinite one", m);
             return VKD_INVALID;
         }
     }
@@ -52,8 +52,8 @@ static void choose(const struct vkd_study_table *t, struct vkd_study_fits *f, co
         f->models += all;
     }
     if (f->models < t->models)
-        vkd_log_write(log, VKD_LOG_WARNING, "study: %u of %u models are left out of the fits: they lack base accuracy or a "
-                      "result of a task", t->models - f->models, t->models);
+        vkd_log_write(log, VKD_LOG_WARNING, "study: %u of %u models are left out of the fits: they lack base accuracy "
+                      "or a result of a task", t->models - f->models, t->models);
 }
 
 // y: the mean over tasks of the logit, centred per task.
@@ -148,8 +148,8 @@ static double line_x(const struct rows *r, uint32_t point)
     return r->low + (r->high - r->low) * point / (VKD_STUDY_LINE_POINTS - 1);
 }
 
-// Partial correlation of y and z given accuracy, and z's slope beside it: what vkd_partial_correlation and vkd_ols give of
-// these rows, from their sums of squares. Then the points of the lines.
+// Partial correlation of y and z given accuracy, and z's slope beside it: what vkd_partial_correlation and vkd_ols give
+// of these rows, from their sums of squares. Then the points of the lines.
 static void joint_of(void *user, const uint32_t *indices, uint32_t count, double *out)
 {
     const struct rows *r = user;
@@ -266,12 +266,12 @@ static vkd_result fit_measure(const struct vkd_study_table *t, const struct vkd_
         e = fit_squares(r, f);
     if (e == VKD_OK && r->n)
         e = fit_resampled(r, p, f);
-    f->stands = f->joint.loo_r2 > f->accuracy.loo_r2 && f->recipe_loo_joint > f->recipe_loo_accuracy &&
-                (f->slope.low > 0 || f->slope.high < 0);
+    f->stands = f->clusters >= VKD_STUDY_RECIPES_MIN && f->joint.loo_r2 > f->accuracy.loo_r2 &&
+                f->recipe_loo_joint > f->recipe_loo_accuracy && (f->slope.low > 0 || f->slope.high < 0);
     if (r->n && f->joint.rank < f->joint.params)
-        vkd_log_write(&p->log, VKD_LOG_WARNING, "study: %s cannot be told from accuracy over %u models of %u recipes: it is the "
-                      "same for all, or goes with accuracy, or there are too few", t->measure_names[measure], r->n,
-                      r->recipes);
+        vkd_log_write(&p->log, VKD_LOG_WARNING, "study: %s cannot be told from accuracy over %u models of %u recipes: "
+                      "it is the same for all, or goes with accuracy, or there are too few", t->measure_names[measure],
+                      r->n, r->recipes);
     return e;
 }
 
@@ -357,7 +357,8 @@ static vkd_result fit_all(const struct vkd_study_table *t, const struct vkd_stud
     return r;
 }
 
-vkd_result vkd_study_fit(const struct vkd_study_table *t, const struct vkd_study_fit_params *p, struct vkd_study_fits *out)
+vkd_result vkd_study_fit(const struct vkd_study_table *t, const struct vkd_study_fit_params *p,
+                         struct vkd_study_fits *out)
 {
     struct vkd_study_fits f;
     struct rows rows = { 0 };

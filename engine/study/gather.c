@@ -29,8 +29,8 @@ static const char *find_base(const struct vkd__gather *g)
     if (2 * most <= g->run_count || !best[0])
         return NULL;
     if (most < g->run_count)
-        vkd_log_write(&g->p->log, VKD_LOG_INFO, "study: base accuracy is that on %.600s, which %u of %u runs were trained on",
-                      best, most, g->run_count);
+        vkd_log_write(&g->p->log, VKD_LOG_INFO, "study: base accuracy is that on %.600s, which %u of %u runs were "
+                      "trained on", best, most, g->run_count);
     return best;
 }
 
@@ -38,9 +38,9 @@ static vkd_result choose_base(struct vkd__gather *g)
 {
     const char *base = g->p->base ? g->p->base : find_base(g);
     if (!base && !g->p->base_from_run) {
-        vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: base accuracy must be on the same data for all models, and no set is what "
-                      "most of the %u runs were trained on: %.300s, %.300s ...; name one with --base SPEC", g->run_count,
-                      g->runs[0].train, g->runs[g->run_count - 1].train);
+        vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: base accuracy must be on the same data for all models, and no "
+                      "set is what most of the %u runs were trained on: %.300s, %.300s ...; name one with --base SPEC",
+                      g->run_count, g->runs[0].train, g->runs[g->run_count - 1].train);
         return VKD_INVALID;
     }
     g->s->base = vkd__study_text(&g->s->memory, base ? base : "");
@@ -88,9 +88,9 @@ static vkd_result refuse_two(const struct vkd__gather *g, const char *of, const 
                       "(fingerprints %s and %s): delete those of one state and transfer these models again", of,
                       a->fingerprint, b->fingerprint);
     else
-        vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: results of different protocols are never mixed, and %.200s has both\n"
-                      "  %.300s (%s)\n  %.300s (%s)\nchoose with --protocol NAME, or a part of such a line", of, a->text,
-                      a->result.metric, b->text, b->result.metric);
+        vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: results of different protocols are never mixed, and %.200s "
+                      "has both\n  %.300s (%s)\n  %.300s (%s)\nchoose with --protocol NAME, or a part of such a line",
+                      of, a->text, a->result.metric, b->text, b->result.metric);
     return VKD_INVALID;
 }
 
@@ -108,8 +108,8 @@ static vkd_result choose_protocol(struct vkd__gather *g)
             first = first ? first : f;
         }
     if (!first && p && !is_protocol(p)) {
-        vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: no result is of a protocol with '%.300s' in its line, nor is that a protocol's "
-                      "name", p);
+        vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: no result is of a protocol with '%.300s' in its line, nor is "
+                      "that a protocol's name", p);
         return VKD_INVALID;
     }
     g->s->protocol_name = vkd__study_text(&g->s->memory, first ? first->protocol : p ? p : VKD__STUDY_BASE_PROTOCOL);
@@ -135,7 +135,8 @@ vkd_result vkd__study_result(const struct vkd__gather *g, const struct vkd__stud
 }
 
 // The same over all runs; *out is any of them.
-vkd_result vkd__study_results(const struct vkd__gather *g, const char *spec, bool base, const struct vkd__study_found **out)
+vkd_result vkd__study_results(const struct vkd__gather *g, const char *spec, bool base,
+                              const struct vkd__study_found **out)
 {
     const struct vkd__study_found *f;
     *out = NULL;
@@ -219,8 +220,8 @@ static vkd_result choose_tasks(struct vkd__gather *g)
             if (is_task(g, f) && is_wanted(g, f) && !strcmp(f->protocol, s->protocol_name))
                 r = add_task(g, f->spec, NULL);
     if (r == VKD_OK && !s->task_count) {
-        vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: there is no task: name some with --data SPEC or --tasks FILE, or run "
-                      "`vkdiv transfer` on the runs first");
+        vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: there is no task: name some with --data SPEC or --tasks FILE, "
+                      "or run `vkdiv transfer` on the runs first");
         r = VKD_INVALID;
     }
     return r;

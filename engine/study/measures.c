@@ -66,7 +66,8 @@ static double filters_of(const json_t *doc, const struct measure *m)
     double sum = 0, weight = 0;
     json_object_foreach(kinds, kind, row) {
         const double filters = number_at(row, "filters");
-        const double x = m->from == OF_FILTER_CLUSTERS ? clusters_of(row) : number_at(json_object_get(row, "ratio"), m->key);
+        const double x = m->from == OF_FILTER_CLUSTERS ? clusters_of(row)
+                                                       : number_at(json_object_get(row, "ratio"), m->key);
         if (!strcmp(kind, vkd_layer_kind_name(VKD_LAYER_LINEAR)) || isnan(x) || isnan(filters))
             continue;
         sum += filters * x;
@@ -121,13 +122,18 @@ static vkd_result write(const struct vkd__gather *g, const struct vkd__study_run
     return r;
 }
 
+static vkd_result need_nulls(struct vkd__gather *g)
+{
+    return g->nulls ? VKD_OK : vkd_filter_nulls_create(&(struct vkd_null_params) { .log = g->p->log }, &g->nulls);
+}
+
 static vkd_result add_filters(struct vkd__gather *g, struct vkd__study_run *run)
 {
     struct vkd_diversity d;
-    vkd_result r = g->nulls ? VKD_OK : vkd_filter_nulls_create(&(struct vkd_null_params) { .log = g->p->log }, &g->nulls);
+    vkd_result r = need_nulls(g);
     if (r == VKD_OK)
-        r = vkd_diversity_measure(g->nulls, &(struct vkd_diversity_params) { .path = run->model->run, .log = g->p->log,
-                                                                           .stop = g->p->stop, .user = g->p->user }, &d);
+        r = vkd_diversity_measure(g->nulls, &(struct vkd_diversity_params) {
+            .path = run->model->run, .log = g->p->log, .stop = g->p->stop, .user = g->p->user }, &d);
     if (r < 0)
         return r;
     run->diversity = vkd__diversity_json(run->model->run, &d);
@@ -142,7 +148,7 @@ static vkd_result add_features(struct vkd__gather *g, struct vkd__study_run *run
 {
     struct vkd_features f;
     struct vkd_feature_diversity d;
-    vkd_result r = g->nulls ? VKD_OK : vkd_filter_nulls_create(&(struct vkd_null_params) { .log = g->p->log }, &g->nulls);
+    vkd_result r = need_nulls(g);
     if (r == VKD_OK)
         r = vkd_features_extract(dev, &(struct vkd_features_params) {
             .path = run->model->run, .data = probe->data, .split = probe->split, .images = probe->images,

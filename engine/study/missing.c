@@ -81,8 +81,8 @@ static vkd_result transfer(struct missing *m, struct vkd__study_run *run, const 
     snprintf(m->what, sizeof(m->what), "%.100s, %.100s", run->model->label, vkd__study_short_name(spec));
     tell(m, base ? "base accuracy" : g->s->protocol_name, 0, 1);
     r = vkd_transfer(dev, &(struct vkd_transfer_params) {
-        .model = run->model->run, .data = spec, .protocol = base ? VKD__STUDY_BASE_PROTOCOL : g->s->protocol_name, .progress = tell,
-        .stop = stop, .user = m }, &result);
+        .model = run->model->run, .data = spec, .protocol = base ? VKD__STUDY_BASE_PROTOCOL : g->s->protocol_name,
+        .progress = tell, .stop = stop, .user = m }, &result);
     if (r == VKD_OK) {
         r = keep(g, run, spec, &result);
         vkd_transfer_finish(&result);

@@ -290,9 +290,10 @@ static vkd_result add_run(struct vkd__gather *g, const char *dir, const char *la
     snprintf(path, sizeof(path), "%.4000s/run.json", dir);
     json_t *doc = read_object(path, &why);
     const json_t *results = json_object_get(doc, "results");
-    if (!doc || !json_is_object(json_object_get(doc, "recipe")) || !json_is_true(json_object_get(results, "complete"))) {
+    const bool is_run = json_is_object(json_object_get(doc, "recipe"));
+    if (!is_run || !json_is_true(json_object_get(results, "complete"))) {
         vkd_log_write(&g->p->log, VKD_LOG_WARNING, "study: %.600s is left out: %s", dir, why.text[0] ? why.text :
-                      json_is_object(json_object_get(doc, "recipe")) ? "it is not finished" : "its run.json has no recipe");
+                      is_run ? "it is not finished" : "its run.json has no recipe");
         json_decref(doc);
         return VKD_OK;
     }
@@ -354,7 +355,8 @@ vkd_result vkd__study_read_runs(struct vkd__gather *g)
         vkd_log_write(&g->p->log, VKD_LOG_INFO, "study: %u results of earlier weights do not count", g->stale);
     if (r < 0 || g->run_count)
         return r;
-    vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: expected finished runs (folders with a run.json) in %.600s%s; found "
-                  "none", g->p->dir_count ? g->p->dirs[0] : "no folder", g->p->dir_count > 1 ? " and the others" : "");
+    vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: expected finished runs (folders with a run.json) in %.600s%s; "
+                  "found none", g->p->dir_count ? g->p->dirs[0] : "no folder",
+                  g->p->dir_count > 1 ? " and the others" : "");
     return VKD_INVALID;
 }

@@ -8,7 +8,8 @@
 #include <jansson.h>
 
 // Fills in outcome, best, verdict and falsifier from the fits.
-void vkd__study_conclude(const struct vkd_study_table *t, const struct vkd_study_fit_params *p, struct vkd_study_fits *f);
+void vkd__study_conclude(const struct vkd_study_table *t, const struct vkd_study_fit_params *p,
+                         struct vkd_study_fits *f);
 
 // The study's document.
 json_t *vkd__study_json(const struct vkd_study *s, const struct vkd_study_fits *f);
@@ -58,8 +59,8 @@ VKD_CHECKED vkd_result vkd__study_read_runs(struct vkd__gather *g);
 #define VKD__STUDY_BASE_PROTOCOL "linear"
 
 // The result of a run for the base data or a task, of the study's protocol; *out NULL: there is none.
-VKD_CHECKED vkd_result vkd__study_result(const struct vkd__gather *g, const struct vkd__study_run *run, const char *spec,
-                                         bool base, const struct vkd__study_found **out);
+VKD_CHECKED vkd_result vkd__study_result(const struct vkd__gather *g, const struct vkd__study_run *run,
+                                         const char *spec, bool base, const struct vkd__study_found **out);
 // Refuses results of all runs that do not compare; *out is any of them.
 VKD_CHECKED vkd_result vkd__study_results(const struct vkd__gather *g, const char *spec, bool base,
                                           const struct vkd__study_found **out);

@@ -45,10 +45,11 @@ static json_t *model_json(const struct vkd_study *s, const struct vkd_study_fits
         json_array_append_new(tasks, row);
     }
     add_result(base, &m->base);
-    return json_pack("{s:o, s:o, s:o, s:i, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:b}", "run", vkd__json_text(m->run), "name",
-                     vkd__json_text(m->label), "recipe", hex(m->recipe), "cluster", (int) m->cluster, "seed",
-                     (json_int_t) m->seed, "arch", m->arch, "method", m->method, "base_accuracy", real(m->base.value), "base",
-                     base, "y", real(f->y[index]), "diversity", diversity, "tasks", tasks, "used", f->model_used[index]);
+    return json_pack("{s:o, s:o, s:o, s:i, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:b}", "run", vkd__json_text(m->run),
+                     "name", vkd__json_text(m->label), "recipe", hex(m->recipe), "cluster", (int) m->cluster, "seed",
+                     (json_int_t) m->seed, "arch", m->arch, "method", m->method, "base_accuracy", real(m->base.value),
+                     "base", base, "y", real(f->y[index]), "diversity", diversity, "tasks", tasks, "used",
+                     f->model_used[index]);
 }
 
 // ---- Fits ----
@@ -124,10 +125,11 @@ json_t *vkd__study_json(const struct vkd_study *s, const struct vkd_study_fits *
         json_array_append_new(models, model_json(s, f, i));
     for (uint32_t i = 0; i < f->fit_count; i++)
         json_array_append_new(fits, fit_json(s, &f->fits[i]));
-    return json_pack("{s:i, s:{s:o, s:o}, s:{s:s, s:o}, s:i, s:i, s:i, s:{s:o, s:o}, s:o, s:o, s:o, s:s, s:s, s:s}", "schema", 1,
-                     "base", "data", vkd__json_text(s->base), "protocol", vkd__json_text(s->base_protocol),
+    return json_pack("{s:i, s:{s:o, s:o}, s:{s:s, s:o}, s:i, s:i, s:i, s:{s:o, s:o}, s:o, s:o, s:o, s:s, s:s, s:s}",
+                     "schema", 1, "base", "data", vkd__json_text(s->base), "protocol", vkd__json_text(s->base_protocol),
                      "protocol", "name", s->protocol_name, "text", vkd__json_text(s->protocol ? s->protocol : ""),
-                     "models_used", (int) f->models, "recipes", (int) f->clusters, "recipes_needed", VKD_STUDY_RECIPES_MIN,
+                     "models_used", (int) f->models, "recipes", (int) f->clusters, "recipes_needed",
+                     VKD_STUDY_RECIPES_MIN,
                      "accuracy", "spearman", real(f->accuracy_spearman), "kendall", real(f->accuracy_kendall),
                      "models", models, "fits", fits, "per_task", per_task_json(s, f),
                      "outcome", vkd_study_outcome_name(f->outcome), "verdict", f->verdict, "falsifier", f->falsifier);

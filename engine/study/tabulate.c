@@ -105,8 +105,8 @@ static vkd_result choose_measures(struct vkd__gather *g, const double *values)
     s->measure_signs = signs;
     if (s->measure_count)
         return VKD_OK;
-    vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: no diversity measure is known of half of the models: the runs have neither a "
-                  "diversity.json nor weights to make one of");
+    vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: no diversity measure is known of half of the models: the runs "
+                  "have neither a diversity.json nor weights to make one of");
     return VKD_INVALID;
 }
 
@@ -123,9 +123,9 @@ static vkd_result fill_measures(struct vkd__gather *g, const struct vkd__study_p
         vkd__study_measures(doc, has, values + (size_t) i * VKD__STUDY_MEASURES);
     }
     if (other)
-        vkd_log_write(&g->p->log, VKD_LOG_WARNING, "study: the features of %u models are not of the first %u images of %.300s, "
-                      "split %s, with %u views: they are not compared", other, probe->images, probe->data, probe->split,
-                      probe->views);
+        vkd_log_write(&g->p->log, VKD_LOG_WARNING, "study: the features of %u models are not of the first %u images of "
+                      "%.300s, split %s, with %u views: they are not compared", other, probe->images, probe->data,
+                      probe->split, probe->views);
     vkd_result r = choose_measures(g, values);
     free(values);
     return r;

@@ -12,7 +12,7 @@ const char *vkd_study_outcome_name(enum vkd_study_outcome outcome)
     return (unsigned) outcome < sizeof(names) / sizeof(names[0]) ? names[outcome] : "unknown";
 }
 
-// The fit that stands with the highest R2 of recipes left out; of those only that survive Holm's correction where `holm`.
+// The fit that stands with the highest R2 of recipes left out; `holm`: of those that survive Holm's correction.
 static const struct vkd_study_fit *find_best(const struct vkd_study_fits *f, bool holm, uint32_t *count)
 {
     const struct vkd_study_fit *best = NULL;
@@ -54,15 +54,16 @@ static void describe(const struct vkd_study_table *t, const struct vkd_study_fit
     const struct vkd_study_fit *b = f->best;
     char more[48];
     const bool supported = f->outcome == VKD_STUDY_SUPPORTED;
-    snprintf(text, size, "%s: accuracy and %s together explain transfer better than accuracy alone%s (leave-one-out R2 %.3f, "
-             "alone %.3f; b2 = %+.3f per standard deviation, %.3g %% interval [%+.3f, %+.3f]: %s) over %s, %s p = %.3g after "
-             "Holm's correction for %u measures%s.", supported ? "Supported" : "Suggestive, no more",
+    snprintf(text, size, "%s: accuracy and %s together explain transfer better than accuracy alone%s (leave-one-out R2 "
+             "%.3f, alone %.3f; b2 = %+.3f per standard deviation, %.3g %% interval [%+.3f, %+.3f]: %s) over %s, %s "
+             "p = %.3g after Holm's correction for %u measures%s.", supported ? "Supported" : "Suggestive, no more",
              t->measure_names[b->measure], others(more, count), b->joint.loo_r2, b->accuracy.loo_r2, b->slope.value,
              percent, b->slope.low, b->slope.high, direction(t, b), of, supported ? "with" : "but", b->p_holm,
              f->fit_count, supported ? "" : ", not below .05");
 }
 
-void vkd__study_conclude(const struct vkd_study_table *t, const struct vkd_study_fit_params *p, struct vkd_study_fits *f)
+void vkd__study_conclude(const struct vkd_study_table *t, const struct vkd_study_fit_params *p,
+                         struct vkd_study_fits *f)
 {
     const double percent = 100 * (p->resample.confidence > 0 ? p->resample.confidence : .95);
     uint32_t count, standing;
@@ -70,19 +71,24 @@ void vkd__study_conclude(const struct vkd_study_table *t, const struct vkd_study
     snprintf(of, sizeof(of), "%u models of %u recipes and %u task%s%s%.64s%s", f->models, f->clusters, f->tasks,
              f->tasks == 1 ? "" : "s", p->protocol ? " (" : "", p->protocol ? p->protocol : "",
              p->protocol ? " protocol)" : "");
-    snprintf(f->falsifier, sizeof(f->falsifier), "The claim falls for a measure if leave-one-out R2 does not rise beside "
-             "accuracy alone, single models or whole recipes left out, or if the %.3g %% interval of b2 contains 0.", percent);
+    snprintf(f->falsifier, sizeof(f->falsifier), "The claim falls for a measure if leave-one-out R2 does not rise "
+             "beside accuracy alone, single models or whole recipes left out, or if the %.3g %% interval of b2 "
+             "contains 0.", percent);
     const struct vkd_study_fit *sure = find_best(f, true, &count), *any = find_best(f, false, &standing);
     f->best = f->clusters < VKD_STUDY_RECIPES_MIN ? NULL : sure ? sure : any;
-    if (f->clusters < VKD_STUDY_RECIPES_MIN) {
+    if (!f->models) {
         f->outcome = VKD_STUDY_TOO_FEW;
-        snprintf(f->verdict, sizeof(f->verdict), "No conclusion: there are %s, and fewer than %d independent recipes (seeds of "
-                 "one do not count) describe themselves alone.", of, VKD_STUDY_RECIPES_MIN);
+        snprintf(f->verdict, sizeof(f->verdict), "No conclusion: no model has both base accuracy and a result of "
+                 "each task.");
+    } else if (f->clusters < VKD_STUDY_RECIPES_MIN) {
+        f->outcome = VKD_STUDY_TOO_FEW;
+        snprintf(f->verdict, sizeof(f->verdict), "No conclusion: there are %s, and fewer than %d independent recipes "
+                 "(seeds of one do not count) describe themselves alone.", of, VKD_STUDY_RECIPES_MIN);
     } else if (!any) {
         f->outcome = VKD_STUDY_NOT_SUPPORTED;
-        snprintf(f->verdict, sizeof(f->verdict), "Not supported: over %s no one of %u diversity measure%s explains transfer "
-                 "beyond accuracy: leave-one-out R2 does not rise, or the interval of b2 contains 0.", of, f->fit_count,
-                 f->fit_count == 1 ? "" : "s");
+        snprintf(f->verdict, sizeof(f->verdict), "Not supported: over %s no one of %u diversity measure%s explains "
+                 "transfer beyond accuracy: leave-one-out R2 does not rise, or the interval of b2 contains 0.", of,
+                 f->fit_count, f->fit_count == 1 ? "" : "s");
     } else {
         f->outcome = sure ? VKD_STUDY_SUPPORTED : VKD_STUDY_SUGGESTIVE;
         describe(t, f, of, sure ? count : standing, percent, f->verdict, sizeof(f->verdict));

@@ -59,7 +59,8 @@ struct vkd_study_fit {
     struct vkd_permutation permutation; // p of b2: Freedman and Lane on the recipes' means
     double p_holm;                      // p after Holm's correction for all measures of the study
     double spearman, kendall;           // of diversity and y, accuracy not controlled for
-    bool stands;                        // both R2 of leaving out rise and the interval of b2 leaves 0 out
+    bool stands;                        // both R2 of leaving out rise and the interval of b2 leaves 0 out, over
+                                        // VKD_STUDY_RECIPES_MIN recipes or more
 };
 
 // One task with one measure: y is the logit of transfer to it.
@@ -154,14 +155,14 @@ struct vkd_study_params {
     uint32_t task_count;
     const char *base;                   // SPEC; NULL: what more than half of the runs were trained on
     bool base_from_run;                 // accuracy is run.json's of its own test, not that of a linear probe
-    const char *protocol;               // its name, or a part of its text; NULL: the only one that there is, else linear
-    const char *probe;                  // SPEC of the images that features' diversity is of; NULL: those of diversity.json,
-                                        // else base
+    const char *protocol;               // its name, or a part of its text; NULL: the only one there is, else linear
+    const char *probe;                  // SPEC of the images that features' diversity is of; NULL: those of
+                                        // diversity.json, else base
     uint32_t images, views;             // of the probe: as of vkd_features_params; 0: 2000 and 4
     const char *const *measures;        // names; NULL: all that at least half of the models have
     uint32_t measure_count;
-    // Asked for when something is missing that needs a device, once; it stays the caller's. NULL, or gives NULL: what is
-    // missing stays so, and is told.
+    // Asked for when something is missing that needs a device, once; it stays the caller's. NULL, or gives NULL: what
+    // is missing stays so, and is told.
     vkd_device *(*device)(void *user);
     struct vkd_log log;
     void (*progress)(void *user, const char *what, uint32_t done, uint32_t count);      // may be NULL
@@ -169,13 +170,13 @@ struct vkd_study_params {
     void *user;
 };
 
-// Reads run folders: run.json, transfer/*.json, diversity.json. Runs that are not finished, results of other weights than
-// the run's best.safetensors (else last.safetensors) has, and results of vkd_transfer_params.select do not count. What is
-// computed is written there at once, so that an interrupted study goes on where it ended. A task whose files are not there,
-// and of which there is no result, is left out.
+// Reads run folders: run.json, transfer/*.json, diversity.json. Runs that are not finished, results of other weights
+// than the run's best.safetensors (else last.safetensors) has, and results of vkd_transfer_params.select do not count.
+// What is computed is written there at once, so that an interrupted study goes on where it ended. A task whose files
+// are not there, and of which there is no result, is left out.
 //
-//   VKD_INVALID      no run; results of several protocols or several states of the data (the log prints both); base data
-//                    that are not one; an unknown measure
+//   VKD_INVALID      no run; results of several protocols or several states of the data (the log prints both); base
+//                    data that are not one; an unknown measure
 //   VKD_IO, VKD_FORMAT, VKD_NO_MEMORY, VKD_DEVICE_LOST
 //   VKD_INTERRUPTED  stop() said so
 VKD_CHECKED vkd_result vkd_study_gather(const struct vkd_study_params *p, struct vkd_study *out);
