@@ -7,6 +7,7 @@
 //             of a multi-label set the weighted share of neighbours that show a label is its score
 //   linear    logistic regression with L2 penalty, chosen on val from a path, then fitted to train + val (vkd_linear_path);
 //             of a multi-label set one model per label
+//   finetune  training of the whole model, see struct vkd_finetune_params
 //
 // A set without a split "val" has a share of train held out: of each class round(share * n) of its n images, at least
 // one and not all, drawn by Philox with the seed; of a multi-label set an image's class is the rarest of its labels, and
@@ -20,6 +21,29 @@
 VKD_BEGIN
 
 enum { VKD_TRANSFER_NAME = 96 };
+
+// Fine-tuning: from the model's backbone and a new classifier, by SGD with Nesterov momentum .9 and a cosine to 0;
+// running statistics move by min(10 / s, .1) a step, s being the steps of an epoch; views are random resized crops and
+// flips. Every pair of a learning rate and a weight decay is trained on train and tried on val; the best is trained anew
+// on train + val and tested once. Zero and NULL: what is said there, a grid for small models and patience.
+// Runs lie in OUT/transfer/KEY.finetune/ and go on where they were broken off; their weights are removed in the end.
+struct vkd_finetune_params {
+    uint32_t steps;             // of a training, as whole epochs, the nearest number of them; 150
+    uint32_t batch;             // images a step, at most those there are; 64
+    const double *lrs;          // .01, .1
+    const double *weight_decays;    // each is divided by the learning rate; 0, 1e-5
+    uint32_t lr_count, weight_decay_count;
+    double crop;                // least share of the area, above 0, at most 1; .5
+    const char *loss;           // of a multi-label set: "bce" or "asl"; "bce"
+    uint32_t freeze;            // stages, from the first, that stay as they are but for running statistics
+    double stage_decay;         // learning rate of a stage by that of the next, above 0, at most 1; 1
+    double diversity_penalty;   // see struct vkd_recipe
+    bool keep;                  // the runs' weights stay
+};
+
+// Fills in the published grid (Kornblith, Shlens, Le, CVPR 2019; Chen et al., ICML 2020, B.8): 20,000 steps of 256 images,
+// 7 learning rates from 1e-4 to .1, weight decay 0 and 7 from 1e-6 to 1e-3, crops of 8 % and more. Other fields stay.
+void vkd_finetune_published(struct vkd_finetune_params *p);
 
 struct vkd_transfer_params {
     const char *model;          // run directory (best.safetensors, else last.safetensors) or safetensors file
@@ -35,6 +59,8 @@ struct vkd_transfer_params {
     double temperature;         // knn; 0: .07
     const double *penalties;    // linear: to choose from; NULL: 45 from 1e-6 to 1e5
     uint32_t penalty_count;
+
+    struct vkd_finetune_params finetune;
 
     // Chooses checkpoint, layer and regularisation by what validation says: see struct vkd_transfer_selection.
     bool select;
@@ -99,7 +125,7 @@ struct vkd_transfer_result {
     double penalty;             // linear
     uint32_t k;                 // knn
     double temperature;
-    double lr, weight_decay;    // fine-tuning
+    double lr, weight_decay;    // fine-tuning: the pair as it is in the grid
 
     struct vkd_transfer_selection *selection;   // NULL: nothing was to be chosen
 
