@@ -32,4 +32,10 @@ struct vkd_range vkd__place_range(const struct vkd_program *p, struct vkd_place 
 VKD_CHECKED vkd_result vkd__record_call(const struct vkd_program *p, const struct vkd_step_call *sc, vkd_commands *cmds,
                                         uint32_t *dispatches);
 
+// Runs the program once, from what lies in its inputs and its step block, and tells the seconds of each call in order;
+// those that none can be charged with (submission, gaps) under the number UINT32_MAX. Without a clock on the device
+// calls are submitted one by one and each is charged with all of its wait.
+VKD_CHECKED vkd_result vkd__program_time(vkd_program *p, void (*tell)(void *user, const vkd_program *p, uint32_t call,
+                                                                      double seconds), void *user);
+
 #endif

@@ -1,5 +1,6 @@
 // program_look.c -- looking into a program: the first tensor that is not finite, the time of each call.
 #include "program_impl.h"
+#include "../runtime/os.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -149,6 +150,60 @@ vkd_result vkd_program_profile(vkd_program *p, uint32_t repeats,
         qsort(times, repeats, sizeof(*times), by_value);
         vkd__call_name(sc, name, sizeof(name));
         tell(user, name, shape_of(sc), times[repeats / 2]);
+    }
+    vkd_commands_destroy(p->dev, &cmds);
+    return r;
+}
+
+// ---- The times of a whole run ----
+
+enum { TIMED_CALLS = 128 };     // of a list; a list has 256 stamps
+
+// Runs calls [k, k + count) as one list. times[i] gets the seconds up to the end of call i by the GPU's clock,
+// times[count] those that the host waited.
+static vkd_result run_timed(struct vkd_program *p, uint32_t k, uint32_t count, vkd_commands *cmds, double *times)
+{
+    double stamps[TIMED_CALLS + 1];
+    uint32_t dispatches = 0;
+    uint64_t ticket;
+    vkd_result r = vkd_commands_begin(cmds);
+    if (r < 0)
+        return r;
+    vkd_commands_stamp(cmds, 0);
+    for (uint32_t i = 0; r == VKD_OK && i < count; i++) {
+        r = vkd__record_call(p, &p->compiled.calls[k + i], cmds, &dispatches);
+        vkd_commands_stamp(cmds, i + 1);
+    }
+    vkd_result end = vkd_commands_end(cmds);
+    if (r < 0 || end < 0)
+        return r < 0 ? r : end;
+    double start = vkd__os_seconds();
+    r = vkd_submit(p->dev, &cmds, 1, &ticket);
+    if (r == VKD_OK)
+        r = vkd_wait(p->dev, ticket, UINT64_MAX, NULL);
+    times[count] = vkd__os_seconds() - start;
+    if (r == VKD_OK)
+        r = vkd_commands_times(cmds, stamps, count + 1);
+    for (uint32_t i = 0; r == VKD_OK && i < count; i++)
+        times[i] = stamps[i + 1];
+    return r;
+}
+
+vkd_result vkd__program_time(vkd_program *p, void (*tell)(void *user, const vkd_program *p, uint32_t call, double seconds),
+                             void *user)
+{
+    const uint32_t all = p->compiled.call_count;
+    uint32_t most = vkd_device_caps(p->dev)->timestamp_bits ? TIMED_CALLS : 1;
+    double times[TIMED_CALLS + 1];
+    vkd_commands *cmds = NULL;
+    vkd_result r = vkd_commands_create(p->dev, &cmds);
+    for (uint32_t k = 0; r == VKD_OK && k < all; k += most) {
+        uint32_t count = all - k < most ? all - k : most;
+        r = run_timed(p, k, count, cmds, times);
+        for (uint32_t i = 0; r == VKD_OK && most > 1 && i < count; i++)
+            tell(user, p, k + i, times[i] - (i ? times[i - 1] : 0));
+        if (r == VKD_OK)
+            tell(user, p, most > 1 ? UINT32_MAX : k, most > 1 ? times[count] - times[count - 1] : times[count]);
     }
     vkd_commands_destroy(p->dev, &cmds);
     return r;

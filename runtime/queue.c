@@ -130,6 +130,7 @@ vkd_result vkd_wait(vkd_device *dev, uint64_t ticket, uint64_t timeout_ns, bool 
         return vkd__fail(dev, VKD_INVALID, "vkd_wait: ticket %llu was never given, the last is %llu",
                          (unsigned long long) ticket, (unsigned long long) q->submitted);
     if (ticket > q->done) {
+        dev->stats.waits++;
         VkSemaphoreWaitInfo info = {
             .sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
             .semaphoreCount = 1,

@@ -187,6 +187,7 @@ static const struct {
     { "bench --help", 0, "roofline", "" },
     { "bench gmem", 2, "", "did you mean 'gemm'?" },
     { "bench --runs 0", 2, "", "--runs: expected" },
+    { "bench model --set batch=8", 2, "", "expected a --recipe" },
     { "devices extra", 2, "", "unexpected argument 'extra'" },
 };
 
@@ -500,6 +501,36 @@ START_TEST(bench_json)
 }
 END_TEST
 
+START_TEST(bench_model_json)
+{
+    int status = run("bench model --runs 1 --set model.width=4 --set model.size=8 --set ssl.projector_hidden=16 "
+                     "--recipe supervised-cifar10 --set batch=16 --recipe simclr-cifar10 --set batch=8 --json");
+    ck_assert_msg(status == 0, "status %d\n%s%s", status, out, err);
+    json_t *doc = parsed();
+    json_t *rows = json_object_get(doc, "results"), *ratios = json_object_get(doc, "ratios");
+    ck_assert_uint_eq(json_array_size(rows), 2);
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *row = json_array_get(rows, i), *part;
+        json_t *parts = json_object_get(row, "parts");
+        const char *key;
+        double sum = 0;
+        has_keys(row, "name shape dtype variant ms gflops share images_per_second memory_bytes waits parts");
+        has_keys(parts, "augmentation backbone heads loss monitors update rest");
+        json_object_foreach(parts, key, part)
+            sum += json_number_value(json_object_get(part, "share"));
+        ck_assert_double_eq_tol(sum, 1, 1e-6);
+        ck_assert_int_eq(json_integer_value(json_object_get(row, "waits")), 0);
+        ck_assert(json_number_value(json_object_get(row, "memory_bytes")) > 0);
+    }
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(rows, 1), "shape")), "N8 x 2 views H8");
+    ck_assert_uint_eq(json_array_size(ratios), 1);
+    has_keys(json_array_get(ratios, 0), "name base time time_low time_high memory");
+    json_decref(doc);
+    ck_assert_int_eq(run("bench model --recipe simclr-cifra10"), 2);
+    has(err, "simclr-cifar10");
+}
+END_TEST
+
 START_TEST(interrupt_and_resume)
 {
     // Waits for the first step, then interrupts.
@@ -535,6 +566,7 @@ int main(void)
     tcase_add_test(t, train_eval_export);
     tcase_add_test(t, diversity_of_run);
     tcase_add_test(t, bench_json);
+    tcase_add_test(t, bench_model_json);
     tcase_add_test(t, interrupt_and_resume);
     Suite *s = suite_create("cli");
     suite_add_tcase(s, t);

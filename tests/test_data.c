@@ -68,7 +68,7 @@ START_TEST(wrong_specs)
         { "idx:?limit=3", NULL, "expected FORMAT:PATH" },
         { "/tmp", NULL, "as folder:/tmp" },
         { "ixd:/tmp", NULL, "did you mean 'idx'?" },
-        { "mnist:/tmp", NULL, "expected one of cifar:, csv:, folder:, idx:" },
+        { "mnist:/tmp", NULL, "expected one of cifar:, csv:, folder:, idx:, noise:" },
         { "idx:/tmp?lmit=3", NULL, "did you mean 'limit'?" },
         { "idx:/tmp?frobnicate=3", NULL, "expected split, classes, limit, train_limit, size, collage, holdout or" },
         { "idx:/tmp?limit", NULL, "expected name=value" },
@@ -82,6 +82,11 @@ START_TEST(wrong_specs)
         { "idx:/tmp?shuffle_label=1", NULL, "did you mean 'shuffle_labels'?" },
         { "idx:/tmp?split=tets", NULL, "did you mean 'test'?" },
         { "idx:/tmp", "trian", "did you mean 'train'?" },
+        { "noise:8x4x3", NULL, "'8x4x3': expected COUNTxSIDExCHANNELSxCLASSES" },
+        { "noise:8x4x2x2", NULL, "1 or 3 channels" },
+        { "noise:8x4x3x2x", NULL, "expected COUNTx" },
+        { "noise:0x4x3x2", NULL, "expected COUNTx" },
+        { "noise:8x-4x3x2", NULL, "expected COUNTx" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         vkd_dataset *d = NULL;
@@ -101,6 +106,38 @@ START_TEST(wrong_specs)
     open_fails("idx", "s/train-images-idx3-ubyte", NULL, VKD_IO, "expected a folder");
     open_fails("idx", "s", "val", VKD_INVALID, "expected train or test");
     open_fails("idx", "s", "test", VKD_IO, "t10k-images");
+}
+END_TEST
+
+START_TEST(noise)
+{
+    struct vkd_dataset_params p = { .spec = "noise:10x5x3x4", .split = "train", .log = LOG_TO(&said) };
+    vkd_dataset *d, *again, *other;
+    ck_assert_int_eq(vkd_dataset_open(&p, &d), VKD_OK);
+    ck_assert_int_eq(vkd_dataset_open(&p, &again), VKD_OK);
+    p.split = "test";
+    ck_assert_int_eq(vkd_dataset_open(&p, &other), VKD_OK);
+    const struct vkd_dataset_info *info = vkd_dataset_info(d);
+    ck_assert_uint_eq(info->count, 10);
+    ck_assert_uint_eq(info->classes, 4);
+    ck_assert_uint_eq(info->channels, 3);
+    ck_assert_uint_eq(vkd_dataset_label(d, 6), 2);
+    ck_assert_str_eq(vkd_dataset_class_name(d, 3), "3");
+    ck_assert(info->fingerprint == vkd_dataset_info(again)->fingerprint);
+    ck_assert(info->fingerprint != vkd_dataset_info(other)->fingerprint);
+    struct vkd_image a = decode_ok(d, 9), b = decode_ok(again, 9), c = decode_ok(other, 9), e = decode_ok(d, 8);
+    ck_assert_uint_eq(a.height, 5);
+    ck_assert_mem_eq(a.pixels, b.pixels, 100);
+    ck_assert(memcmp(a.pixels, c.pixels, 100) != 0);
+    ck_assert(memcmp(a.pixels, e.pixels, 100) != 0);
+    ck_assert_uint_eq(a.pixels[99], 255);
+    vkd_image_finish(&a);
+    vkd_image_finish(&b);
+    vkd_image_finish(&c);
+    vkd_image_finish(&e);
+    vkd_dataset_close(&d);
+    vkd_dataset_close(&again);
+    vkd_dataset_close(&other);
 }
 END_TEST
 
@@ -539,6 +576,7 @@ int main(void)
     TCase *t = tcase_create("data");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, wrong_specs);
+    tcase_add_test(t, noise);
     tcase_add_test(t, classes_and_limit);
     tcase_add_test(t, limit_with_rare_classes);
     tcase_add_test(t, fingerprints);

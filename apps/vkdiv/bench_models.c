@@ -1,188 +1,278 @@
-// bench_models.c -- whole training steps of the shipped recipes' models, on random images.
+// bench_models.c -- whole training steps of recipes, on images of noise: data, views, network, optimiser.
+//
+// Recipes of a group are timed in turns (A B A B ...), so that what else the machine does strikes all alike.
 #include "apps/vkdiv/bench.h"
 #include "apps/vkdiv/recipe.h"
 
-#include "engine/graph_impl.h"
-#include "engine/train/network.h"
+#include "engine/train/step_bench.h"
 #include "runtime/os.h"
-#include "shaders/step_block.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <vkdiv/optimizer.h>
 
-static const struct { const char *recipe; uint32_t channels, classes, batch; } models[] = {
-    { "fashion-quickstart", 1, 10, 64 },
-    { "fashion-resnet", 1, 10, 64 },
-    { "cifar10-resnet18", 3, 10, 64 },
-    { "folder-mobilenet", 3, 100, 32 },
+enum { ROUNDS_MAX = 64, SLOTS_MAX = 16, KNOWN_SETS = 4 };
+
+// What is measured when no recipe is named: recipes of one group stand side by side.
+static const struct { uint32_t group; const char *recipe, *noise, *sets[KNOWN_SETS]; } known[] = {
+    { 0, "supervised-cifar10", "32x3x10", { "model.width=16", "batch=256" } },
+    { 0, "simclr-cifar10", "32x3x10", { "model.width=16", "batch=128" } },
+    { 1, "fashion-quickstart", "28x1x10", { "batch=64" } },
+    { 2, "fashion-resnet", "28x1x10", { "batch=64" } },
+    { 3, "cifar10-resnet18", "32x3x10", { "batch=64" } },
+    { 4, "folder-mobilenet", "128x3x100", { "batch=32" } },
+};
+enum { KNOWN_COUNT = sizeof known / sizeof known[0] };
+
+// One kind of step of one recipe.
+struct slot {
+    struct recipe_file file;
+    vkd__step_bench *bench;
+    uint32_t steps;             // of a turn
+    double times[ROUNDS_MAX];   // of a step, by round
 };
 
-struct step {
-    vkd_device *dev;
-    vkd_graph *graph;
-    vkd_params *params;
-    vkd_program *program;
-    vkd_optimizer *optimizer;
-    vkd_commands *after;        // the optimiser's part of the step
-};
+struct group { struct slot slots[SLOTS_MAX]; uint32_t count; };
 
-static void step_finish(struct step *s)
+static void group_finish(struct group *g)
 {
-    vkd_commands_destroy(s->dev, &s->after);
-    vkd_program_destroy(&s->program);
-    vkd_optimizer_destroy(&s->optimizer);
-    vkd_params_destroy(&s->params);
-    vkd_graph_destroy(&s->graph);
-}
-
-// Floating-point operations of a training step: products and convolutions forward, and twice that back.
-static double work_of(const vkd_graph *g)
-{
-    double work = 0;
-    for (uint32_t i = 0; i < g->node_count; i++) {
-        const struct vkd_node *n = g->nodes[i];
-        const uint32_t *y = n->out[0]->desc.shape.d;
-        double out = (double)y[0] * y[1] * y[2] * y[3];
-        if (strcmp(n->op->name, "matmul") == 0)
-            work += 6 * out * n->in[0]->desc.shape.d[3];
-        else if (strcmp(n->op->name, "conv2d") == 0) {
-            const uint32_t *w = n->in[1]->desc.shape.d;
-            work += 6 * out * w[0] * w[1] * w[2];
-        }
+    for (uint32_t i = 0; i < g->count; i++) {
+        vkd__step_bench_close(&g->slots[i].bench);
+        recipe_finish(&g->slots[i].file);
     }
-    return work;
+    g->count = 0;
 }
 
-static vkd_result fill_images(struct step *s)
+// ---- Opening ----
+
+// Enough images for any batch; a fixed set of a few for the tests that a run makes.
+static void noise_sets(const struct vkd_recipe *re, const char *noise, char train[80], char test[80])
 {
-    struct vkd_range images, labels;
-    vkd_result r = vkd_program_range(s->program, "images", &images);
-    if (r == VKD_OK)
-        r = vkd_program_range(s->program, "labels", &labels);
+    char sizes[32];
+    snprintf(sizes, sizeof sizes, "%ux3x10", re->model.size);
+    uint32_t count = re->batch > 512 ? 2 * re->batch : 1024;
+    snprintf(train, 80, "data.train=noise:%ux%s", count, noise != NULL ? noise : sizes);
+    snprintf(test, 80, "data.test=noise:64x%s", noise != NULL ? noise : sizes);
+}
+
+// VKD_INVALID whatever is wrong: it is the recipe.
+static vkd_result load(const struct recipe_params *p, struct recipe_file *out)
+{
+    char why[1024];
+    if (recipe_load(p, out, why, sizeof why) == VKD_OK)
+        return VKD_OK;
+    app_error("%s", why);
+    return VKD_INVALID;
+}
+
+static bool gives_data(const char *const *sets, uint32_t count)
+{
+    bool gives = false;
+    for (uint32_t i = 0; i < count; i++)
+        gives |= strncmp(sets[i], "data.train=", strlen("data.train=")) == 0;
+    return gives;
+}
+
+// Loads a recipe with noise for its data, unless `own` overrides, which come last, name other data.
+static vkd_result load_recipe(const char *name, const char *noise, const char *const *own, uint32_t own_count,
+                              struct recipe_file *out)
+{
+    char train[80], test[80];
+    const char *sets[BENCH_SETS_MAX + 4] = { "monitor.images=64", "monitor.knn_images=64", train, test };
+    const uint32_t given = gives_data(own, own_count) ? 2 : 4;
+    struct recipe_params p = { .name = name, .sets = own, .set_count = own_count };
+    vkd_result r = load(&p, out);       // for the batch and the size that overrides ask for
     if (r != VKD_OK)
         return r;
-    float *x = calloc(1, images.size > labels.size ? images.size : labels.size);
-    if (x == NULL)
-        return VKD_NO_MEMORY;
-    r = vkd_buffer_write(s->dev, labels.buffer, labels.ofs, x, labels.size);
-    uint32_t state = 1;
-    for (uint64_t i = 0; i < images.size / 4; i += 4) {     // one channel; the padding stays 0
-        state = state * 1664525u + 1013904223u;
-        x[i] = (float)(state >> 8) / 8388608.0f - 1.0f;
+    noise_sets(&out->recipe, noise, train, test);
+    recipe_finish(out);
+    memcpy(sets + given, own, own_count * sizeof *own);
+    p.sets = sets;
+    p.set_count = given + own_count;
+    return load(&p, out);
+}
+
+// Adds a slot for each kind of step of a recipe.
+static vkd_result add_recipe(const struct bench *b, struct group *g, const char *name, const char *noise,
+                             const char *const *own, uint32_t own_count)
+{
+    uint32_t kinds = 1;
+    vkd_result r = VKD_OK;
+    for (uint32_t k = 0; r == VKD_OK && k < kinds && g->count < SLOTS_MAX; k++) {
+        struct slot *s = &g->slots[g->count];
+        *s = (struct slot) { .bench = NULL };
+        r = load_recipe(name, noise, own, own_count, &s->file);
+        if (r != VKD_OK)
+            return r;
+        g->count++;
+        r = vkd__step_bench_open(b->dev, &s->file.recipe, k, &s->bench);
+        if (r == VKD_OK)
+            kinds = vkd__step_bench_kinds(s->bench);
     }
-    if (r == VKD_OK)
-        r = vkd_buffer_write(s->dev, images.buffer, images.ofs, x, images.size);
-    free(x);
     return r;
 }
 
-static vkd_result step_init(struct step *s, const struct vkd_recipe *recipe, const struct vkd_weights_info *model,
-                            uint32_t batch)
-{
-    const struct vkd_program_params training = { .training = true, .backward = true };
-    struct vkd_optimizer_config config;
-    struct vkd__network network;
-    vkd__network_init(recipe, model, model->classes, false, &network);
-    vkd_result r = vkd__network_graph(vkd_device_log(s->dev), &network, VKD__GRAPH_SUPERVISED, batch, &s->graph);
-    if (r == VKD_OK)
-        r = vkd_params_create(s->dev, s->graph, true, &s->params);
-    if (r == VKD_OK)
-        r = vkd_params_init(s->params, 1);
-    if (r == VKD_OK)
-        r = vkd_program_create(s->dev, s->graph, s->params, &training, &s->program);
-    if (r == VKD_OK)
-        r = vkd_optimizer_defaults(recipe->optimizer.name, &config);
-    if (r == VKD_OK)
-        r = vkd_optimizer_create(s->dev, s->params, &config, &s->optimizer);
-    if (r == VKD_OK)
-        r = vkd_commands_create(s->dev, &s->after);
-    if (r == VKD_OK)
-        r = vkd_commands_begin(s->after);
-    if (r == VKD_OK) {
-        vkd_optimizer_record_micro(s->optimizer, s->after, vkd_program_step_block(s->program), NULL);
-        vkd_optimizer_record(s->optimizer, s->after, vkd_program_step_block(s->program));
-        r = vkd_commands_end(s->after);
-    }
-    return r == VKD_OK ? fill_images(s) : r;
-}
+// ---- Timing ----
 
-static vkd_result run_step(struct step *s, double *seconds)
+// Two steps to warm up, in which drivers compile; then as many a turn as last a quarter of a second.
+static vkd_result warm_up(struct group *g, double *round)
 {
-    struct vkd_step_block block = { .image_count = 1 };
-    uint64_t ticket;
-    vkd_optimizer_step_values(s->optimizer, 0, 1e-4, &block);
-    double start = vkd__os_seconds();
-    vkd_result r = vkd_program_run(s->program, &block, NULL);
-    if (r == VKD_OK)
-        r = vkd_submit(s->dev, &s->after, 1, &ticket);
-    if (r == VKD_OK)
-        r = vkd_wait(s->dev, ticket, UINT64_MAX, NULL);
-    *seconds = vkd__os_seconds() - start;
+    vkd_result r = VKD_OK;
+    *round = 0;
+    for (uint32_t i = 0; r == VKD_OK && i < g->count && !app_stop(NULL); i++) {
+        double warm = 0;
+        for (int k = 0; r == VKD_OK && k < 2; k++)
+            r = vkd__step_bench_run(g->slots[i].bench, 1, &warm);
+        g->slots[i].steps = warm >= 0.25 || !(warm > 0) ? 1 : warm < 0.01 ? 25 : (uint32_t)(0.25 / warm);
+        *round += warm * g->slots[i].steps;
+    }
     return r;
 }
 
-static vkd_result time_steps(const struct bench *b, struct step *s, struct vkd__bench_time *out)
+static vkd_result time_rounds(struct group *g, uint32_t rounds)
 {
-    double times[64], warm;
-    vkd_result r = run_step(s, &warm);      // drivers compile here
-    if (r == VKD_OK)
-        r = run_step(s, &warm);
-    uint32_t runs = bench_runs(b, warm);
-    runs = runs < 64 ? runs : 64;
-    for (uint32_t i = 0; r == VKD_OK && i < runs && !app_stop(NULL); i++)
-        r = run_step(s, &times[i]);
-    if (r == VKD_OK && app_stop(NULL))
-        r = VKD_INTERRUPTED;
-    if (r == VKD_OK)
-        *out = vkd__bench_summary(times, runs);
+    vkd_result r = VKD_OK;
+    for (uint32_t n = 0; r == VKD_OK && n < rounds; n++)
+        for (uint32_t i = 0; r == VKD_OK && i < g->count; i++)
+            r = app_stop(NULL) ? VKD_INTERRUPTED
+                               : vkd__step_bench_run(g->slots[i].bench, g->slots[i].steps, &g->slots[i].times[n]);
     return r;
 }
 
-static vkd_result bench_model(const struct bench *b, const struct recipe_file *file, uint32_t channels,
-                              uint32_t classes, uint32_t batch)
+static double median(double *x, uint32_t count)
 {
-    const struct vkd_recipe *re = &file->recipe;
-    const struct vkd_model_arch *arch = vkd_model_find(re->model.arch);     // NULL: building says so
-    struct vkd_weights_info model = {
-        .width = re->model.width > 0 || arch == NULL ? re->model.width : arch->default_width,
-        .cifar_stem = strcmp(re->model.stem, "cifar") == 0, .classes = classes, .size = re->model.size,
-        .channels = channels,
-    };
-    snprintf(model.arch, sizeof model.arch, "%s", re->model.arch);
-    struct step s = { .dev = b->dev };
-    struct bench_row row = { .images = batch };
-    vkd_result r = step_init(&s, re, &model, batch);
-    if (r == VKD_OK)
-        r = time_steps(b, &s, &row.time);
-    if (r == VKD_OK) {
-        row.work = work_of(s.graph);
-        snprintf(row.name, sizeof row.name, "step %.50s", file->name);
-        snprintf(row.shape, sizeof row.shape, "N%u H%u", batch, model.size);
-        snprintf(row.variant, sizeof row.variant, "%s width %u, %s", model.arch, model.width, re->optimizer.name);
-        b->tell(b->user, &row);
+    return vkd__bench_summary(x, count).median;
+}
+
+// Medians over a few steps that are taken apart.
+static vkd_result time_parts(struct slot *s, uint32_t runs, struct bench_row *row)
+{
+    double seconds[VKD__PHASE_COUNT][8], shares[VKD__PHASE_COUNT][8], one[VKD__PHASE_COUNT];
+    vkd_result r = vkd__step_bench_phases(s->bench, one);       // to warm up: lists of this kind are new
+    runs = runs > 3 ? 3 : runs;
+    for (uint32_t n = 0; r == VKD_OK && n < runs; n++) {
+        r = app_stop(NULL) ? VKD_INTERRUPTED : vkd__step_bench_phases(s->bench, one);
+        double all = 0;
+        for (int i = 0; r == VKD_OK && i < VKD__PHASE_COUNT; i++)
+            all += one[i];
+        for (int i = 0; r == VKD_OK && i < VKD__PHASE_COUNT; i++) {
+            seconds[i][n] = one[i];
+            shares[i][n] = one[i] / all;
+        }
     }
-    step_finish(&s);
+    for (int i = 0; r == VKD_OK && i < VKD__PHASE_COUNT; i++)
+        row->parts[row->part_count++] = (struct bench_part) { vkd__phase_names[i], median(seconds[i], runs),
+                                                              median(shares[i], runs) };
+    return r;
+}
+
+// ---- Telling ----
+
+static vkd_result tell_slot(const struct bench *b, struct slot *s, uint32_t rounds)
+{
+    struct vkd__step_info info = vkd__step_bench_info(s->bench);
+    struct bench_row row = { .images = info.images, .work = info.work, .memory = (double)info.memory,
+                             .waits = info.waits };
+    double times[ROUNDS_MAX];
+    char views[24] = "";
+    memcpy(times, s->times, sizeof times);
+    row.time = vkd__bench_summary(times, rounds);
+    vkd_result r = time_parts(s, rounds, &row);
+    if (r != VKD_OK)
+        return r;
+    if (info.views > 1)
+        snprintf(views, sizeof views, " x %u views", info.views);
+    snprintf(row.name, sizeof row.name, "step %.50s", s->file.name);
+    snprintf(row.shape, sizeof row.shape, "N%u%s H%u", info.images, views, info.size);
+    snprintf(row.variant, sizeof row.variant, "%s, %s width %u, %s, %u calls, %u waits", info.kind, info.model,
+             info.width, info.optimizer, info.calls, info.waits);
+    b->tell(b->user, &row);
+    return VKD_OK;
+}
+
+static void tell_ratio(const struct bench *b, const struct slot *s, const struct slot *base, uint32_t rounds)
+{
+    struct vkd__step_info a = vkd__step_bench_info(s->bench), c = vkd__step_bench_info(base->bench);
+    double ratios[ROUNDS_MAX], scale = (double)c.images * c.views / ((double)a.images * a.views);
+    for (uint32_t i = 0; i < rounds; i++)
+        ratios[i] = scale * s->times[i] / base->times[i];
+    struct bench_ratio ratio = { .time = vkd__bench_summary(ratios, rounds),
+                                 .memory = scale * (double)a.memory / (double)c.memory };
+    snprintf(ratio.name, sizeof ratio.name, "%.40s %s", s->file.name, a.kind);
+    snprintf(ratio.base, sizeof ratio.base, "%.40s %s", base->file.name, c.kind);
+    b->compare(b->user, &ratio);
+}
+
+static vkd_result run_group(const struct bench *b, struct group *g)
+{
+    double round;
+    vkd_result r = warm_up(g, &round);
+    uint32_t rounds = r == VKD_OK ? bench_runs(b, round) : 0;
+    if (b->runs == 0 && g->count > 1 && rounds < 7)
+        rounds = 7;                     // a ratio needs a steadier median
+    rounds = rounds < ROUNDS_MAX ? rounds : ROUNDS_MAX;
+    if (r == VKD_OK)
+        r = time_rounds(g, rounds);
+    for (uint32_t i = 0; r == VKD_OK && i < g->count; i++)
+        r = tell_slot(b, &g->slots[i], rounds);
+    for (uint32_t i = 1; r == VKD_OK && i < g->count; i++)
+        tell_ratio(b, &g->slots[i], &g->slots[0], rounds);
+    return r;
+}
+
+// Those of `known` in group `index`; false past the last.
+static bool known_group(const struct bench *b, uint32_t index, struct group *g, vkd_result *r)
+{
+    bool found = false;
+    *r = VKD_OK;
+    for (uint32_t i = 0; i < KNOWN_COUNT; i++) {
+        uint32_t sets = 0;
+        if (known[i].group != index)
+            continue;
+        found = true;
+        while (sets < KNOWN_SETS && known[i].sets[sets] != NULL)
+            sets++;
+        if (*r == VKD_OK)
+            *r = add_recipe(b, g, known[i].recipe, known[i].noise, known[i].sets, sets);
+    }
+    return found;
+}
+
+static vkd_result named_group(const struct bench *b, struct group *g)
+{
+    vkd_result r = VKD_OK;
+    for (uint32_t i = 0; r == VKD_OK && i < b->recipe_count; i++) {
+        const char *sets[BENCH_SETS_MAX];
+        uint32_t count = 0;
+        for (uint32_t k = 0; k < b->set_count; k++)
+            if (b->sets[k].recipe == 0 || b->sets[k].recipe == i + 1)
+                sets[count++] = b->sets[k].text;
+        r = add_recipe(b, g, b->recipes[i], NULL, sets, count);
+    }
     return r;
 }
 
 vkd_result bench_models(const struct bench *b)
 {
-    vkd_result first = VKD_OK;
-    for (size_t i = 0; i < sizeof models / sizeof models[0] && !app_stop(NULL); i++) {
-        struct recipe_file file;
-        struct recipe_params p = { .name = models[i].recipe };
-        char why[512];
-        vkd_result r = recipe_load(&p, &file, why, sizeof why);
-        if (r == VKD_OK) {
-            r = bench_model(b, &file, models[i].channels, models[i].classes, models[i].batch);
-            snprintf(why, sizeof why, "%s", vkd_result_text(r));
-            recipe_finish(&file);
+    struct group *g = calloc(1, sizeof *g);
+    vkd_result first = g != NULL ? VKD_OK : VKD_NO_MEMORY;
+    for (uint32_t i = 0; g != NULL && !app_stop(NULL); i++) {
+        vkd_result r;
+        if (b->recipe_count == 0) {
+            if (!known_group(b, i, g, &r))
+                break;
+        } else if (i > 0) {
+            break;
+        } else {
+            r = named_group(b, g);
         }
+        if (r == VKD_OK)
+            r = run_group(b, g);
         if (r != VKD_OK && r != VKD_INTERRUPTED)
-            app_error("%s: %s", models[i].recipe, why);
+            app_ended("steps could not be timed", r);
         first = first == VKD_OK ? r : first;
+        group_finish(g);
     }
+    free(g);
     return first;
 }

@@ -131,7 +131,7 @@ static vkd_result check_path(const vkd_dataset *d, struct vkd__why *why)
 {
     const bool want_file = d->format->is_file;
     const enum vkd__path_kind kind = vkd__path_kind(d->spec.path, NULL, NULL);
-    if (kind == (want_file ? VKD__PATH_FILE : VKD__PATH_DIR))
+    if (d->format->no_path || kind == (want_file ? VKD__PATH_FILE : VKD__PATH_DIR))
         return VKD_OK;
     const char *what = "there is nothing of this name";
     if (kind != VKD__PATH_NONE)

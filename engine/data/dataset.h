@@ -52,6 +52,7 @@ struct vkd__source {
 struct vkd__format {
     const char *name;
     bool is_file;               // the spec's path names a file, not a folder
+    bool no_path;               // ... or nothing on disk
     // Fills *out, which is zero before. On failure the caller closes what is there.
     vkd_result (*open)(const struct vkd__spec *spec, const struct vkd_log *log, struct vkd__source *out,
                        struct vkd__why *why);

@@ -1,6 +1,7 @@
 // feed.c -- images up, results back, two frames in flight.
 #include "feed_impl.h"
-#include "../op.h"
+#include "../program_impl.h"
+#include "../../runtime/os.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -195,6 +196,11 @@ uint32_t vkd__feed_classes(const vkd__feed *f)
     return f->p.multi_label ? f->p.classes : 0;
 }
 
+void vkd__feed_time(vkd__feed *f, const struct vkd__feed_timer *timer)
+{
+    f->timer = timer;
+}
+
 // ---- Filling ----
 
 // Labels of the images of micro-batch `m` as they may be seen, for the host and for the device.
@@ -247,6 +253,7 @@ static void part_fill(vkd__feed *f, struct vkd__feed_frame *fr, const struct vkd
 // submission lasts long enough for a driver's watchdog.
 struct queue {
     vkd_device *dev;
+    const struct vkd__feed_timer *timer;
     vkd_commands *waiting[8];
     uint32_t count;
     uint64_t ticket;
@@ -260,25 +267,47 @@ static void flush(struct queue *q)
     q->count = 0;
 }
 
-static void push_short(struct queue *q, vkd_commands *list)
+static void push_timed(struct queue *q, vkd_commands *list, enum vkd__feed_work work)
 {
+    double start = vkd__os_seconds();
+    if (q->result == VKD_OK)
+        q->result = vkd_submit(q->dev, &list, 1, &q->ticket);
+    if (q->result == VKD_OK)
+        q->result = vkd_wait(q->dev, q->ticket, UINT64_MAX, NULL);
+    q->timer->list(q->timer->user, work, vkd__os_seconds() - start);
+}
+
+static void push_short(struct queue *q, vkd_commands *list, enum vkd__feed_work work)
+{
+    if (q->timer) {
+        push_timed(q, list, work);
+        return;
+    }
     if (q->count == sizeof(q->waiting) / sizeof(q->waiting[0]))
         flush(q);
     q->waiting[q->count++] = list;
 }
 
-static void push_long(struct queue *q, vkd_commands *const *lists, uint32_t count)
+static void push_long(struct queue *q, vkd_commands *const *lists, uint32_t count, enum vkd__feed_work work)
 {
     flush(q);
-    for (uint32_t i = 0; q->result == VKD_OK && i < count; i++)
-        q->result = vkd_submit(q->dev, &lists[i], 1, &q->ticket);
+    for (uint32_t i = 0; q->result == VKD_OK && i < count; i++) {
+        if (q->timer)
+            push_timed(q, lists[i], work);
+        else
+            q->result = vkd_submit(q->dev, &lists[i], 1, &q->ticket);
+    }
 }
 
 static void push_program(struct queue *q, vkd_program *p)
 {
     uint32_t count;
     vkd_commands *const *segments = vkd_program_segments(p, &count);
-    push_long(q, segments, count);
+    flush(q);
+    if (q->timer && q->result == VKD_OK)
+        q->result = vkd__program_time(p, q->timer->call, q->timer->user);
+    for (uint32_t i = 0; !q->timer && q->result == VKD_OK && i < count; i++)
+        q->result = vkd_submit(q->dev, &segments[i], 1, &q->ticket);
 }
 
 // First pass of gradient caching, and the loss.
@@ -287,12 +316,12 @@ static void push_cached(vkd__feed *f, struct vkd__feed_frame *fr, struct queue *
     const struct vkd__route *ro = &f->routes[fr->route];
     const struct vkd__feed_way *w = &f->ways[fr->route];
     for (uint32_t m = 0; m < f->p.micro_count; m++) {
-        push_short(q, fr->parts[m].up);
-        push_short(q, w->prepare_embed);
+        push_short(q, fr->parts[m].up, VKD__FEED_COPIES);
+        push_short(q, w->prepare_embed, VKD__FEED_VIEWS);
         push_program(q, ro->embed);
-        push_short(q, w->gather[m]);
+        push_short(q, w->gather[m], VKD__FEED_COPIES);
     }
-    push_short(q, w->prepare_loss);
+    push_short(q, w->prepare_loss, VKD__FEED_COPIES);
     push_program(q, ro->loss);
 }
 
@@ -300,7 +329,7 @@ vkd_result vkd__feed_submit(vkd__feed *f, uint32_t route, const struct vkd_step_
                             vkd_commands *const *after, uint32_t after_count, double *waited)
 {
     struct vkd__feed_frame *fr = &f->frames[f->next];
-    struct queue q = { .dev = f->p.dev };
+    struct queue q = { .dev = f->p.dev, .timer = f->timer };
     if (f->in_flight == VKD__FEED_FRAMES || route >= f->p.route_count)
         return VKD_INVALID;
     const struct vkd__route *ro = &f->routes[route];
@@ -318,18 +347,18 @@ vkd_result vkd__feed_submit(vkd__feed *f, uint32_t route, const struct vkd_step_
     if (ro->embed)
         push_cached(f, fr, &q);
     for (uint32_t m = 0; m < f->p.micro_count; m++) {
-        push_short(&q, fr->parts[m].up);
-        push_short(&q, w->prepare);
+        push_short(&q, fr->parts[m].up, VKD__FEED_COPIES);
+        push_short(&q, w->prepare, VKD__FEED_VIEWS);
         if (ro->embed)
-            push_short(&q, w->spread[m]);
+            push_short(&q, w->spread[m], VKD__FEED_COPIES);
         push_program(&q, ro->program);
         if (micro)
-            push_long(&q, &micro, 1);
-        push_short(&q, fr->parts[m].back[route]);
+            push_long(&q, &micro, 1, VKD__FEED_UPDATE);
+        push_short(&q, fr->parts[m].back[route], VKD__FEED_COPIES);
     }
-    push_long(&q, after, after_count);
+    push_long(&q, after, after_count, VKD__FEED_UPDATE);
     if (fr->end)
-        push_short(&q, fr->end);
+        push_short(&q, fr->end, VKD__FEED_COPIES);
     flush(&q);
     if (q.result < 0)
         return q.result;

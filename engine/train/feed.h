@@ -82,6 +82,22 @@ uint32_t vkd__feed_classes(const vkd__feed *f);     // of a multi-label set, els
 VKD_CHECKED vkd_result vkd__feed_submit(vkd__feed *f, uint32_t route, const struct vkd_step_block *step, vkd_commands *micro,
                                         vkd_commands *const *after, uint32_t after_count, double *waited);
 
+// What the lists of a frame are for.
+enum vkd__feed_work {
+    VKD__FEED_COPIES,       // up, back, and from program to program
+    VKD__FEED_VIEWS,
+    VKD__FEED_UPDATE,       // what the caller gave: accumulation, optimiser, teacher
+};
+
+// From now on a submit waits for each list before it sends the next, and tells where its time goes; programs run as
+// vkd__program_time runs them. For measuring: what overlaps in training does not then. NULL: as before. Borrowed.
+struct vkd__feed_timer {
+    void (*list)(void *user, enum vkd__feed_work work, double seconds);
+    void (*call)(void *user, const vkd_program *p, uint32_t call, double seconds);
+    void *user;
+};
+void vkd__feed_time(vkd__feed *f, const struct vkd__feed_timer *timer);
+
 // Valid until the next submit. Arrays have vkd__feed_images entries; places without an image hold
 // VKD_NO_LABEL and VKD_TARGET_UNKNOWN.
 struct vkd__feed_result {

@@ -46,6 +46,7 @@ struct vkd__feed {
     struct vkd__feed_frame frames[VKD__FEED_FRAMES];
     uint32_t next, in_flight;           // the frame to fill, and how many before it are running
     struct vkd__feed_frame *last;       // collected last
+    const struct vkd__feed_timer *timer;    // NULL without
     uint32_t target_stride;
     uint64_t pixels;                    // of a micro-batch, at most
     vkd_buffer *stage;                  // on the device: the micro-batch that is being prepared, laid out as it went up

@@ -45,6 +45,7 @@ struct vkd__run {
     vkd_graph *graphs[VKD__GRAPH_KINDS];
     vkd_program *programs[VKD__GRAPH_KINDS];
     vkd_arena *arena;                   // of all programs but LOSS
+    uint64_t memory;                    // bytes of the device that the run needs, as foreseen
     vkd_params *params, *average;       // average: NULL without EMA
     vkd_optimizer *optimizer;
     vkd__teacher *teacher;              // NULL without
@@ -87,6 +88,8 @@ struct vkd__run {
 
 // run_open.c: everything up to the first step. On failure vkd__run_close frees what was made.
 VKD_CHECKED vkd_result vkd__run_open(struct vkd__run *run, vkd_device *dev, const struct vkd_train_params *p);
+// The same without folder and files, for timing steps: of `p` it reads the recipe alone.
+VKD_CHECKED vkd_result vkd__run_open_bare(struct vkd__run *run, vkd_device *dev, const struct vkd_train_params *p);
 void vkd__run_close(struct vkd__run *run);
 
 // run_data.c: the sets, what of their labels may be used, the loaders.
@@ -106,6 +109,8 @@ VKD_CHECKED vkd_result vkd__run_start_heads(struct vkd__run *run);
 // run_steps.c: steps going out, and their results coming in.
 double vkd__run_seconds(const struct vkd__run *run);        // trained so far, earlier parts included
 VKD_CHECKED vkd_result vkd__run_submit(struct vkd__run *run);
+// What the device is told of step `step`, which `what` describes.
+struct vkd_step_block vkd__run_step_block(const struct vkd__run *run, uint32_t step, const struct vkd__inject_step *what);
 uint64_t vkd__run_objects(const struct vkd__run *run);      // device objects made so far: a steady state makes none
 VKD_CHECKED vkd_result vkd__run_drain(struct vkd__run *run);
 void vkd__run_tell(struct vkd__run *run, int event, double lr);

@@ -140,7 +140,7 @@ static vkd_result check_memory(struct vkd__run *run)
 {
     const struct vkd_caps *caps = vkd_device_caps(run->dev);
     uint64_t budget = caps->memory_budget ? caps->memory_budget : caps->memory_size;
-    uint64_t need = memory_of(run, run->micro_batch);
+    uint64_t need = run->memory = memory_of(run, run->micro_batch);
     if (need <= budget) {
         vkd_log_write(&run->log, VKD_LOG_INFO, "memory: about %.0f MiB of the %.0f MiB free on %s", need / 1048576.0,
                       budget / 1048576.0, caps->name);

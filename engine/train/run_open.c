@@ -198,7 +198,8 @@ static vkd_result resume_values(struct vkd__run *run)
 
 // ---- The whole ----
 
-vkd_result vkd__run_open(struct vkd__run *run, vkd_device *dev, const struct vkd_train_params *p)
+// Checks the recipe; nothing is opened yet.
+static vkd_result begin(struct vkd__run *run, vkd_device *dev, const struct vkd_train_params *p)
 {
     char why[512];
     *run = (struct vkd__run) {
@@ -207,14 +208,17 @@ vkd_result vkd__run_open(struct vkd__run *run, vkd_device *dev, const struct vkd
         .best_score = -INFINITY,
     };
     vkd_result r = vkd_recipe_check(p->recipe, why, sizeof(why));
-    if (r < 0) {
+    if (r < 0)
         vkd_log_write(&run->log, VKD_LOG_ERROR, "%s", why);
-        return r;
-    }
-    vkd_recipe_resolve(&run->resolved);
-    r = open_folder(run);
-    if (r == VKD_OK)
-        r = vkd__run_open_sets(run);
+    else
+        vkd_recipe_resolve(&run->resolved);
+    return r;
+}
+
+// Data, model and lists.
+static vkd_result open_work(struct vkd__run *run)
+{
+    vkd_result r = vkd__run_open_sets(run);
     if (r == VKD_OK)
         r = vkd__run_open_loaders(run);
     if (r < 0)
@@ -223,8 +227,16 @@ vkd_result vkd__run_open(struct vkd__run *run, vkd_device *dev, const struct vkd
     r = open_plan(run);
     if (r == VKD_OK)
         r = vkd__run_open_model(run);
+    return r == VKD_OK ? vkd__run_open_lists(run) : r;
+}
+
+vkd_result vkd__run_open(struct vkd__run *run, vkd_device *dev, const struct vkd_train_params *p)
+{
+    vkd_result r = begin(run, dev, p);
     if (r == VKD_OK)
-        r = vkd__run_open_lists(run);
+        r = open_folder(run);
+    if (r == VKD_OK)
+        r = open_work(run);
     if (r == VKD_OK && !(run->json = describe_run(run))) {
         vkd_log_write(&run->log, VKD_LOG_ERROR, "run.json cannot be made: a text of the recipe or the command line is not "
                       "UTF-8, or host memory is out");
@@ -237,6 +249,14 @@ vkd_result vkd__run_open(struct vkd__run *run, vkd_device *dev, const struct vkd
     if (r == VKD_OK)
         r = vkd__metrics_open(p->out_dir, &run->log, p->resume ? (int64_t) run->done : -1, run->evaluated, &run->metrics);
     return r;
+}
+
+vkd_result vkd__run_open_bare(struct vkd__run *run, vkd_device *dev, const struct vkd_train_params *p)
+{
+    vkd_result r = begin(run, dev, p);
+    if (r == VKD_OK)
+        r = open_work(run);
+    return r == VKD_OK ? start_values(run) : r;
 }
 
 void vkd__run_close(struct vkd__run *run)

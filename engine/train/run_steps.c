@@ -220,7 +220,7 @@ static void fill_rates(const struct vkd__run *run, const struct vkd__inject_step
     lr[VKD__LR_CLASSIFIER] = (float) (labels && !re->injection.head_depth ? what->head_lr : beside);
 }
 
-static struct vkd_step_block step_block(const struct vkd__run *run, uint32_t step, const struct vkd__inject_step *what)
+struct vkd_step_block vkd__run_step_block(const struct vkd__run *run, uint32_t step, const struct vkd__inject_step *what)
 {
     const struct vkd_recipe *re = run->recipe;
     struct vkd_step_block b = {
@@ -265,7 +265,7 @@ vkd_result vkd__run_submit(struct vkd__run *run)
     r = log_phase(run, &what, before);
     if (r < 0)
         return r;
-    struct vkd_step_block block = step_block(run, step, &what);
+    struct vkd_step_block block = vkd__run_step_block(run, step, &what);
     r = vkd__feed_submit(run->train_feed, run->routes[what.kind], &block, run->micro[what.kind], &run->update[what.kind], 1,
                          &run->waited);
     run->ssl_steps += r == VKD_OK && (what.kind == VKD__ROUTE_SSL || what.kind == VKD__ROUTE_MIXED);

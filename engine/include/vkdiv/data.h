@@ -16,7 +16,8 @@ VKD_BEGIN
 typedef struct vkd_dataset vkd_dataset;
 
 struct vkd_dataset_params {
-    const char *spec;           // "idx:DIR?classes=0-5&limit=1000", "folder:DIR", "cifar:DIR", "csv:FILE"
+    const char *spec;           // "idx:DIR?classes=0-5&limit=1000", "folder:DIR", "cifar:DIR", "csv:FILE",
+                                // "noise:COUNTxSIDExCHANNELSxCLASSES"
     const char *split;          // "train", "val", "test"; a ?split= in the spec wins
     struct vkd_log log;
 };
@@ -51,7 +52,7 @@ VKD_CHECKED vkd_result vkd_dataset_open(const struct vkd_dataset_params *p, vkd_
 void vkd_dataset_close(vkd_dataset **d);
 
 struct vkd_dataset_info {
-    const char *format;         // "idx", "folder", "cifar", "csv"
+    const char *format;         // "idx", "folder", "cifar", "csv", "noise"
     const char *split;
     uint32_t count;             // images
     uint32_t classes;

@@ -156,6 +156,7 @@ struct vkd_device_stats {
     uint64_t pipelines;             // pipelines created so far
     uint64_t descriptor_sets;       // descriptor sets allocated so far
     uint64_t submissions;
+    uint64_t waits;                 // times the host waited for work that was not known to be done
     uint64_t memory_used;           // bytes held from the driver now
     uint64_t validation_messages;
 };
