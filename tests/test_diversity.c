@@ -86,6 +86,55 @@ START_TEST(duplicates_lower_clusters)
 }
 END_TEST
 
+// A collapsed network: every image has the same features. Rank 1, and what has no value is NaN; nothing fails.
+START_TEST(constant_features)
+{
+    enum { ROWS = 90, DIM = 24, VIEWS = 3 };
+    static float values[ROWS * DIM], views[ROWS * VIEWS * DIM];
+    static uint32_t labels[ROWS], indices[ROWS];
+    struct vkd_feature_diversity d;
+    struct vkd_features f = { .rows = ROWS, .dim = DIM, .classes = 3, .views = VIEWS, .values = values, .view_values = views,
+                              .labels = labels, .indices = indices };
+    for (uint32_t i = 0; i < ROWS * VIEWS * DIM; i++)
+        views[i] = (float) (1 + i % DIM) / 7;
+    memcpy(values, views, sizeof(values));
+    for (uint32_t i = 0; i < ROWS; i++) {
+        labels[i] = i % 3;
+        indices[i] = i;
+    }
+    double cka = 0;
+    ck_assert_int_eq(vkd_features_measure(nulls, &f, &test_log, &d), VKD_OK);
+    ck_assert_double_eq_tol(d.features.rankme, 1, 1e-4);
+    ck_assert_double_eq_tol(d.features.effective_rank, 1, 1e-6);
+    ck_assert_double_eq_tol(d.features.eigen_rank, 1, 1e-6);
+    ck_assert_double_eq_tol(d.features.vendi, 1, 1e-6);
+    ck_assert_double_eq_tol(d.features.std, 0, 1e-6);
+    ck_assert(isnan(d.features.alpha));
+    ck_assert_double_eq_tol(d.lidar, 0, 1e-6);
+    ck_assert(isnan(d.class_separation) || fabs(d.class_separation) < 1);
+    ck_assert_double_eq(d.channels.found.clusters[0], 1);
+    ck_assert_double_eq_tol(d.channels.found.effective_rank, 1, 1e-6);
+    ck_assert_int_eq(vkd_features_cka(&f, &f, &test_log, &cka), VKD_OK);
+    ck_assert(isnan(cka));
+
+    memset(values, 0, sizeof(values));      // dead units: no direction at all
+    memset(views, 0, sizeof(views));
+    ck_assert_int_eq(vkd_features_measure(nulls, &f, &test_log, &d), VKD_OK);
+    ck_assert_double_eq(d.features.rankme, 0);
+    ck_assert_double_eq(d.lidar, 0);
+    ck_assert(isnan(d.class_separation));
+
+    for (uint32_t i = 0; i < DIM; i++)      // an image short of what all dimensions need
+        values[i * DIM + i] = 1;
+    f.rows = DIM - 1;
+    f.views = 0;
+    last_log[0] = 0;
+    ck_assert_int_eq(vkd_features_measure(nulls, &f, &test_log, &d), VKD_OK);
+    ck_assert_msg(strstr(last_log, "take more than 24") != NULL, "it says: %s", last_log);
+    ck_assert_double_eq_tol(d.features.rankme, DIM - 1, 1e-3);
+}
+END_TEST
+
 // What NumPy and SciPy found, through a layer's measures.
 START_TEST(recorded_layers)
 {
@@ -304,6 +353,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, random_is_like_null);
     tcase_add_test(c, duplicates_lower_clusters);
+    tcase_add_test(c, constant_features);
     tcase_add_test(c, recorded_layers);
     tcase_add_test(c, nulls_do_not_depend_on_order);
     tcase_add_test(c, bad_thresholds);
