@@ -6,20 +6,22 @@
 # tested in tasks.txt. Environment, all optional:
 #
 #   ZOO_SEEDS="1 2"   seeds of every run                  ZOO_RUNS=FILE    another list of runs
-#   ZOO_LIMIT=5000    images of the base set; a few       ZOO_TASKS=FILE   another list of tasks
-#                     hundred are a rehearsal             ZOO_DATA=DIR     a folder of further sets that tasks.txt names
+#   ZOO_LIMIT=5000    images of the base set, 600 or      ZOO_TASKS=FILE   another list of tasks
+#                     more; 600 are a rehearsal           ZOO_DATA=DIR     a folder of further sets that tasks.txt names
 #   ZOO_SET=DIR       where Fashion-MNIST is              VKDIV=FILE       a program that is built already
 set -euf
 case ${1:-} in
   -*) sed -n '2,12{ s/^# \{0,1\}//; p; }' "$0"; exit 2 ;;
-  '') out= ;;
-  /*) out=$1 ;;
-  *) out=$PWD/$1 ;;
+  '') out=$(dirname "$0")/../runs/zoo ;;
+  *) out=$1 ;;
 esac
+mkdir -p "$out/runs" "$out/log"
+out=$(cd "$out" && pwd)
 cd "$(dirname "$0")/.."
+# shellcheck source=apps/setup.sh
 . apps/setup.sh
 
-: "${out:=runs/zoo}" "${ZOO_SEEDS:=1 2}" "${ZOO_LIMIT:=5000}" "${ZOO_SET:=/usr/share/datasets/fashion-mnist}"
+: "${ZOO_SEEDS:=1 2}" "${ZOO_LIMIT:=5000}" "${ZOO_SET:=/usr/share/datasets/fashion-mnist}"
 : "${ZOO_RUNS:=apps/recipes/zoo/runs.txt}" "${ZOO_TASKS:=apps/recipes/zoo/tasks.txt}" "${ZOO_DATA:=}"
 base="idx:$ZOO_SET?classes=0-5&limit=$ZOO_LIMIT"
 base_test="idx:$ZOO_SET?classes=0-5&limit=1200"
@@ -31,8 +33,9 @@ if [ -z "${VKDIV:-}" ]; then
   if [ -f build/build.ninja ]; then build_tree build vkdiv; else build_tree build vkdiv -DVKDIV_TESTS=OFF; fi
   VKDIV=build/bin/vkdiv
 fi
+case $out$ZOO_SET$ZOO_DATA in *[[:space:]]*) die "expected folders without spaces in their names" ;; esac
+[ "$ZOO_LIMIT" -ge 600 ] || die "ZOO_LIMIT: expected 600 images or more, found '$ZOO_LIMIT'"
 [ -d "$ZOO_SET" ] || die "there is no $ZOO_SET: install Debian's dataset-fashion-mnist, or name another folder in ZOO_SET"
-mkdir -p "$out/runs" "$out/log"
 
 # The lines of a list, without comments.
 lines() { sed 's/[[:space:]]*#.*//; /^[[:space:]]*$/d' "$1"; }
@@ -61,27 +64,37 @@ trap 'say; say "Stopped; everything is saved. Go on with: sh apps/zoo.sh${given:
 
 # ---- Tasks: those whose sets are there ----
 
-tasks=""
-for spec in $(lines "$ZOO_TASKS"); do
+# find_data NAME: the folder that has the set NAME of ZOO_DATA, which may be there as an archive only.
+find_data() {
+  [ -n "$ZOO_DATA" ] || return 1
+  if [ -d "$ZOO_DATA/$1" ]; then printf '%s' "$ZOO_DATA"; return; fi
+  [ -f "$ZOO_DATA/$1.tar.xz" ] || return 1
+  if [ ! -d "$out/data/$1" ]; then
+    rm -rf "$out/data/part"
+    mkdir -p "$out/data/part"
+    quietly "$out/log/unpack.txt" tar -xJf "$ZOO_DATA/$1.tar.xz" -C "$out/data/part"
+    mv "$out/data/part/$1" "$out/data/$1"
+  fi
+  printf '%s' "$out/data"
+}
+
+data="--data $base_test"      # base accuracy is measured on all models alike: a linear probe of the base set
+while read -r spec name; do
   spec=$(replace "$spec" SET "$ZOO_SET")
   case $spec in *:DATA/*)
     set_name=${spec#*:DATA/} set_name=${set_name%%[/?]*}
-    if [ -n "$ZOO_DATA" ] && [ ! -d "$ZOO_DATA/$set_name" ] && [ -f "$ZOO_DATA/$set_name.tar.xz" ]; then
-      mkdir -p "$out/data"
-      [ -d "$out/data/$set_name" ] || { rm -rf "$out/data/part"; mkdir "$out/data/part"
-        quietly "$out/log/unpack.txt" tar -xJf "$ZOO_DATA/$set_name.tar.xz" -C "$out/data/part"
-        mv "$out/data/part/$set_name" "$out/data/$set_name"; }
-      spec=$(replace "$spec" DATA "$out/data")
-    elif [ -n "$ZOO_DATA" ] && [ -d "$ZOO_DATA/$set_name" ]; then
-      spec=$(replace "$spec" DATA "$ZOO_DATA")
-    else
-      say "Left out: $spec (ZOO_DATA names no folder that has it)"
+    if ! folder=$(find_data "$set_name"); then
+      say "Left out: $name, for ZOO_DATA names no folder with $set_name or $set_name.tar.xz" >&2
       continue
-    fi ;;
+    fi
+    spec=$(replace "$spec" DATA "$folder") ;;
   esac
-  tasks="$tasks $spec"
-done
-
+  data="$data --data $spec"
+  printf '%s %s\n' "$spec" "$name"
+done <<EOF >"$out/tasks.new"
+$(lines "$ZOO_TASKS")
+EOF
+mv "$out/tasks.new" "$out/tasks.txt"
 # ---- Runs ----
 
 # shellcheck disable=SC2086
@@ -100,20 +113,16 @@ one_run() {
   work "$name" train "$VKDIV" train "apps/recipes/zoo/$recipe.yaml" $sets --seed "$seed" --out "$dir" $resume || return 0
   trained=$(date +%s)
   # Results know what they are of; that this run has all of them is known without opening a single set.
-  data="--protocol linear,knn"
-  for t in "$base_transfer" $tasks; do data="$data --data $t"; done
   state=$(printf '%s\n' "$data" | cat - "$dir/run.json" | cksum)
   if [ ! -f "$dir/transfer/zoo.txt" ] || [ "$(cat "$dir/transfer/zoo.txt")" != "$state" ]; then
-    work "$name" transfer "$VKDIV" transfer "$dir" $data || return 0
+    work "$name" transfer "$VKDIV" transfer "$dir" --protocol linear,knn $data || return 0
     printf '%s\n' "$state" >"$dir/transfer/zoo.txt"
   fi
   ended=$(date +%s)
   say "[$number/$total] $name: trained in $((trained - began)) s, transferred in $((ended - trained)) s"
 }
 
-# The base accuracy of all models is measured alike: a linear probe of the base set.
-base_transfer="idx:$ZOO_SET?classes=0-5&limit=1200"
-step "Training $total models, transferring each to $(set -- $tasks; echo $#) tasks; files go to $out"
+step "Training $total models, transferring each to $(wc -l <"$out/tasks.txt") tasks; files go to $out"
 for seed in $ZOO_SEEDS; do
   while read -r name recipe sets; do
     # shellcheck disable=SC2086
@@ -126,10 +135,14 @@ done
 # ---- What it says ----
 
 step "Study"
-rm -f "$out/log/all-study.txt"
-work all study "$VKDIV" study "$out/runs" --base "$base_transfer" --protocol linear || true
-cat "$out/log/all-study.txt"
+for protocol in linear knn; do
+  rm -f "$out/log/all-$protocol.txt"
+  work all "$protocol" "$VKDIV" study "$out/runs" --tasks "$out/tasks.txt" --base "$base_test" --protocol "$protocol" \
+    --out "$out/study-$protocol.json" || continue
+  say
+  cat "$out/log/all-$protocol.txt"
+done
 work all report "$VKDIV" report "$out/runs" --html "$out/report.html" || true
-say
-say "Study: $out/log/all-study.txt    page: $out/report.html"
+
 [ -z "$failed" ] || die "failed:$failed; start it again to try these once more"
+say "Page: $out/report.html"
