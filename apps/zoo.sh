@@ -142,7 +142,8 @@ for protocol in linear knn; do
   say
   cat "$out/log/all-$protocol.txt"
 done
-work all report "$VKDIV" report "$out/runs" --html "$out/report.html" || true
-
+# shellcheck disable=SC2046
+work all report "$VKDIV" report $(find "$out/runs" -mindepth 1 -maxdepth 1 -type d | sort) --html "$out/report.html" \
+  --study "$out/study-linear.json" || true
 [ -z "$failed" ] || die "failed:$failed; start it again to try these once more"
 say "Page: $out/report.html"

@@ -103,6 +103,47 @@ START_TEST(shipped_recipes_are_what_they_say)
 }
 END_TEST
 
+// The zoo's list: every run's recipe loads with its overrides, and there are runs enough for a study.
+START_TEST(zoo_runs_load)
+{
+    char line[256], archs[256] = "";
+    uint32_t runs = 0, arch_count = 0;
+    FILE *f = fopen(RECIPES "/zoo/runs.txt", "r");
+    ck_assert_ptr_nonnull(f);
+    while (fgets(line, sizeof line, f) != NULL) {
+        const char *words[8], *sets[7];
+        uint32_t count = 0;
+        char path[512], set[256];
+        line[strcspn(line, "#\n")] = 0;
+        for (char *w = strtok(line, " "); w != NULL && count < 8; w = strtok(NULL, " "))
+            words[count++] = w;
+        if (count == 0)
+            continue;
+        ck_assert_uint_ge(count, 2);
+        snprintf(path, sizeof path, RECIPES "/zoo/%s.yaml", words[1]);
+        for (uint32_t i = 2; i < count; i++) {
+            const char *base = strstr(words[i], "BASE");    // the base set's SPEC
+            sets[i - 2] = words[i];
+            if (base != NULL) {
+                snprintf(set, sizeof set, "%.*sidx:x?classes=0-5%s", (int)(base - words[i]), words[i], base + 4);
+                sets[i - 2] = set;
+            }
+        }
+        struct recipe_params p = { .name = path, .sets = sets, .set_count = count - 2 };
+        ck_assert_msg(recipe_load(&p, &file, why, sizeof why) == VKD_OK, "%s: %s", words[0], why);
+        runs++;
+        if (strstr(archs, file.recipe.model.arch) == NULL) {
+            snprintf(archs + strlen(archs), sizeof archs - strlen(archs), " %s", file.recipe.model.arch);
+            arch_count++;
+        }
+        recipe_finish(&file);
+    }
+    fclose(f);
+    ck_assert_uint_ge(runs, 8);
+    ck_assert_uint_ge(arch_count, 2);
+}
+END_TEST
+
 START_TEST(settings_are_the_published_ones)
 {
     struct recipe_params p = { .name = "simclr-cifar10" };
@@ -423,6 +464,7 @@ int main(void)
     TCase *t = tcase_create("recipe");
     tcase_add_test(t, shipped_recipes_load);
     tcase_add_test(t, shipped_recipes_are_what_they_say);
+    tcase_add_test(t, zoo_runs_load);
     tcase_add_test(t, settings_are_the_published_ones);
     tcase_add_test(t, bases_come_first_and_in_order);
     tcase_add_loop_test(t, mistakes_in_bases_are_named, 0, sizeof wrong_base / sizeof wrong_base[0]);
