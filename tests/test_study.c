@@ -175,6 +175,21 @@ START_TEST(direction_is_told)
 }
 END_TEST
 
+// One of six measures stands, as one of so many may, and its p does not survive that there are six.
+START_TEST(chance_is_not_enough)
+{
+    struct made m;
+    make(&m, "chance", 9, 2, 3, 6, 0.25, false);
+    struct vkd_study_fits f = fit(&m, 500);
+    ck_assert_int_eq(f.outcome, VKD_STUDY_NOT_ESTABLISHED);
+    ck_assert(f.fits[0].stands);
+    ck_assert_double_lt(f.fits[0].permutation.p, 0.05);
+    ck_assert_double_gt(f.fits[0].p_holm, 0.05);
+    ck_assert_msg(strstr(f.verdict, "Not established: accuracy and first") == f.verdict, "%s", f.verdict);
+    vkd_study_fits_finish(&f);
+}
+END_TEST
+
 START_TEST(no_effect_is_not_found)
 {
     struct made m;
@@ -373,6 +388,7 @@ int main(void)
     tcase_add_test(c, recorded_studies);
     tcase_add_test(c, effect_is_found);
     tcase_add_test(c, direction_is_told);
+    tcase_add_test(c, chance_is_not_enough);
     tcase_add_test(c, no_effect_is_not_found);
     tcase_add_test(c, confounded_effect_is_not_found);
     tcase_add_test(c, few_recipes_conclude_nothing);

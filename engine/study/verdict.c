@@ -8,7 +8,7 @@
 
 const char *vkd_study_outcome_name(enum vkd_study_outcome outcome)
 {
-    static const char *const names[] = { "too few recipes", "not supported", "suggestive", "supported" };
+    static const char *const names[] = { "too few recipes", "not supported", "not established", "supported" };
     return (unsigned) outcome < sizeof(names) / sizeof(names[0]) ? names[outcome] : "unknown";
 }
 
@@ -56,10 +56,10 @@ static void describe(const struct vkd_study_table *t, const struct vkd_study_fit
     const bool supported = f->outcome == VKD_STUDY_SUPPORTED;
     snprintf(text, size, "%s: accuracy and %s together explain transfer better than accuracy alone%s (leave-one-out R2 "
              "%.3f, alone %.3f; b2 = %+.3f per standard deviation, %.3g %% interval [%+.3f, %+.3f]: %s) over %s, %s "
-             "p = %.3g after Holm's correction for %u measures%s.", supported ? "Supported" : "Suggestive, no more",
+             "p = %.3g after Holm's correction for %u measure%s%s.", supported ? "Supported" : "Not established",
              t->measure_names[b->measure], others(more, count), b->joint.loo_r2, b->accuracy.loo_r2, b->slope.value,
-             percent, b->slope.low, b->slope.high, direction(t, b), of, supported ? "with" : "but", b->p_holm,
-             f->fit_count, supported ? "" : ", not below .05");
+             percent, b->slope.low, b->slope.high, direction(t, b), of, supported ? "with" : "but with", b->p_holm,
+             f->fit_count, f->fit_count == 1 ? "" : "s", supported ? "" : ": this may be chance");
 }
 
 void vkd__study_conclude(const struct vkd_study_table *t, const struct vkd_study_fit_params *p,
@@ -90,7 +90,7 @@ void vkd__study_conclude(const struct vkd_study_table *t, const struct vkd_study
                  "transfer beyond accuracy: leave-one-out R2 does not rise, or the interval of b2 contains 0.", of,
                  f->fit_count, f->fit_count == 1 ? "" : "s");
     } else {
-        f->outcome = sure ? VKD_STUDY_SUPPORTED : VKD_STUDY_SUGGESTIVE;
+        f->outcome = sure ? VKD_STUDY_SUPPORTED : VKD_STUDY_NOT_ESTABLISHED;
         describe(t, f, of, sure ? count : standing, percent, f->verdict, sizeof(f->verdict));
     }
 }

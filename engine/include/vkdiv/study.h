@@ -74,7 +74,8 @@ struct vkd_study_task_fit {
 enum vkd_study_outcome {
     VKD_STUDY_TOO_FEW,          // recipes: nothing is concluded
     VKD_STUDY_NOT_SUPPORTED,    // the claim falls for every measure
-    VKD_STUDY_SUGGESTIVE,       // it stands for some measure, but no p of those is below .05 after Holm's correction
+    VKD_STUDY_NOT_ESTABLISHED,  // it stands for some measure, but no p of those is below .05 after Holm's correction:
+                                // of a dozen measures without any effect one stands as often as not
     VKD_STUDY_SUPPORTED,
 };
 
@@ -104,7 +105,7 @@ VKD_CHECKED vkd_result vkd_study_fit(const struct vkd_study_table *t, const stru
                                      struct vkd_study_fits *out);
 void vkd_study_fits_finish(struct vkd_study_fits *f);
 
-// "too few recipes", "not supported", "suggestive", "supported".
+// "too few recipes", "not supported", "not established", "supported".
 const char *vkd_study_outcome_name(enum vkd_study_outcome outcome);
 
 // ---- Runs in -----------------------------------------------------------------------------------
