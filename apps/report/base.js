@@ -159,15 +159,16 @@ function draw(c) {
 function figure(parts) {
   const canvas = node("canvas", {role: "img"});
   const fold = node("details", null, node("summary", null, "Table"));
-  const c = {make: parts.make, label: parts.label, height: parts.height, canvas};
+  const box = node("div", {class: "canvas"}, canvas), c = {make: parts.make, label: parts.label, height: parts.height, canvas};
   const refresh = () => {
+    box.style.width = !printing ? "" : parts.wide ? "42rem" : "20rem";      // of a sheet, on which two stand side by side
     draw(c);
     while (fold.children.length > 1) fold.lastChild.remove();
     fold.append(parts.table());
   };
   const e = node("figure", {class: parts.wide ? "wide" : null}, node("h3", null, parts.title),
     parts.caption ? node("figcaption", null, parts.caption) : null, parts.keys ? keys(parts.keys) : null,
-    node("div", {class: "canvas"}, canvas), fold);
+    box, fold);
   charts.push({refresh});
   return e;
 }

@@ -118,8 +118,10 @@ enum exit_status cmd_report(int argc, char **argv)
         .log = app_log(&o.app), .progress = show, .stop = app_stop, .user = &progress }, &result);
     app_progress_clear();
     vkd_device_destroy(&dev);
-    if (r == VKD_OK)
-        return print_result(&o, html, &result);
+    if (r == VKD_OK) {
+        enum exit_status printed = print_result(&o, html, &result);
+        return app_stop(NULL) ? EXIT_STOPPED : printed;
+    }
     app_ended("no page was written", r);
     return r == VKD_IO ? EXIT_USAGE : app_status(r);
 }
