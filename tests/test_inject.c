@@ -105,7 +105,7 @@ START_TEST(controls)
     plan = open_plan(&r, 0.5);
     l = run_steps(&plan);
     check_routes(&plan, &l);
-    NEAR(l.dose, 0.5 * EPOCHS);
+    NEAR(l.dose, EPOCHS);               // through the labelled half alone, twice as often
     ck_assert(l.at[0].a == 1 && l.at[0].ssl_weight == 0);
 }
 END_TEST
@@ -143,11 +143,11 @@ START_TEST(sequential)
 
     r.injection.dose = 1.5f;            // the run ends with its dose, and so does the learning rate
     plan = open_plan(&r, 0.75);
-    ck_assert_uint_eq(plan.total_steps, 180);
+    ck_assert_uint_eq(plan.total_steps, 170);
     l = run_steps(&plan);
-    ck_assert_uint_eq(l.count, 180);
+    ck_assert_uint_eq(l.count, 170);
     NEAR(l.dose, 1.5);
-    ck_assert(l.at[179].lr < 1e-4);
+    ck_assert(l.at[169].lr < 1e-4);
 
     r.injection.start = 0;              // from another run's weights
     r.injection.head_warmup = r.injection.dose = 0;
@@ -210,6 +210,11 @@ START_TEST(ramps)
         NEAR(l.at[120].a, 0.5);
         NEAR(l.dose, 159 / 2.0 / EPOCH);
         ck_assert(l.at[199].a < 1 && l.at[199].kind == VKD__ROUTE_MIXED);
+        r.injection.end = 7;                                // labels alone from there on: all images of a step bring one
+        plan = open_plan(&r, 0.5);
+        l = run_steps(&plan);
+        NEAR(l.dose, (0.5 * 99 / 2.0 + 60) / EPOCH);
+        ck_assert(l.at[139].kind == VKD__ROUTE_MIXED && l.at[140].kind == VKD__ROUTE_SUPERVISED);
     }
 }
 END_TEST

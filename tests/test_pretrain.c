@@ -1,4 +1,5 @@
 // test_pretrain.c -- whole self-supervised and injected runs on small made-up sets: resuming, probing, injecting.
+#include <vkdiv/data.h>
 #include <vkdiv/train.h>
 
 #include "engine/safetensors.h"
@@ -43,17 +44,23 @@ static void write_pgm(const char *folder, uint32_t index, uint32_t *state)
     fclose(f);
 }
 
-static void write_sets(void)
+static void write_set(const char *name)
 {
     static const char *const splits[] = { "train", "test" };
     uint32_t state = 1;
     char folder[64];
     for (uint32_t s = 0; s < 2; s++) {
         for (uint32_t i = 0; i < (s ? TEST : TRAIN); i++) {
-            snprintf(folder, sizeof(folder), "data/%s/%c", splits[s], 'a' + (char) (i % CLASSES));
+            snprintf(folder, sizeof(folder), "%s/%s/%c", name, splits[s], 'a' + (char) (i % CLASSES));
             write_pgm(folder, i, &state);
         }
     }
+}
+
+static void write_sets(void)
+{
+    uint32_t state = 2;
+    write_set("data");
     for (uint32_t i = 0; i < TEST; i++)
         write_pgm("flat", i, &state);
     snprintf(spec, sizeof(spec), "folder:%s/data", root);
@@ -149,8 +156,10 @@ static const struct { const char *method, *mode; uint32_t epochs, stops[3]; } re
     { "swav", "ssl", 3, { 8 } },                    // the queue is on
     { "simclr", "linear", 3, { 3, 8 } },            // gradient caching, without labels and with
     { "simclr", "floor", 3, { 8 } },                // the controller's integral
+    { "simclr", "sequential", 5, { 7, 12, 18 } },   // a third of the labels: both loaders
+    { "simclr", "pulse", 9, { 3, 7, 12 } },         // ... and back, in epochs of two steps and a rest: labels in 4 ... 9
 };
-enum { CACHED = 5 };
+enum { CACHED = 5, THIRD = 7, REST = 8 };
 
 static struct vkd_recipe resumed_recipe(int row)
 {
@@ -172,9 +181,15 @@ static struct vkd_recipe resumed_recipe(int row)
         r.crops.count = 2;
         r.crops.size = 8;
     }
-    if (row == CACHED) {
+    if (row == CACHED || row == REST)
         r.accumulate = 2;
-        r.ssl.grad_cache = true;
+    r.ssl.grad_cache = row == CACHED;
+    if (row == THIRD || row == REST)
+        r.injection.label_fraction = 0.34f;
+    if (row == REST) {
+        r.batch = 2 * BATCH;
+        r.injection.start = 2;
+        r.injection.end = 5;
     }
     r.monitor.every = 3;
     return r;
@@ -202,7 +217,7 @@ START_TEST(resumed_equals_uninterrupted)
     char name[32], once[32];
     snprintf(once, sizeof(once), "whole-%d", _i);
     ck_assert_int_eq(train(&r, once, false, 0, &whole), VKD_OK);
-    ck_assert_uint_eq(whole.steps, resumes[_i].epochs * EPOCH);
+    ck_assert_uint_eq(whole.steps, resumes[_i].epochs * (TRAIN / r.batch));
     ck_assert_uint_eq(whole.steady_allocations, 0);
     snprintf(name, sizeof(name), "parts-%d", _i);
     uint32_t done = 0;
@@ -372,6 +387,76 @@ START_TEST(some_labels_are_enough)
 }
 END_TEST
 
+// Writes the set once more, the training images whose labels may not be used all black.
+static void write_blackened(const char *name, const struct vkd_recipe *r)
+{
+    uint32_t *chosen, count, left = 0;
+    vkd_dataset *d;
+    char path[256], file[128];
+    write_set(name);
+    ck_assert_int_eq(vkd_dataset_open(&(struct vkd_dataset_params) { .spec = spec, .split = "train" }, &d), VKD_OK);
+    ck_assert_int_eq(vkd_label_subset(d, (double) r->injection.label_fraction, r->seed, NULL, &chosen, &count), VKD_OK);
+    for (uint32_t i = 0; i < TRAIN; i++) {
+        if (left < count && chosen[left] == i) {
+            left++;
+            continue;
+        }
+        vkd_dataset_name(d, i, file, sizeof(file));
+        snprintf(path, sizeof(path), "%s/%s/%s", root, name, file);
+        FILE *f = fopen(path, "r+b");
+        ck_assert_msg(f != NULL, "%s", path);
+        fseek(f, -(SIDE * SIDE), SEEK_END);
+        for (int k = 0; k < SIDE * SIDE; k++)
+            fputc(0, f);
+        fclose(f);
+    }
+    ck_assert(count > 0 && left == count && count < TRAIN);
+    free(chosen);
+    vkd_dataset_close(&d);
+}
+
+// Steps of labels alone go through images that bring one, also when these are fewer than a batch.
+START_TEST(labels_alone_are_all_seen)
+{
+    struct vkd_recipe r = recipe("simclr", "sequential");
+    struct vkd_train_result res;
+    r.injection.start = 1;
+    r.injection.head_warmup = 1;
+    r.injection.label_fraction = _i ? 0.1f : 0.3f;      // four images of forty; twelve
+    r.epochs = 4;
+    char name[32];
+    snprintf(name, sizeof(name), "alone-%d", _i);
+    ck_assert_int_eq(train(&r, name, false, 0, &res), VKD_OK);
+    ck_assert_uint_eq(res.steps, 4 * EPOCH);
+    ck_assert_double_eq_tol(last_number(name, "step", "dose"), 2, 1e-6);
+    ck_assert_double_gt(last_number(name, "step", "supervised_loss"), 0);
+    r.injection.dose = 1;
+    snprintf(name, sizeof(name), "alone-dose-%d", _i);
+    ck_assert_int_eq(train(&r, name, false, 0, &res), VKD_OK);
+    ck_assert_uint_eq(res.steps, 3 * EPOCH);
+}
+END_TEST
+
+START_TEST(images_without_a_label_do_not_matter)
+{
+    struct vkd_recipe r = recipe("supervised", NULL);
+    struct vkd_train_result res, again;
+    char black[160];
+    r.injection.label_fraction = 0.3f;
+    r.steps = 4;
+    ck_assert_int_eq(train(&r, "seen", false, 0, &res), VKD_OK);
+    ck_assert_double_eq_tol(last_number("seen", "step", "dose"), 4.0 / EPOCH, 1e-6);
+    write_blackened("black", &r);
+    snprintf(black, sizeof(black), "folder:%s/black", root);
+    r.data.train = black;
+    ck_assert_int_eq(train(&r, "unseen", false, 0, &again), VKD_OK);
+    ck_assert(again.weights_hash == res.weights_hash);
+    r.injection.label_fraction = 1;
+    ck_assert_int_eq(train(&r, "all-seen", false, 0, &again), VKD_OK);
+    ck_assert(again.weights_hash != res.weights_hash);
+}
+END_TEST
+
 START_TEST(unlabelled_images_need_self_supervision)
 {
     struct vkd_recipe r = recipe("simclr", "ssl");
@@ -439,6 +524,8 @@ int main(void)
     tcase_add_loop_test(t, probe_leaves_the_backbone_alone, 0, sizeof(probes) / sizeof(probes[0]));
     tcase_add_loop_test(t, modes_keep_their_dose, 0, sizeof(modes) / sizeof(modes[0]));
     tcase_add_loop_test(t, some_labels_are_enough, 0, 2);
+    tcase_add_loop_test(t, labels_alone_are_all_seen, 0, 2);
+    tcase_add_test(t, images_without_a_label_do_not_matter);
     tcase_add_test(t, unlabelled_images_need_self_supervision);
     tcase_add_test(t, probe_set_fits_the_data);
     tcase_add_test(t, several_labels_are_injected);

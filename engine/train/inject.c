@@ -25,11 +25,22 @@ static double injection_at(const struct vkd__inject_plan *p, uint32_t step)
     return p->max * (p->mode == VKD__INJECT_LINEAR ? u : 0.5 * (1 - cos(acos(-1.0) * u)));
 }
 
+// Nothing is left of self-supervision at this a.
+static bool is_alone(const struct vkd__inject_plan *p, double a)
+{
+    return fmax(1 - a, p->ssl_weight) <= 0;
+}
+
+static double dose_of(const struct vkd__inject_plan *p, double a)
+{
+    return a * (is_alone(p, a) ? p->dose_alone : p->dose_per_step);
+}
+
 uint32_t vkd__inject_dose_end(const struct vkd__inject_plan *p, double *dose)
 {
     uint32_t step = p->start;
     for (*dose = 0; step < p->total_steps && *dose < p->dose * reached; step++)
-        *dose += injection_at(p, step) * p->dose_per_step;
+        *dose += dose_of(p, injection_at(p, step));
     return step;
 }
 
@@ -61,7 +72,7 @@ struct vkd__inject_step vkd__inject_next(const struct vkd__inject_plan *p, struc
 
     s->a = a;
     s->labelled = warmup || a > 0;
-    s->dose += a * p->dose_per_step;
+    s->dose += dose_of(p, a);
     s->step++;
     s->done = s->step >= p->total_steps || (p->dose > 0 && s->dose >= p->dose * reached);
 
@@ -80,7 +91,7 @@ struct vkd__inject_step vkd__inject_next(const struct vkd__inject_plan *p, struc
     } else if (a > 0) {
         out.ssl_weight = fmax(1 - a, p->ssl_weight);
         out.supervised_weight = a;
-        out.kind = out.ssl_weight > 0 ? VKD__ROUTE_MIXED : VKD__ROUTE_SUPERVISED;
+        out.kind = is_alone(p, a) ? VKD__ROUTE_SUPERVISED : VKD__ROUTE_MIXED;
     }
     return out;
 }

@@ -3,7 +3,9 @@
 //
 //     L(t) = max(1 - a, ssl_weight) L_ssl + a L_supervised      dose(t) = sum over steps of a * share / steps_per_epoch
 //
-// a(t) in [0, max] is the injection. The dose counts label-epochs: a whole epoch at a = 1 with every label is 1.
+// a(t) in [0, max] is the injection. The dose counts label-epochs: a whole epoch at a = 1 with every label is 1. Its
+// share of a step is that of the images whose labels may be used: as many of a step's images bring one; but a step that
+// learns from labels alone goes through those images alone, and its share is 1.
 // With t0 = injection.start, t1 = injection.end (0: the run's end):
 //
 //     ssl, supervised   a = 0; a = 1
@@ -52,7 +54,8 @@ struct vkd__inject_plan {
     uint32_t start, warmup_end, end;
     double max, ssl_weight;
     double dose;                // label-epochs to stop at; 0: none
-    double dose_per_step;       // at a = 1
+    double dose_per_step;       // at a = 1, self-supervision beside
+    double dose_alone;          // of a step with labels alone
     double floor, kp, ki, hysteresis;
     uint32_t stage_start[VKD__STAGE_COUNT + 1];     // stage i is [stage_start[i], stage_start[i + 1])
     struct vkd_schedule schedule[VKD__STAGE_COUNT]; // of backbone and projector, steps counted from the stage's start

@@ -164,7 +164,8 @@ vkd_result vkd__inject_open(const struct vkd_recipe *r, uint32_t steps_per_epoch
 {
     struct vkd__inject_plan p = {
         .steps_per_epoch = steps_per_epoch, .total_steps = total_steps, .max = 1, .dose = (double) r->injection.dose,
-        .dose_per_step = labelled_share / steps_per_epoch, .floor = (double) r->injection.floor,
+        .dose_per_step = labelled_share / steps_per_epoch,
+        .dose_alone = labelled_share > 0 ? 1.0 / steps_per_epoch : 0, .floor = (double) r->injection.floor,
         .kp = (double) r->injection.kp, .ki = (double) r->injection.ki, .hysteresis = (double) r->injection.hysteresis,
     };
     if (vkd__inject_mode_find(r->injection.mode, &p.mode) < 0) {

@@ -36,6 +36,8 @@ struct vkd__run {
     const vkd_dataset *train_set, *test_set;
     vkd_dataset *own_train, *own_test;  // the same, where they were opened for the run
     vkd_loader *train_loader, *test_loader;
+    vkd_loader *labelled_loader;        // of images whose labels may be used, for steps of labels alone; NULL where
+                                        // these go through all images
     vkd_loader *probe_loader, *neighbour_loader;    // of the training set, in order; NULL when not needed
     uint8_t *labelled;                  // by index in the training set; NULL: all labels may be used
     double labelled_share;
@@ -95,6 +97,13 @@ void vkd__run_close(struct vkd__run *run);
 // run_data.c: the sets, what of their labels may be used, the loaders.
 VKD_CHECKED vkd_result vkd__run_open_sets(struct vkd__run *run);
 VKD_CHECKED vkd_result vkd__run_open_loaders(struct vkd__run *run);
+VKD_CHECKED vkd_result vkd__run_open_labelled(struct vkd__run *run);        // once there is a plan
+// The loader that a step of `kind` takes images from.
+vkd_loader *vkd__run_loader(const struct vkd__run *run, enum vkd__route_kind kind);
+// Puts the loaders where the steps submitted have left them, so that a resumed run sees the same images.
+VKD_CHECKED vkd_result vkd__run_seek(struct vkd__run *run);
+// Before step `step`, of `kind`, goes out: leaves out the batches at an epoch's end that do not fill a step.
+VKD_CHECKED vkd_result vkd__run_next_epoch(struct vkd__run *run, enum vkd__route_kind kind, uint32_t step);
 
 // run_model.c: graphs, the check that they fit, parameters, programs.
 VKD_CHECKED vkd_result vkd__run_open_model(struct vkd__run *run);

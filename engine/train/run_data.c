@@ -156,6 +156,16 @@ static vkd_result open_part(struct vkd__run *run, const struct vkd_loader_params
     return r;
 }
 
+static struct vkd_loader_params train_params(const struct vkd__run *run)
+{
+    const struct vkd_recipe *re = run->recipe;
+    return (struct vkd_loader_params) {
+        .dataset = run->train_set, .batch = run->micro_batch, .canvas = run->train_images.canvas,
+        .short_side = run->train_images.short_side, .seed = re->seed, .shuffle = re->data.shuffle, .drop_last = true,
+        .threads = re->data.threads, .bad_limit = re->data.bad_limit, .log = run->log,
+    };
+}
+
 vkd_result vkd__run_open_loaders(struct vkd__run *run)
 {
     const struct vkd_recipe *re = run->recipe;
@@ -163,11 +173,7 @@ vkd_result vkd__run_open_loaders(struct vkd__run *run)
     uint32_t batch = run->micro_batch;
     run->train_images = vkd__image_plan(vkd_dataset_info(run->train_set), re->model.size, batch, binding);
     run->test_images = vkd__image_plan(vkd_dataset_info(run->test_set), re->model.size, batch, binding);
-    struct vkd_loader_params lp = {
-        .dataset = run->train_set, .batch = batch, .canvas = run->train_images.canvas,
-        .short_side = run->train_images.short_side, .seed = re->seed, .shuffle = re->data.shuffle, .drop_last = true,
-        .threads = re->data.threads, .bad_limit = re->data.bad_limit, .log = run->log,
-    };
+    struct vkd_loader_params lp = train_params(run);
     vkd_result r = vkd_loader_create(&lp, &run->train_loader);
     if (r == VKD_OK && run->network.method && re->monitor.images)
         r = open_part(run, &lp, re->monitor.images, &run->probe_loader);
@@ -183,4 +189,61 @@ vkd_result vkd__run_open_loaders(struct vkd__run *run)
     lp.shuffle = lp.drop_last = false;
     lp.leave_out_bad = true;
     return vkd_loader_create(&lp, &run->test_loader);
+}
+
+vkd_result vkd__run_open_labelled(struct vkd__run *run)
+{
+    struct vkd_loader_params lp = train_params(run);
+    uint32_t all = vkd_dataset_info(run->train_set)->count, chosen = 0;
+    if (!run->labelled || !(run->plan.used[VKD__ROUTE_SUPERVISED] || run->plan.used[VKD__ROUTE_WARMUP]))
+        return VKD_OK;
+    uint32_t *indices = malloc(((size_t) all + run->micro_batch) * sizeof(*indices));
+    if (!indices)
+        return VKD_NO_MEMORY;
+    for (uint32_t i = 0; i < all; i++)
+        if (run->labelled[i])
+            indices[chosen++] = i;
+    lp.subset = indices;
+    lp.subset_count = chosen;
+    for (; lp.subset_count < lp.batch; lp.subset_count++)       // fewer than a batch takes come more than once
+        indices[lp.subset_count] = indices[lp.subset_count - chosen];
+    vkd_result r = vkd_loader_create(&lp, &run->labelled_loader);
+    free(indices);
+    return r;
+}
+
+// ---- Where they stand ----
+
+static bool is_alone(const struct vkd__run *run, enum vkd__route_kind kind)
+{
+    return run->labelled_loader && (kind == VKD__ROUTE_SUPERVISED || kind == VKD__ROUTE_WARMUP);
+}
+
+vkd_loader *vkd__run_loader(const struct vkd__run *run, enum vkd__route_kind kind)
+{
+    return is_alone(run, kind) ? run->labelled_loader : run->train_loader;
+}
+
+// How many of the first `step` steps, all that went out, took images from the train loader.
+static uint32_t steps_through_all(const struct vkd__run *run, uint32_t step)
+{
+    return run->labelled_loader ? run->ssl_steps : step;
+}
+
+vkd_result vkd__run_seek(struct vkd__run *run)
+{
+    uint32_t whole = steps_through_all(run, run->inject.step), epoch = run->steps_per_epoch, parts = run->recipe->accumulate;
+    vkd_result r = vkd_loader_seek(run->train_loader, whole / epoch, whole % epoch * parts);
+    if (r < 0 || !run->labelled_loader)
+        return r;
+    uint64_t batch = (uint64_t) (run->inject.step - whole) * parts, batches = vkd_loader_batches(run->labelled_loader);
+    return vkd_loader_seek(run->labelled_loader, (uint32_t) (batch / batches), (uint32_t) (batch % batches));
+}
+
+vkd_result vkd__run_next_epoch(struct vkd__run *run, enum vkd__route_kind kind, uint32_t step)
+{
+    uint32_t whole = steps_through_all(run, step), rest = vkd_loader_batches(run->train_loader) % run->recipe->accumulate;
+    if (!rest || is_alone(run, kind) || whole % run->steps_per_epoch)
+        return VKD_OK;
+    return vkd_loader_seek(run->train_loader, whole / run->steps_per_epoch, 0);
 }

@@ -100,7 +100,7 @@ static struct vkd__route route_of(const struct vkd__run *run, enum vkd__route_ki
     enum vkd__graph_kind graph = vkd__run_graph(run, kind);
     const vkd_graph *g = run->graphs[graph], *loss = run->graphs[VKD__GRAPH_LOSS];
     bool cached = graph == VKD__GRAPH_CACHED || graph == VKD__GRAPH_CACHED_MIXED;
-    struct vkd__route route = { .program = run->programs[graph], .loader = run->train_loader,
+    struct vkd__route route = { .program = run->programs[graph], .loader = vkd__run_loader(run, kind),
                                 .labels = run->network.classes > 0 };
     if (kind == VKD__ROUTE_SSL || kind == VKD__ROUTE_MIXED)
         add_ssl_views(run, plain, &route);

@@ -192,8 +192,7 @@ static vkd_result resume_values(struct vkd__run *run)
     run->result.train_loss = info.train_loss;
     run->result.test_loss = info.test_loss;
     run->result.test_accuracy = info.test_accuracy;
-    uint32_t epoch = run->done / run->steps_per_epoch;
-    return vkd_loader_seek(run->train_loader, epoch, run->done % run->steps_per_epoch * run->recipe->accumulate);
+    return vkd__run_seek(run);
 }
 
 // ---- The whole ----
@@ -225,6 +224,8 @@ static vkd_result open_work(struct vkd__run *run)
         return r;
     describe_model(run);
     r = open_plan(run);
+    if (r == VKD_OK)
+        r = vkd__run_open_labelled(run);
     if (r == VKD_OK)
         r = vkd__run_open_model(run);
     return r == VKD_OK ? vkd__run_open_lists(run) : r;
@@ -263,7 +264,8 @@ void vkd__run_close(struct vkd__run *run)
 {
     vkd__feed_destroy(&run->train_feed);
     vkd__feed_destroy(&run->test_feed);
-    vkd_loader **loaders[] = { &run->train_loader, &run->test_loader, &run->probe_loader, &run->neighbour_loader };
+    vkd_loader **loaders[] = { &run->train_loader, &run->labelled_loader, &run->test_loader, &run->probe_loader,
+                               &run->neighbour_loader };
     for (size_t i = 0; i < sizeof(loaders) / sizeof(loaders[0]); i++)
         vkd_loader_destroy(loaders[i]);
     for (uint32_t k = 0; k < 4; k++) {

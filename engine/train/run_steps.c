@@ -121,6 +121,8 @@ static vkd_result watch_probe(struct vkd__run *run, const struct vkd_metrics_blo
 static vkd_result log_bad_images(struct vkd__run *run)
 {
     uint32_t bad = vkd_loader_bad_count(run->train_loader);
+    if (run->labelled_loader)
+        bad += vkd_loader_bad_count(run->labelled_loader);
     if (bad == run->bad_images)
         return VKD_OK;
     run->bad_images = bad;
@@ -263,6 +265,8 @@ vkd_result vkd__run_submit(struct vkd__run *run)
     struct vkd__inject_step what = vkd__inject_next(&run->plan, &run->inject);
     run->sent[step % VKD__STEPS_IN_FLIGHT] = (struct vkd__sent_step) { what, run->inject.dose };
     r = log_phase(run, &what, before);
+    if (r == VKD_OK)
+        r = vkd__run_next_epoch(run, what.kind, step);
     if (r < 0)
         return r;
     struct vkd_step_block block = vkd__run_step_block(run, step, &what);

@@ -196,12 +196,8 @@ static bool evaluation_due(const struct vkd__run *run)
 static vkd_result train_epoch(struct vkd__run *run, bool *stopped)
 {
     vkd_result r = VKD_OK;
-    uint32_t epoch = run->inject.step / run->steps_per_epoch;
     if (run->done >= run->first_step + 2)
         run->allocations_mark = vkd__run_objects(run);
-    // Batches that do not fill a step are left out, so an epoch may end before the loader's does.
-    if (run->inject.step % run->steps_per_epoch == 0 && run->recipe->accumulate > 1)
-        r = vkd_loader_seek(run->train_loader, epoch, 0);
     do {
         if (r == VKD_OK)
             r = vkd__run_submit(run);

@@ -87,8 +87,10 @@ struct vkd_recipe {
                                     // "floor"; NULL: "supervised" for that method, else "ssl"
         float start, end;           // epochs: t0, t1 (end 0: the run's end)
         float max;                  // largest a
-        float dose;                 // label-epochs to stop at; 0: no limit
-        float label_fraction;       // share of the images whose labels may be used
+        float dose;                 // label-epochs to stop at: as many labels seen, times a, as the set has images; 0:
+                                    // no limit
+        float label_fraction;       // share of the images whose labels may be used; steps of labels alone go through
+                                    // these images alone, as many steps an epoch as there are through all of them
         uint32_t head_depth;        // hidden layers between backbone and classifier
         uint32_t head_width;        // 0: as wide as the features
         float head_warmup;          // sequential: epochs for the head alone, on a fixed backbone
