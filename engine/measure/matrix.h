@@ -56,6 +56,8 @@ void dtpqrt_(const int *m, const int *n, const int *l, const int *nb, double *a,
 void dgesdd_(const char *jobz, const int *m, const int *n, double *a, const int *lda, double *s, double *u,
              const int *ldu, double *vt, const int *ldvt, double *work, const int *lwork, int *iwork, int *info,
              size_t jobz_size);
+void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w, double *work,
+             const int *lwork, int *iwork, const int *liwork, int *info, size_t jobz_size, size_t uplo_size);
 void dsygvd_(const int *itype, const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *b,
              const int *ldb, double *w, double *work, const int *lwork, int *iwork, const int *liwork, int *info,
              size_t jobz_size, size_t uplo_size);

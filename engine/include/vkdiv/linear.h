@@ -61,8 +61,8 @@ struct vkd_linear_params {
     enum vkd_linear_choice choice;  // must fit multi_label
     const double *penalties;        // > 0, descending; NULL: Kornblith's
     uint32_t penalty_count;
-    double tolerance;               // a fit ends when its objective would fall by about tolerance^2 of itself; 0: 1e-3
-    uint32_t iterations;            // at most, per penalty; 0: 1000
+    double tolerance;               // a fit ends when its objective would fall by about tolerance^2 of itself; 0: 3e-3
+    uint32_t iterations;            // at most, of a fit; 0: 100, as in scikit-learn
     void (*progress)(void *user, uint32_t fit, uint32_t fits);      // before each fit; may be NULL
     bool (*stop)(void *user);                                       // asked at every iteration; may be NULL
     void *user;
@@ -92,8 +92,8 @@ struct vkd_linear {
 // gets the weight 0 and the intercept -1e9, so that it is never predicted. A label without positives or without
 // negatives in train gets a constant score, and is told. Fitting again counts rows of train and val together.
 //
-// Takes memory for the features of train and val in float, 8 D^2 bytes twice over, about 30 D * classes doubles, and
-// blocks of 8 MiB.
+// Takes memory for the features of train and val in float, for about 5 D^2 + 30 D * classes doubles, and for blocks of
+// 40 MiB in all.
 //
 //   VKD_INVALID      a rule above is broken, a feature is not finite, or train has rows of fewer than two classes (no
 //                    label with positives and negatives)
