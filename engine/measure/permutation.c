@@ -98,7 +98,7 @@ vkd_result vkd_permutation_paired(const double *a, const double *b, uint32_t cou
 // ---- A coefficient ----
 
 struct lane {
-    const struct vkd__basis *controls;
+    const struct vkd__column_basis *controls;
     double *e, *x;              // residuals of y and x given the controls
     double xx;
     double *permuted, *left;    // n each
@@ -111,7 +111,7 @@ static double distance(const struct lane *l, const uint32_t *order)
     const uint32_t n = l->controls->n;
     for (uint32_t i = 0; i < n; i++)
         l->permuted[i] = l->e[order[i]];
-    double yy = vkd__basis_residuals(l->controls, l->permuted, l->left);
+    double yy = vkd__column_basis_residuals(l->controls, l->permuted, l->left);
     return yy > 0 ? fabs(cblas_ddot((int) n, l->x, 1, l->left, 1)) / sqrt(yy) / sqrt(l->xx) : -1;
 }
 
@@ -189,22 +189,22 @@ vkd_result vkd_permutation_coefficient(const double *y, const double *x, const d
     static const char call[] = "permutation test of a coefficient";
     struct vkd_resample_params with = *p;
     struct vkd_permutation t;
-    struct vkd__basis b;
+    struct vkd__column_basis b;
     vkd_result r = vkd__resample_check(call, &with, PERMUTATIONS);
     if (r == VKD_OK)
         r = vkd__values_check(call, "y", y, n, &p->log);
     if (r == VKD_OK)
         r = vkd__values_check(call, "x", x, n, &p->log);
     if (r == VKD_OK)
-        r = vkd__basis_make(call, controls, control_count, n, &p->log, &b);
+        r = vkd__column_basis_make(call, controls, control_count, n, &p->log, &b);
     if (r < 0)
         return r;
     double *room = vkd__measure_alloc(n, 4, sizeof(*room));
     uint32_t *order = vkd__measure_alloc(n, 1, sizeof(*order));
     if (room && order) {
         struct lane l = { &b, room, room + n, 0, room + 2ull * n, room + 3ull * n };
-        const double ee = vkd__basis_residuals(&b, y, l.e);
-        l.xx = vkd__basis_residuals(&b, x, l.x);
+        const double ee = vkd__column_basis_residuals(&b, y, l.e);
+        l.xx = vkd__column_basis_residuals(&b, x, l.x);
         r = test_coefficient(&l, order, ee, &with, &t);
     } else {
         r = vkd__measure_memory(call, "the residuals", &p->log);
@@ -213,7 +213,7 @@ vkd_result vkd_permutation_coefficient(const double *y, const double *x, const d
         *out = t;
     free(order);
     free(room);
-    vkd__basis_finish(&b);
+    vkd__column_basis_finish(&b);
     return r;
 }
 

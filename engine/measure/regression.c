@@ -32,7 +32,7 @@ static double centre(const double *x, uint32_t n, double *mean, double *out)
 }
 
 // The thin SVD of `a` (n, columns) in columns.
-static vkd_result factor(const char *call, double *a, struct vkd__basis *b, const struct vkd_log *log)
+static vkd_result factor(const char *call, double *a, struct vkd__column_basis *b, const struct vkd_log *log)
 {
     const int n = (int) b->n, k = (int) b->columns, most = n < k ? n : k, query = -1;
     int whole[8 * VKD_OLS_COLUMNS_MAX], info = 0;
@@ -56,11 +56,11 @@ static vkd_result factor(const char *call, double *a, struct vkd__basis *b, cons
     return VKD_OK;
 }
 
-vkd_result vkd__basis_make(const char *call, const double *const *columns, uint32_t column_count, uint32_t n,
-                           const struct vkd_log *log, struct vkd__basis *out)
+vkd_result vkd__column_basis_make(const char *call, const double *const *columns, uint32_t column_count, uint32_t n,
+                           const struct vkd_log *log, struct vkd__column_basis *out)
 {
     const uint64_t k = column_count;
-    struct vkd__basis b = { .n = n, .columns = column_count };
+    struct vkd__column_basis b = { .n = n, .columns = column_count };
     vkd_result r = VKD_OK;
     if (!n || n > INT_MAX || k > VKD_OLS_COLUMNS_MAX) {
         vkd_log_write(log, VKD_LOG_ERROR, "%s: expected one row or more and at most %d columns, found %u and %u", call,
@@ -93,19 +93,19 @@ vkd_result vkd__basis_make(const char *call, const double *const *columns, uint3
         r = factor(call, a, &b, log);
     free(a);
     if (r < 0)
-        vkd__basis_finish(&b);
+        vkd__column_basis_finish(&b);
     else
         *out = b;
     return r;
 }
 
-void vkd__basis_finish(struct vkd__basis *b)
+void vkd__column_basis_finish(struct vkd__column_basis *b)
 {
     free(b->memory);
-    *b = (struct vkd__basis) { .memory = NULL };
+    *b = (struct vkd__column_basis) { .memory = NULL };
 }
 
-double vkd__basis_residuals(const struct vkd__basis *b, const double *y, double *out)
+double vkd__column_basis_residuals(const struct vkd__column_basis *b, const double *y, double *out)
 {
     const uint64_t n = b->n;
     double mean, before = centre(y, b->n, &mean, out), squares = 0;
@@ -126,7 +126,7 @@ double vkd__basis_residuals(const struct vkd__basis *b, const double *y, double 
 // ---- Least squares ----
 
 // The coefficients and their errors, of columns that do not depend on each other.
-static void coefficients(const struct vkd__basis *b, const double *y, double y_mean, double variance, struct vkd_ols *o)
+static void coefficients(const struct vkd__column_basis *b, const double *y, double y_mean, double variance, struct vkd_ols *o)
 {
     const uint32_t k = b->columns, n = b->n;
     double dot[VKD_OLS_COLUMNS_MAX], cov[VKD_OLS_COLUMNS_MAX][VKD_OLS_COLUMNS_MAX], of_constant = 1.0 / n;
@@ -155,11 +155,11 @@ static void coefficients(const struct vkd__basis *b, const double *y, double y_m
     o->std_errors[0] = sqrt(variance * of_constant);
 }
 
-static void fit(const struct vkd__basis *b, const double *y, struct vkd_ols *o, double *residuals, double *leverages)
+static void fit(const struct vkd__column_basis *b, const double *y, struct vkd_ols *o, double *residuals, double *leverages)
 {
     const uint32_t n = b->n;
     double y_mean, total = centre(y, n, &y_mean, residuals), press = 0;
-    const double left = vkd__basis_residuals(b, y, residuals);
+    const double left = vkd__column_basis_residuals(b, y, residuals);
     *o = (struct vkd_ols) { .n = n, .params = b->columns + 1, .rank = b->rank + 1 };
     total *= total;
     for (uint32_t i = 0; i < n; i++) {
@@ -183,7 +183,7 @@ static void fit(const struct vkd__basis *b, const double *y, struct vkd_ols *o, 
             o->coefficients[j] = o->std_errors[j] = NAN;
 }
 
-static void warn_of_rank(const struct vkd__basis *b, const struct vkd_log *log)
+static void warn_of_rank(const struct vkd__column_basis *b, const struct vkd_log *log)
 {
     for (uint32_t j = 0; j < b->columns; j++)
         if (b->length[j] <= 0)
@@ -197,10 +197,10 @@ static void warn_of_rank(const struct vkd__basis *b, const struct vkd_log *log)
 vkd_result vkd_ols(const double *y, const double *const *columns, uint32_t column_count, uint32_t n,
                    const struct vkd_log *log, struct vkd_ols *out, double *residuals, double *leverages)
 {
-    struct vkd__basis b;
+    struct vkd__column_basis b;
     vkd_result r = vkd__values_check("least squares", "y", y, n, log);
     if (r == VKD_OK)
-        r = vkd__basis_make("least squares", columns, column_count, n, log, &b);
+        r = vkd__column_basis_make("least squares", columns, column_count, n, log, &b);
     if (r < 0)
         return r;
     double *own = residuals ? NULL : vkd__measure_alloc(n, 1, sizeof(*own));
@@ -211,7 +211,7 @@ vkd_result vkd_ols(const double *y, const double *const *columns, uint32_t colum
         r = vkd__measure_memory("least squares", "the residuals", log);
     }
     free(own);
-    vkd__basis_finish(&b);
+    vkd__column_basis_finish(&b);
     return r;
 }
 
@@ -293,17 +293,17 @@ vkd_result vkd_partial_correlation(const double *y, const double *x, const doubl
                                    uint32_t control_count, uint32_t n, const struct vkd_log *log, double *out)
 {
     static const char call[] = "partial correlation";
-    struct vkd__basis b;
+    struct vkd__column_basis b;
     vkd_result r = vkd__values_check(call, "y", y, n, log);
     if (r == VKD_OK)
         r = vkd__values_check(call, "x", x, n, log);
     if (r == VKD_OK)
-        r = vkd__basis_make(call, controls, control_count, n, log, &b);
+        r = vkd__column_basis_make(call, controls, control_count, n, log, &b);
     if (r < 0)
         return r;
     double *left = vkd__measure_alloc(n, 2, sizeof(*left));
     if (left) {
-        double yy = vkd__basis_residuals(&b, y, left), xx = vkd__basis_residuals(&b, x, left + n);
+        double yy = vkd__column_basis_residuals(&b, y, left), xx = vkd__column_basis_residuals(&b, x, left + n);
         double xy = cblas_ddot((int) n, left, 1, left + n, 1);
         bool has = yy > 0 && xx > 0 && n >= control_count + 3;
         *out = has ? fmax(-1, fmin(1, xy / sqrt(yy) / sqrt(xx))) : NAN;
@@ -311,6 +311,6 @@ vkd_result vkd_partial_correlation(const double *y, const double *x, const doubl
         r = vkd__measure_memory(call, "the residuals", log);
     }
     free(left);
-    vkd__basis_finish(&b);
+    vkd__column_basis_finish(&b);
     return r;
 }

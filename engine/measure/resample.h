@@ -43,7 +43,7 @@ VKD_CHECKED vkd_result vkd__values_check(const char *call, const char *name, con
                                          const struct vkd_log *log);
 
 // The columns of a fit, centred and scaled to length 1, as an orthonormal basis: singular vectors by LAPACK.
-struct vkd__basis {
+struct vkd__column_basis {
     uint32_t n, columns;
     uint32_t rank;              // without the constant
     double *q;                  // rank rows of n: orthonormal, each of mean 0
@@ -54,12 +54,12 @@ struct vkd__basis {
 };
 
 // Errors: vkd_ols'. `call` is for the log.
-VKD_CHECKED vkd_result vkd__basis_make(const char *call, const double *const *columns, uint32_t column_count,
-                                       uint32_t n, const struct vkd_log *log, struct vkd__basis *out);
-void vkd__basis_finish(struct vkd__basis *b);
+VKD_CHECKED vkd_result vkd__column_basis_make(const char *call, const double *const *columns, uint32_t column_count,
+                                       uint32_t n, const struct vkd_log *log, struct vkd__column_basis *out);
+void vkd__column_basis_finish(struct vkd__column_basis *b);
 
 // out = y minus its mean and what the basis fits of it. Returns sum of squares, 0 when nothing but rounding is left
 // of y's own (then out is 0 too). out may be y.
-double vkd__basis_residuals(const struct vkd__basis *b, const double *y, double *out);
+double vkd__column_basis_residuals(const struct vkd__column_basis *b, const double *y, double *out);
 
 #endif
