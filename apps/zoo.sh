@@ -11,7 +11,7 @@
 #   ZOO_SET=DIR       where Fashion-MNIST is              VKDIV=FILE       a program that is built already
 set -euf
 case ${1:-} in
-  -*) sed -n '2,12{ s/^# \{0,1\}//; p; }' "$0"; exit 2 ;;
+  -*) sed -n '2,11{ s/^# \{0,1\}//; p; }' "$0"; exit 2 ;;
   '') out=$(dirname "$0")/../runs/zoo ;;
   *) out=$1 ;;
 esac
