@@ -132,22 +132,40 @@ static vkd_result open_folder(struct vkd__run *run)
 
 // ---- Start values ----
 
-// What the run begins with besides the seed.
-static vkd_result load_init(struct vkd__run *run)
+static vkd_result load_all(struct vkd__run *run)
 {
     const struct vkd_recipe *re = run->recipe;
-    if (!strcmp(re->init_part, "all")) {
-        const struct vkd_weights_part part = { .only = run->graphs[VKD__GRAPH_EVALUATION] };
-        return vkd_weights_load_part(run->dev, run->params, &part, re->init, false);
-    }
+    const struct vkd_log quiet = { 0 };
+    struct vkd_weights_info info;
+    const struct vkd_weights_part part = { .only = run->graphs[VKD__GRAPH_EVALUATION] };
+    vkd_result r = vkd_weights_load_part(run->dev, run->params, &part, re->init, false);
+    if (r == VKD_FORMAT && vkd_weights_info(re->init, &quiet, &info) == VKD_OK && info.classes != run->model.classes)
+        vkd_log_write(&run->log, VKD_LOG_ERROR, "init: %s is of %u classes, this run's model of %u: init_part=backbone takes "
+                      "all but the classifier", re->init, info.classes, run->model.classes);
+    return r;
+}
+
+static vkd_result load_backbone(struct vkd__run *run)
+{
     struct vkd__network backbone = run->network;
     vkd_graph *g = NULL;
     backbone.model.classes = 0;
     vkd_result r = vkd__network_graph(&run->log, &backbone, VKD__GRAPH_EVALUATION, 1, &g);
     if (r == VKD_OK)
-        r = vkd_weights_load_part(run->dev, run->params, &(struct vkd_weights_part) { .only = g, .more = true }, re->init,
-                                  false);
+        r = vkd_weights_load_part(run->dev, run->params, &(struct vkd_weights_part) { .only = g, .more = true },
+                                  run->recipe->init, false);
     vkd_graph_destroy(&g);
+    return r;
+}
+
+// What the run begins with besides the seed.
+static vkd_result load_init(struct vkd__run *run)
+{
+    const bool all = !strcmp(run->recipe->init_part, "all");
+    vkd_result r = all ? load_all(run) : load_backbone(run);
+    if (r == VKD_OK)
+        vkd_log_write(&run->log, VKD_LOG_INFO, "start values: %s of %s%s", all ? "all" : "the backbone", run->recipe->init,
+                      !all && run->model.classes ? "; a classifier from the seed" : "");
     return r;
 }
 
