@@ -402,6 +402,8 @@ START_TEST(train_eval_export)
     ck_assert_int_eq(run("eval run/best.safetensors --data idx:set --split train"), 0);
     has(out, "64 images");
 
+    // Diversity of other weights is measured anew.
+    write_file(DIR "/run/diversity.json", "{\"weights_hash\": \"0\"}", 21);
     ck_assert_int_eq(run("report run/ --json --html page.html"), 0);
     doc = parsed();
     has_keys(doc, "html bytes runs notes");
@@ -410,6 +412,8 @@ START_TEST(train_eval_export)
     ck_assert_int_eq(run_with("VK_DRIVER_FILES=/none VK_ICD_FILENAMES=/none", "report run --images 0 --html page.html"), 0);
     ck_assert_int_eq(run_with("VK_DRIVER_FILES=/none VK_ICD_FILENAMES=/none", "report run --html page.html"), 0);
     has(out, "1 thing could not be shown");
+    slurp(DIR "/run/diversity.json", out, sizeof out);
+    has(out, "\"layers\"");
 
     ck_assert_int_eq(run("export run --format safetensors --names torchvision -o model.safetensors"), 0);
     has(out, "resnet18");

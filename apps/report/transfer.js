@@ -67,7 +67,7 @@ function choicesTable(list) {
     {title: "layer", left: true, cell: (r) => r.select.layer || dash}, {title: "of", cell: (r) => whole(r.select.candidates)},
     {title: "lambda", cell: (r) => number(r.select.lambda)}, {title: "last checkpoint", cell: (r) => percent(r.select.last)},
     {title: "chosen", cell: (r) => percent(r.value)},
-    {title: "gain, points", cell: (r) => gain(r.select.gain)}], list);
+    {title: "gain, points", cell: (r) => gain(r.select.gain)}, {title: "p", cell: (r) => fixed(r.select.p, 4)}], list);
 }
 
 function resultsTable() {
