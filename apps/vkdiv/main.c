@@ -11,6 +11,7 @@ static const struct app_command commands[] = {
     { "train",   "train a model from a recipe",                                   cmd_train },
     { "eval",    "accuracy and loss of a trained model",                          cmd_eval },
     { "diversity", "how diverse a model's filters are, beside random ones",       cmd_diversity },
+    { "study",   "whether diversity explains transfer beyond accuracy, over many runs", cmd_study },
     { "report",  "runs as one page: curves, diversity, transfer, images",         cmd_report },
     { "export",  "write a trained model for other programs",                      cmd_export },
     { "data",    "what a data set holds; find broken images",                     cmd_data },

@@ -1,0 +1,406 @@
+// test_study_runs.c -- studies of run folders written by hand, without a device: what counts, what is refused.
+#include "data_files.h"
+#include "stats_inputs.h"
+
+#include "engine/study/study.h"
+
+#include <sys/wait.h>
+
+#define PROGRAM VKD_BINARY_DIR "/bin/vkdiv"
+#define BASE "idx:/nowhere/base?classes=0-5"
+#define LINE "linear: L2 of 45 penalties; layer features"
+
+static struct messages said;
+static char *out_text;
+
+static void write_json(const char *name, json_t *doc)
+{
+    char *text = json_dumps(doc, JSON_INDENT(1));
+    ck_assert_ptr_nonnull(text);
+    temp_write(name, text, strlen(text));
+    free(text);
+    json_decref(doc);
+}
+
+static void write_run(const char *dir, int recipe, int seed, bool complete)
+{
+    char name[256];
+    snprintf(name, sizeof(name), "%s/run.json", dir);
+    write_json(name, json_pack("{s:i, s:i, s:{s:s, s:i, s:i, s:{s:s, s:i}, s:{s:s, s:s}, s:{s:s}}, s:{s:{s:i}}, "
+        "s:{s:b, s:f}}", "schema", 1, "seed", seed, "recipe", "method", "simclr", "epochs", recipe, "seed", seed,
+        "data", "train",
+        BASE "&split=train", "threads", seed, "model", "arch", "resnet18", "x", "y", "injection", "mode",
+        recipe % 2 ? "linear" : "ssl", "data", "test", "count", 1000, "results", "complete", complete, "test_accuracy",
+        0.5 + 0.01 * recipe));
+}
+
+// A result; log_odds is left to the reader where it is 0.
+static void write_result(const char *dir, const char *key, const char *spec, const char *protocol, const char *line,
+                         double value)
+{
+    char name[256];
+    snprintf(name, sizeof(name), "%s/transfer/%s.json", dir, key);
+    write_json(name, json_pack("{s:i, s:{s:s}, s:{s:s, s:s, s:i}, s:{s:s, s:s}, s:s, s:f, s:f, s:f, s:n, s:n}",
+        "schema", 1, "model", "weights_hash", "00000000000000aa", "data", "spec", spec, "fingerprint", "1", "test",
+        2000, "protocol",
+        "name", protocol, "text", line, "metric", "top1", "value", value, "low", value - .02, "high", value + .02,
+        "log_odds", "select"));
+}
+
+static void write_diversity(const char *dir, double rank, double clusters)
+{
+    char name[256];
+    snprintf(name, sizeof(name), "%s/diversity.json", dir);
+    json_t *kind = json_pack("{s:i, s:{s:f, s:f}, s:[{s:b, s:f}, {s:b, s:f}]}", "filters", 64, "ratio", "mean_abs_cos",
+                             1.5, "effective_rank", .8, "clusters", "calibrated", 0, "ratio", 99., "calibrated", 1,
+                             "ratio", clusters);
+    json_t *other = json_deep_copy(kind);
+    json_object_set_new(other, "filters", json_integer(64000));
+    write_json(name, json_pack("{s:i, s:s, s:{s:o, s:o}, s:{s:s, s:s, s:i, s:i, s:o, s:n}}", "schema", 1,
+        "weights_hash", "00000000000000aa", "aggregate", "3x3", kind, "linear", other, "features", "data", BASE,
+        "split", "test", "images", 500, "views", 4, "rankme", isnan(rank) ? json_null() : json_real(rank), "lidar"));
+}
+
+static double share(double log_odds)
+{
+    return 1 / (1 + exp(-log_odds));
+}
+
+// `recipes` recipes of two seeds below `zoo`, to two tasks, by linear probes; RankMe has an effect of its own.
+static void write_zoo(const char *zoo, int recipes)
+{
+    double a[32], d[32], noise[64];
+    values_make("zoo", ".a", 32, 0, a);
+    values_make("zoo", ".d", 32, 0, d);
+    values_make("zoo", ".y", 64, 0, noise);
+    for (int i = 0; i < 2 * recipes; i++) {
+        char dir[128];
+        const double y = a[i / 2] + d[i / 2] + 0.1 * noise[i];
+        snprintf(dir, sizeof(dir), "%s/runs/r%02d-s%d", zoo, i / 2, i % 2);
+        write_run(dir, i / 2, i % 2, true);
+        write_result(dir, "b0", BASE, "linear", LINE, share(2 * a[i / 2]));
+        write_result(dir, "t0", "folder:/nowhere/one", "linear", LINE, share(y - 1));
+        write_result(dir, "t1", "folder:/nowhere/two?limit=9", "linear", LINE, share(y + 1));
+        write_diversity(dir, 10 + 5 * d[i / 2] + 0.1 * noise[i], 0.4 + 0.1 * noise[63 - i]);
+    }
+}
+
+static vkd_result gather(const char *zoo, const struct vkd_study_params *with, struct vkd_study *s)
+{
+    const char *dirs[] = { temp_path("%s", zoo) };
+    struct vkd_study_params p = *with;
+    p.dirs = dirs;
+    p.dir_count = 1;
+    p.log = LOG_TO(&said);
+    said = (struct messages) { .count = 0 };
+    return vkd_study_gather(&p, s);
+}
+
+static void check_said(const char *words)
+{
+    ck_assert_msg(strstr(said.text, words) != NULL, "no \"%s\" in: %s", words, said.text);
+}
+
+// ---- What counts ----
+
+START_TEST(whole_zoo)
+{
+    struct vkd_study s;
+    struct vkd_study_fits f;
+    write_zoo("whole", 10);
+    write_run("whole/runs/unfinished", 3, 5, false);
+    temp_write("whole/runs/broken/run.json", "{ no", 4);
+    temp_write("whole/notes.txt", "x", 1);
+    ck_assert_int_eq(gather("whole", &(struct vkd_study_params) { .dirs = NULL }, &s), VKD_OK);
+    check_said("unfinished is left out: it is not finished");
+    check_said("broken is left out");
+    ck_assert_uint_eq(s.model_count, 20);
+    ck_assert_str_eq(s.models[0].label, "runs/r00-s0");
+    ck_assert_str_eq(s.models[0].arch, "resnet18");
+    ck_assert_str_eq(s.models[0].method, "simclr");
+    ck_assert_str_eq(s.models[2].method, "simclr + linear");
+    ck_assert_uint_eq(s.models[1].cluster, 0);          // another seed, and other threads
+    ck_assert_uint_eq(s.models[2].cluster, 1);
+    ck_assert_uint_eq(s.models[1].seed, 1);
+    ck_assert(s.models[0].recipe == s.models[1].recipe && s.models[0].recipe != s.models[2].recipe);
+    ck_assert_str_eq(s.base, BASE);
+    ck_assert_uint_eq(s.task_count, 2);
+    ck_assert_str_eq(s.task_names[0], "one");
+    ck_assert_str_eq(s.task_names[1], "two?limit=9");
+    ck_assert_str_eq(s.protocol_name, "linear");
+    ck_assert_str_eq(s.protocol, LINE);
+    ck_assert_uint_eq(s.measure_count, 4);              // those of which the files have numbers
+    ck_assert_str_eq(s.measure_names[0], "filter_clusters");
+    ck_assert_double_lt(s.models[0].diversity[0], 1);   // the calibrated threshold, the classifier aside
+    ck_assert_str_eq(s.measure_names[3], "rankme");
+    ck_assert_int_eq(s.measure_signs[1], -1);
+    const struct vkd_study_result *t = &s.models[3].tasks[1];
+    ck_assert_double_eq_tol(t->log_odds, log(t->value / (1 - t->value)), 1e-9);
+    const struct vkd_study_fit_params p = { .resample = { .count = 300, .log = LOG_TO(&said) },
+                                            .protocol = s.protocol_name };
+    ck_assert_int_eq(vkd_study_fit(&s.table, &p, &f), VKD_OK);
+    ck_assert_uint_eq(f.clusters, 10);
+    ck_assert_int_eq(f.outcome, VKD_STUDY_SUPPORTED);
+    ck_assert_ptr_eq(f.best, &f.fits[3]);
+    vkd_study_fits_finish(&f);
+    vkd_study_finish(&s);
+}
+END_TEST
+
+START_TEST(chosen_parts)
+{
+    static const char *const measures[] = { "rankme" }, *const wrong[] = { "rankmee" };
+    const struct vkd_study_task tasks[] = { { "folder:/nowhere/two?limit=9", "second" },
+                                            { "folder:/nowhere/none", NULL }, { BASE, NULL },
+                                            { "folder:/nowhere/two?limit=9", NULL } };
+    struct vkd_study s;
+    write_zoo("parts", 8);
+    struct vkd_study_params p = { .tasks = tasks, .task_count = 4, .measures = measures, .measure_count = 1 };
+    ck_assert_int_eq(gather("parts", &p, &s), VKD_OK);
+    check_said("folder:/nowhere/none is left out: its files are not there");
+    check_said("is the base data and no task");
+    ck_assert_uint_eq(s.task_count, 1);
+    ck_assert_str_eq(s.task_names[0], "second");
+    ck_assert_uint_eq(s.measure_count, 1);
+    ck_assert_str_eq(s.measure_names[0], "rankme");
+    vkd_study_finish(&s);
+    p.measures = wrong;
+    ck_assert_int_eq(gather("parts", &p, &s), VKD_INVALID);
+    check_said("did you mean 'rankme'?");
+}
+END_TEST
+
+START_TEST(base_accuracy)
+{
+    struct vkd_study s;
+    write_zoo("base", 8);
+    struct vkd_study_params p = { .base_from_run = true };
+    ck_assert_int_eq(gather("base", &p, &s), VKD_OK);
+    ck_assert_double_eq_tol(s.models[4].base.value, 0.52, 1e-12);
+    ck_assert_double_eq_tol(s.models[4].base.log_odds, log(.52 / .48), 1e-12);
+    ck_assert_ptr_nonnull(strstr(s.base_protocol, "run.json"));
+    vkd_study_finish(&s);
+    p = (struct vkd_study_params) { .base = "folder:/nowhere/one" };
+    ck_assert_int_eq(gather("base", &p, &s), VKD_OK);   // another base is no task, and the old one is
+    ck_assert_uint_eq(s.task_count, 2);
+    ck_assert_str_eq(s.task_names[0], "base?classes=0-5");
+    vkd_study_finish(&s);
+    p = (struct vkd_study_params) { .base = "folder:/nowhere/missing" };
+    ck_assert_int_eq(gather("base", &p, &s), VKD_OK);
+    check_said("16 of 16 models have no base accuracy");
+    vkd_study_finish(&s);
+}
+END_TEST
+
+START_TEST(gaps)
+{
+    struct vkd_study s;
+    struct vkd_study_fits f;
+    write_zoo("gaps", 9);
+    write_result("gaps/runs/r01-s0", "t0", "folder:/nowhere/other", "linear", LINE, .5);    // instead of "one"
+    write_diversity("gaps/runs/r02-s0", NAN, .5);
+    ck_assert_int_eq(gather("gaps", &(struct vkd_study_params) { .dirs = NULL }, &s), VKD_OK);
+    check_said("17 of 18 models have no folder:/nowhere/other");
+    check_said("1 of 18 models have no folder:/nowhere/one");
+    const struct vkd_study_fit_params p = { .resample = { .count = 100, .log = LOG_TO(&said) } };
+    ck_assert_int_eq(vkd_study_fit(&s.table, &p, &f), VKD_OK);
+    check_said("task other is left out: 1 of 18");
+    ck_assert_uint_eq(f.models, 17);
+    ck_assert(!f.model_used[2]);
+    vkd_study_fits_finish(&f);
+    vkd_study_finish(&s);
+}
+END_TEST
+
+// ---- What is refused ----
+
+START_TEST(mixed_protocols)
+{
+    static const char other[] = "linear: L2 of 9 penalties; layer features", knn[] = "knn: k 20; layer features";
+    struct vkd_study s;
+    write_zoo("mixed", 8);
+    write_result("mixed/runs/r02-s1", "t0", "folder:/nowhere/one", "linear", other, .5);
+    ck_assert_int_eq(gather("mixed", &(struct vkd_study_params) { .dirs = NULL }, &s), VKD_INVALID);
+    check_said(LINE);
+    check_said(other);
+    check_said("--protocol");
+    struct vkd_study_params p = { .protocol = "45 penalties" };
+    ck_assert_int_eq(gather("mixed", &p, &s), VKD_OK);
+    check_said("1 of 16 models have no folder:/nowhere/one");
+    vkd_study_finish(&s);
+    write_zoo("mixed", 8);
+    for (int i = 0; i < 16; i++) {
+        char dir[64];
+        snprintf(dir, sizeof(dir), "mixed/runs/r%02d-s%d", i / 2, i % 2);
+        write_result(dir, "k0", "folder:/nowhere/one", "knn", knn, .4 + .01 * i);
+    }
+    ck_assert_int_eq(gather("mixed", &(struct vkd_study_params) { .dirs = NULL }, &s), VKD_INVALID);
+    check_said(LINE);
+    check_said(knn);
+    p.protocol = "knn";
+    ck_assert_int_eq(gather("mixed", &p, &s), VKD_OK);
+    ck_assert_uint_eq(s.task_count, 1);
+    ck_assert_str_eq(s.protocol, knn);
+    ck_assert_str_eq(s.base_protocol, LINE);            // base accuracy is always a linear probe's
+    ck_assert_double_eq_tol(s.models[3].tasks[0].value, .43, 1e-12);
+    vkd_study_finish(&s);
+    p.protocol = "no such line";
+    ck_assert_int_eq(gather("mixed", &p, &s), VKD_INVALID);
+    check_said("no such line");
+}
+END_TEST
+
+START_TEST(mixed_data)
+{
+    struct vkd_study s;
+    write_zoo("states", 8);
+    json_t *doc = json_load_file(temp_path("states/runs/r03-s0/transfer/t1.json"), 0, NULL);
+    json_object_set_new(json_object_get(doc, "data"), "fingerprint", json_string("2"));
+    write_json("states/runs/r03-s0/transfer/t1.json", doc);
+    ck_assert_int_eq(gather("states", &(struct vkd_study_params) { .dirs = NULL }, &s), VKD_INVALID);
+    check_said("fingerprints 1 and 2");
+}
+END_TEST
+
+START_TEST(nothing_to_study)
+{
+    struct vkd_study s;
+    temp_write("empty/x", "", 0);
+    ck_assert_int_eq(gather("empty", &(struct vkd_study_params) { .dirs = NULL }, &s), VKD_INVALID);
+    check_said("expected finished runs");
+    write_run("bare/r0", 0, 0, true);
+    ck_assert_int_eq(gather("bare", &(struct vkd_study_params) { .dirs = NULL }, &s), VKD_INVALID);
+    check_said("there is no task");
+    write_result("bare/r0", "t", "folder:/nowhere/one", "linear", LINE, .5);
+    ck_assert_int_eq(gather("bare", &(struct vkd_study_params) { .dirs = NULL }, &s), VKD_INVALID);
+    check_said("no diversity measure is known");
+    ck_assert_int_eq(gather("nowhere", &(struct vkd_study_params) { .dirs = NULL }, &s), VKD_IO);
+}
+END_TEST
+
+static bool stop_now(void *user)
+{
+    (void) user;
+    return true;
+}
+
+START_TEST(interrupted)
+{
+    struct vkd_study s;
+    write_zoo("stopped", 2);
+    ck_assert_int_eq(gather("stopped", &(struct vkd_study_params) { .stop = stop_now }, &s), VKD_INTERRUPTED);
+}
+END_TEST
+
+static vkd_result gather_once(void)
+{
+    struct vkd_study s;
+    vkd_result r = gather("memory", &(struct vkd_study_params) { .dirs = NULL }, &s);
+    if (r == VKD_OK)
+        vkd_study_finish(&s);
+    return r;
+}
+
+START_TEST(without_memory)
+{
+    write_zoo("memory", 2);
+    CHECK_ALLOCATIONS(gather_once());
+}
+END_TEST
+
+// ---- The command ----
+
+// Runs the program where there is no Vulkan driver; its output is in `out_text`.
+static int run(const char *arguments)
+{
+    char command[2048];
+    snprintf(command, sizeof(command), "VK_ICD_FILENAMES=/nowhere.json VK_DRIVER_FILES=/nowhere.json " PROGRAM " study "
+             "%s >%s 2>%s </dev/null", arguments, temp_path("out.txt"), temp_path("err.txt"));
+    int status = system(command);
+    FILE *f = fopen(temp_path("out.txt"), "rb");
+    ck_assert_ptr_nonnull(f);
+    free(out_text);
+    out_text = calloc(1, 1 << 20);
+    size_t size = fread(out_text, 1, (1 << 20) - 1, f);
+    ck_assert_uint_lt(size, (1 << 20) - 1);
+    fclose(f);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 256;
+}
+
+static void check_document(json_t *doc)
+{
+    static const char *const keys[] = { "r2_accuracy", "r2_joint", "loo_r2_accuracy", "loo_r2_joint",
+                                        "partial_correlation", "low", "high", "p", "p_holm", "spearman", "kendall",
+                                        "adjusted_r2_joint", "b2" };
+    const json_t *model = json_array_get(json_object_get(doc, "models"), 0);
+    const json_t *fit = json_array_get(json_object_get(doc, "fits"), 3), *task;
+    ck_assert_int_eq(json_integer_value(json_object_get(doc, "schema")), 1);
+    ck_assert_uint_eq(json_array_size(json_object_get(doc, "models")), 20);
+    ck_assert_str_eq(json_string_value(json_object_get(fit, "diversity")), "rankme");
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        ck_assert_msg(json_is_number(json_object_get(fit, keys[i])), "%s", keys[i]);
+    ck_assert(json_is_true(json_object_get(fit, "stands")));
+    ck_assert(json_is_number(json_object_get(model, "base_accuracy")));
+    ck_assert(json_is_number(json_object_get(json_object_get(model, "diversity"), "rankme")));
+    task = json_array_get(json_object_get(model, "tasks"), 1);
+    ck_assert_str_eq(json_string_value(json_object_get(task, "data")), "folder:/nowhere/two?limit=9");
+    ck_assert(json_is_number(json_object_get(task, "log_odds")));
+    ck_assert_uint_eq(json_array_size(json_object_get(doc, "per_task")), 2);
+    ck_assert_ptr_nonnull(strstr(json_string_value(json_object_get(doc, "verdict")), "Supported"));
+    ck_assert_ptr_nonnull(json_string_value(json_object_get(doc, "falsifier")));
+}
+
+START_TEST(command)
+{
+    char arguments[512];
+    write_zoo("command", 10);
+    snprintf(arguments, sizeof(arguments), "%s --json", temp_path("command"));
+    ck_assert_int_eq(run(arguments), 0);        // all is there: no device is asked for
+    json_t *doc = json_loads(out_text, 0, NULL), *file = json_load_file(temp_path("command/study.json"), 0, NULL);
+    check_document(doc);
+    ck_assert(json_equal(doc, file));
+    json_decref(file);
+    json_decref(doc);
+    temp_write("lists/tasks.txt", "# tasks\n\nfolder:/nowhere/one  the first # of them\n folder:../nowhere/there\n",
+               74);
+    snprintf(arguments, sizeof(arguments), "%s --tasks %s --out %s --measure rankme,lidar", temp_path("command/runs"),
+             temp_path("lists/tasks.txt"), temp_path("other"));
+    ck_assert_int_eq(run(arguments), 0);
+    ck_assert_ptr_nonnull(strstr(out_text, "(1)  the first"));
+    ck_assert_ptr_nonnull(strstr(out_text, "Supported: accuracy and rankme together"));
+    ck_assert_ptr_nonnull(strstr(out_text, "The claim falls"));
+    doc = json_load_file(temp_path("other/study.json"), 0, NULL);
+    ck_assert_uint_eq(json_array_size(json_object_get(doc, "fits")), 1);
+    json_decref(doc);
+    ck_assert_int_eq(run("/nowhere/at/all"), 2);
+    ck_assert_int_eq(run(""), 2);
+    snprintf(arguments, sizeof(arguments), "%s --tasks /nowhere.txt", temp_path("command"));
+    ck_assert_int_eq(run(arguments), 2);
+    free(out_text);
+    out_text = NULL;
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("study_runs");
+    TCase *c = tcase_create("study_runs");
+    tcase_add_test(c, whole_zoo);
+    tcase_add_test(c, chosen_parts);
+    tcase_add_test(c, base_accuracy);
+    tcase_add_test(c, gaps);
+    tcase_add_test(c, mixed_protocols);
+    tcase_add_test(c, mixed_data);
+    tcase_add_test(c, nothing_to_study);
+    tcase_add_test(c, interrupted);
+    tcase_add_test(c, without_memory);
+    tcase_add_test(c, command);
+    suite_add_tcase(s, c);
+    SRunner *runner = srunner_create(s);
+    srunner_set_fork_status(runner, CK_NOFORK);     // the folder is this process's own
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    failed += !temp_remove();
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
