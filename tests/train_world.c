@@ -1,10 +1,11 @@
 // train_world.c -- a small made-up image set, and runs on it.
 #include "train_world.h"
 
-#include "gpu.h"
 #include "runtime/os.h"
 
-#include <string.h>
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 struct world world;
@@ -50,13 +51,9 @@ static void write_split(const char *stem, uint32_t count, uint32_t seed)
     fclose(labels);
 }
 
-void world_open(void)
+void world_write_set(void)
 {
     struct vkd__why why;
-    world.dev = gpu_open();
-    ck_assert_ptr_nonnull(world.dev);
-    world.error = gpu_last_error;
-    world.warning = gpu_last_warning;
     snprintf(world.root, sizeof(world.root), "/tmp/vkdiv-world-%d", (int) getpid());
     ck_assert_int_eq(vkd__dir_create(world_path("data"), &why), VKD_OK);
     snprintf(world.spec, sizeof(world.spec), "idx:%s/data?classes=0-%d", world.root, WORLD_CLASSES - 1);
@@ -64,12 +61,11 @@ void world_open(void)
     write_split("t10k", WORLD_TEST, 2);
 }
 
-void world_close(void)
+void world_remove(void)
 {
     char command[128];
     snprintf(command, sizeof(command), "rm -rf %s", world.root);
     ck_assert_int_eq(system(command), 0);
-    gpu_close(&world.dev);
 }
 
 // ---- Runs ----

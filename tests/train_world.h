@@ -10,13 +10,30 @@ struct world {
     vkd_device *dev;
     char root[64];              // a folder of its own
     char spec[128];             // images whose class is the quadrant of a bright spot on noise
-    char *error, *warning;      // gpu.h's last messages: those of the file that opened the device
+    char *error, *warning;      // gpu.h's last messages
 };
 extern struct world world;
 
-// For gpu.h's fixtures: opens the device and writes the set; removes everything.
-void world_open(void);
-void world_close(void);
+void world_write_set(void);
+void world_remove(void);
+
+// Fixtures, for files that include gpu.h first: the device and the set; away with everything.
+#ifdef GPU_H
+static inline void world_open(void)
+{
+    world.dev = gpu_open();
+    ck_assert_ptr_nonnull(world.dev);
+    world.error = gpu_last_error;
+    world.warning = gpu_last_warning;
+    world_write_set();
+}
+
+static inline void world_close(void)
+{
+    world_remove();
+    gpu_close(&world.dev);
+}
+#endif
 
 // A recipe for the set that takes a second: width 4, batches of 16, 3 epochs of 10 steps.
 struct vkd_recipe world_recipe(void);
