@@ -216,8 +216,9 @@ static void print_task_names(const struct vkd_study *s, const struct vkd_study_f
     }
     printf("%sbase%s   %s\n", app_sgr(1, APP_BOLD), app_sgr(1, APP_PLAIN),
            app_printable(plain, sizeof plain, s->base[0] != 0 ? s->base : "each run's own test"));
-    printf("%s       %s%s\n", app_sgr(1, APP_DIM), app_printable(plain, sizeof plain, s->base_protocol),
-           app_sgr(1, APP_PLAIN));
+    if (s->protocol == NULL || strcmp(s->base_protocol, s->protocol) != 0)
+        printf("%s       %s%s\n", app_sgr(1, APP_DIM), app_printable(plain, sizeof plain, s->base_protocol),
+               app_sgr(1, APP_PLAIN));
     if (s->protocol != NULL)
         printf("%sprotocol%s %s\n", app_sgr(1, APP_BOLD), app_sgr(1, APP_PLAIN),
                app_printable(plain, sizeof plain, s->protocol));
