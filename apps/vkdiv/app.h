@@ -85,6 +85,7 @@ struct app_progress {
 void app_progress_init(struct app_progress *p);
 void app_progress_show(void *progress, const struct vkd_progress *now);   // a vkd_train_params.progress
 void app_progress_note(struct app_progress *p, const char *text);         // a line of words, on a terminal alone
+void app_progress_work(struct app_progress *p, const char *what, uint32_t done, uint32_t of);   // a bar, the same
 void app_progress_clear(void);          // takes the drawn line away before other output
 bool app_stop(void *user);              // a vkd_train_params.stop: SIGINT came
 
@@ -103,8 +104,10 @@ enum exit_status cmd_diversity(int argc, char **argv);
 enum exit_status cmd_doctor(int argc, char **argv);
 enum exit_status cmd_eval(int argc, char **argv);
 enum exit_status cmd_export(int argc, char **argv);
+enum exit_status cmd_features(int argc, char **argv);
 enum exit_status cmd_study(int argc, char **argv);
 enum exit_status cmd_report(int argc, char **argv);
+enum exit_status cmd_transfer(int argc, char **argv);
 enum exit_status cmd_train(int argc, char **argv);
 
 #endif

@@ -10,6 +10,8 @@
 static const struct app_command commands[] = {
     { "train",   "train a model from a recipe",                                   cmd_train },
     { "eval",    "accuracy and loss of a trained model",                          cmd_eval },
+    { "transfer", "how well what a model has learnt serves other data",           cmd_transfer },
+    { "features", "write what a model makes of images for other programs",        cmd_features },
     { "diversity", "how diverse a model's filters are, beside random ones",       cmd_diversity },
     { "study",   "whether diversity explains transfer beyond accuracy, over many runs", cmd_study },
     { "report",  "runs as one page: curves, diversity, transfer, images",         cmd_report },

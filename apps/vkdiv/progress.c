@@ -98,6 +98,32 @@ static void draw_bar(unsigned width, double share)
     fprintf(stderr, "%s ", app_sgr(2, APP_PLAIN));
 }
 
+void app_progress_work(struct app_progress *p, const char *what, uint32_t done, uint32_t of)
+{
+    const double now = vkd__os_seconds();
+    bool same = strcmp(p->line, what) == 0;
+    if (!p->terminal || (same && done < of && now - p->last_seconds < 0.1))
+        return;
+    unsigned columns = vkd__os_terminal_columns(2) - 1, bar = columns >= 60 ? 24 : 0, head = bar > 0 ? bar + 6 : 0;
+    double share = of > 0 ? (double)done / of : 0;
+    char text[320];
+    snprintf(p->line, sizeof p->line, "%s", what);
+    p->last_seconds = now;
+    app_progress_clear();
+    fputs("\r", stderr);
+    if (bar > 0) {
+        draw_bar(bar, share > 1 ? 1 : share);
+        fprintf(stderr, "%3.0f %% ", 100 * (share > 1 ? 1 : share));
+    }
+    snprintf(text, sizeof text, "%s", what);
+    if (of > 1)
+        snprintf(text + strlen(text), sizeof text - strlen(text), " %u/%u", done, of);
+    fprintf(stderr, "%.*s\033[K", columns > head ? (int)(columns - head) : 0, text);
+    fflush(stderr);
+    p->drawn = true;
+    drawn_now = p;
+}
+
 static double share_of(const struct vkd_progress *n, bool eval)
 {
     double of = eval ? n->batch_count : n->step_count, share = of > 0 ? (eval ? n->batch : n->step) / of : 0;

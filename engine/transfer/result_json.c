@@ -1,4 +1,5 @@
 // result_json.c -- results as files: KEY.json, and of several labels an image KEY.scores.safetensors beside it.
+#include "result_json.h"
 #include "transfer_impl.h"
 
 #include "../safetensors.h"
@@ -96,7 +97,7 @@ static json_t *selection_of(const struct vkd_transfer_selection *s)
                      "candidates", list, "last", number(s->last), "gain", number(s->gain), "p", number(s->p));
 }
 
-static json_t *result_of(const struct vkd_transfer_result *r)
+json_t *vkd__transfer_json(const struct vkd_transfer_result *r, bool images)
 {
     json_t *per_class = json_array(), *names = json_array();
     for (uint32_t c = 0; c < r->classes; c++) {
@@ -114,7 +115,7 @@ static json_t *result_of(const struct vkd_transfer_result *r)
         "value", number(r->value), "low", number(r->low), "high", number(r->high), "log_odds", number(r->log_odds),
         "metrics", metrics_of(r), "per_class", per_class, "class_names", names, "chosen", chosen_of(r),
         "select", selection_of(r->selection));
-    if (doc && r->predictions) {
+    if (doc && images && r->predictions) {
         json_object_set_new(doc, "predictions", classes_of(r->predictions, r->test));
         json_object_set_new(doc, "labels", classes_of(r->labels, r->test));
     }
@@ -142,7 +143,7 @@ vkd_result vkd__transfer_write(const char *folder, const struct vkd_log *log, st
         return res;
     }
     vkd__transfer_file(folder, r->key, path, sizeof(path));
-    json_t *doc = result_of(r);
+    json_t *doc = vkd__transfer_json(r, true);
     if (doc && r->scores) {
         snprintf(scores, sizeof(scores), "%s.scores.safetensors", r->key);
         json_object_set_new(doc, "scores_file", json_string(scores));

@@ -55,7 +55,8 @@ static uint32_t list_absent(const vkd_dataset *with, const vkd_dataset *without,
         if (vkd_dataset_class_size(without, c) || (with && !vkd_dataset_class_size(with, c)))
             continue;
         if (count++ < 4)
-            snprintf(text + strlen(text), size - strlen(text), "%s'%.40s'", count > 1 ? ", " : "", vkd_dataset_class_name(without, c));
+            snprintf(text + strlen(text), size - strlen(text), "%s'%.40s'", count > 1 ? ", " : "",
+                     vkd_dataset_class_name(without, c));
     }
     if (count > 4)
         snprintf(text + strlen(text), size - strlen(text), " and %u more", count - 4);

@@ -124,14 +124,14 @@ static vkd_result check(struct vkd__transfer *t)
     p->k = p->k ? p->k : 20;
     p->temperature = p->temperature != 0 ? p->temperature : 0.07;
     if (!p->model || !p->data || !(p->holdout > 0 && p->holdout < 1) || !isfinite(p->lambda)) {
-        vkd_log_write(&t->log, VKD_LOG_ERROR, "transfer: expected a model, a data SPEC, a share held out above 0 and below 1 and a "
-                      "finite lambda; found %.200s, %.200s, %g and %g", p->model ? p->model : "none", p->data ? p->data : "none",
-                      p->holdout, p->lambda);
+        vkd_log_write(&t->log, VKD_LOG_ERROR, "transfer: expected a model, a data SPEC, a share held out above 0 and below 1 "
+                      "and a finite lambda; found %.200s, %.200s, %g and %g", p->model ? p->model : "none",
+                      p->data ? p->data : "none", p->holdout, p->lambda);
         return VKD_INVALID;
     }
     if (p->select && vkd__path_kind(p->model, NULL, NULL) != VKD__PATH_DIR) {
-        vkd_log_write(&t->log, VKD_LOG_ERROR, "%.300s: a choice is made among the checkpoints of a run: expected its folder, found a "
-                      "file", p->model);
+        vkd_log_write(&t->log, VKD_LOG_ERROR, "%.300s: a choice is made among the checkpoints of a run: expected its folder, "
+                      "found a file", p->model);
         return VKD_INVALID;
     }
     return find_protocol(t);
@@ -189,8 +189,8 @@ static vkd_result open_cache(struct vkd__transfer *t)
     if (t->cache)
         return VKD_OK;
     snprintf(folder, sizeof(folder), "%.4000s/features", t->out);
-    vkd_result r = vkd_feature_cache_create(&(struct vkd_feature_cache_params) { .folder = t->out[0] ? folder : NULL, .log = t->log },
-                                            &t->own_cache);
+    const struct vkd_feature_cache_params p = { .folder = t->out[0] ? folder : NULL, .log = t->log };
+    vkd_result r = vkd_feature_cache_create(&p, &t->own_cache);
     t->cache = t->own_cache;
     return r;
 }
@@ -327,7 +327,8 @@ static vkd_result transfer_one(const struct vkd__transfer *t, const struct vkd__
 }
 
 // What the choice brought: the same protocol without it, on the last checkpoint.
-static vkd_result transfer_last(const struct vkd__transfer *t, struct vkd_transfer_selection *s, const struct vkd_transfer_result *r)
+static vkd_result transfer_last(const struct vkd__transfer *t, struct vkd_transfer_selection *s,
+                                const struct vkd_transfer_result *r)
 {
     struct vkd__transfer plain = *t;
     struct vkd__choice last = { .k = 0 };

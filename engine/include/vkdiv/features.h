@@ -31,6 +31,15 @@ struct vkd_feature_cache_stats vkd_feature_cache_stats(const vkd_feature_cache *
 VKD_CHECKED vkd_result vkd_features_get(vkd_feature_cache *c, vkd_device *dev, const struct vkd_features_params *p,
                                         struct vkd_features *out);
 
+// Replaces `path` atomically by a safetensors file of one layer's features of the split they were made of (p->data,
+// p->split): "features" F32 (rows, dim), "labels" I64 (rows), -1 without, "targets" F32 (rows, classes) of a multi-label
+// set, and "paths" U8: the images' names in UTF-8 or what bytes they are, each ended by a 0. Metadata: "data", "split",
+// "layer", "arch", "class_names" (a JSON list).
+//
+//   VKD_IO, VKD_FORMAT, VKD_NO_MEMORY
+VKD_CHECKED vkd_result vkd_features_save(const struct vkd_features *f, const struct vkd_features_params *p, const char *path,
+                                         const struct vkd_log *log);
+
 // The layers that `path`'s model has a name for here, one per stage from the first on: "bn1", "layer1", ... "layer4".
 // Errors: vkd_diversity_measure's.
 enum { VKD_LAYER_NAME = 96, VKD_STAGES_MAX = 16 };

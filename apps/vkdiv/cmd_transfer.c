@@ -1,0 +1,274 @@
+// cmd_transfer.c -- vkdiv transfer: how well models serve other data.
+#include "apps/vkdiv/transfer.h"
+
+#include "engine/suggest.h"
+#include "runtime/os.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_DATA = 'D', KEY_PROTOCOL = 'p', KEY_LAYER = 'l', KEY_METRIC = 'm', KEY_OUT = 'o', KEY_BATCH = 'b', KEY_FORCE = 'f',
+       KEY_K = 0x2201, KEY_TEMPERATURE, KEY_PENALTY, KEY_HOLDOUT, KEY_SEED, KEY_SELECT, KEY_LAMBDA, KEY_CACHE, KEY_NO_CACHE };
+
+// ---- Options -----------------------------------------------------------------------------------
+
+static double parse_real(const char *arg, double above, double below, const char *option, struct argp_state *state)
+{
+    char *end;
+    double x = strtod(arg, &end);
+    if (end == arg || *end != 0 || !(x > above && x < below))
+        app_usage(state, "--%s: expected a number above %g and below %g, found '%s'", option, above, below, arg);
+    return x;
+}
+
+static uint64_t parse_whole(const char *arg, uint64_t low, uint64_t high, const char *option, struct argp_state *state)
+{
+    char *end;
+    unsigned long long n = strtoull(arg, &end, 10);
+    if (end == arg || *end != 0 || arg[0] == '-' || n < low || n > high)
+        app_usage(state, "--%s: expected a number from %llu to %llu, found '%s'", option, (unsigned long long)low,
+                  (unsigned long long)high, arg);
+    return n;
+}
+
+static void add_protocol(struct transfer_options *o, const char *name, size_t length, struct argp_state *state)
+{
+    const char *names[TRANSFER_PROTOCOLS_MAX], *found = NULL;
+    uint32_t count = 0;
+    char text[64], list[160] = "";
+    snprintf(text, sizeof text, "%.*s", (int)length, name);
+    for (const char *n; count < TRANSFER_PROTOCOLS_MAX && (n = vkd_transfer_protocol_at(count)) != NULL; count++) {
+        names[count] = n;
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", count > 0 ? ", " : "", n);
+        found = strcmp(n, text) == 0 ? n : found;
+    }
+    const char *near = found == NULL ? vkd__suggest(text, names, count) : NULL;
+    if (found == NULL)
+        app_usage(state, "--protocol: expected some of %s, found '%s'%s%s%s", list, text, near ? "; did you mean '" : "",
+                  near ? near : "", near ? "'?" : "");
+    for (uint32_t i = 0; i < o->protocol_count; i++)
+        if (o->protocols[i] == found)
+            return;
+    o->protocols[o->protocol_count++] = found;
+}
+
+static void parse_protocols(struct transfer_options *o, const char *arg, struct argp_state *state)
+{
+    for (const char *at = arg;; at++) {
+        const char *end = strchr(at, ',');
+        add_protocol(o, at, end != NULL ? (size_t)(end - at) : strlen(at), state);
+        if (end == NULL)
+            return;
+        at = end;
+    }
+}
+
+static int descending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x < y) - (x > y);
+}
+
+static void parse_penalties(struct transfer_options *o, const char *arg, struct argp_state *state)
+{
+    const char *at = arg;
+    o->penalty_count = 0;
+    do {
+        char *end;
+        double value = strtod(at, &end);
+        if (end == at || (*end != 0 && *end != ',') || !(value > 0 && isfinite(value)) || o->penalty_count == TRANSFER_PENALTIES_MAX)
+            app_usage(state, "--penalty: expected at most %d numbers above 0, separated by commas, found '%s'",
+                      TRANSFER_PENALTIES_MAX, arg);
+        o->penalties[o->penalty_count++] = value;
+        at = end + 1;
+    } while (at[-1] == ',');
+    qsort(o->penalties, o->penalty_count, sizeof o->penalties[0], descending);
+}
+
+static void finish_options(struct transfer_options *o, struct argp_state *state)
+{
+    if (o->path_count == 0)
+        app_usage(state, "expected RUN_OR_CKPT: a run's folder or a .safetensors file");
+    if (o->data_count == 0)
+        app_usage(state, "expected --data SPEC: idx:DIR, folder:DIR, cifar:DIR or csv:FILE; several times for several tasks");
+    if (o->lambda != 0 && !o->p.select)
+        app_usage(state, "--lambda weighs diversity in a choice: give --select too");
+    if (o->cache != NULL && o->no_cache)
+        app_usage(state, "--cache and --no-cache exclude each other");
+    if (o->protocol_count == 0)
+        parse_protocols(o, "knn,linear", state);
+    o->p.lambda = o->lambda;
+    o->p.penalties = o->penalty_count > 0 ? o->penalties : NULL;
+    o->p.penalty_count = o->penalty_count;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct transfer_options *o = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        for (int i = 0; i < 3; i++)
+            state->child_inputs[i] = &o->app;
+        return 0;
+    case KEY_DATA:
+        if (o->data_count == TRANSFER_DATA_MAX)
+            app_usage(state, "expected at most %d times --data", TRANSFER_DATA_MAX);
+        o->data[o->data_count++] = arg;
+        return 0;
+    case KEY_PROTOCOL:    parse_protocols(o, arg, state); return 0;
+    case KEY_LAYER:       o->p.layer = arg; return 0;
+    case KEY_METRIC:      o->p.metric = arg; return 0;
+    case KEY_OUT:         o->p.out = arg; return 0;
+    case KEY_FORCE:       o->p.force = true; return 0;
+    case KEY_SELECT:      o->p.select = true; return 0;
+    case KEY_CACHE:       o->cache = arg; return 0;
+    case KEY_NO_CACHE:    o->no_cache = true; return 0;
+    case KEY_BATCH:       o->p.batch = (uint32_t)parse_whole(arg, 1, 65536, "batch", state); return 0;
+    case KEY_K:           o->p.k = (uint32_t)parse_whole(arg, 1, 1 << 20, "k", state); return 0;
+    case KEY_SEED:        o->p.seed = parse_whole(arg, 0, INT64_MAX, "seed", state); return 0;
+    case KEY_TEMPERATURE: o->p.temperature = parse_real(arg, 0, 1e6, "temperature", state); return 0;
+    case KEY_HOLDOUT:     o->p.holdout = parse_real(arg, 0, 1, "holdout", state); return 0;
+    case KEY_LAMBDA:      o->lambda = parse_real(arg, -1e6, 1e6, "lambda", state); return 0;
+    case KEY_PENALTY:     parse_penalties(o, arg, state); return 0;
+    case ARGP_KEY_END:    finish_options(o, state); return 0;
+    case ARGP_KEY_ARG:
+        if (o->path_count == TRANSFER_MODELS_MAX)
+            app_usage(state, "expected at most %d models", TRANSFER_MODELS_MAX);
+        o->paths[o->path_count++] = arg;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    { "data", KEY_DATA, "SPEC", 0, "a task: idx:DIR, folder:DIR, cifar:DIR or csv:FILE; may be given several times", 0 },
+    { "protocol", KEY_PROTOCOL, "NAME,...", 0, "knn,linear (the default), or one of them", 0 },
+    { "layer", KEY_LAYER, "NAME", 0, "transfer a module's output, averaged over the image, as layer3 or features.7; else what "
+      "stands before the classifier", 0 },
+    { "metric", KEY_METRIC, "NAME", 0, "top1 (the default) or mean_per_class; of several labels an image map (the default) or "
+      "map11", 0 },
+    { "select", KEY_SELECT, NULL, 0, "choose checkpoint, layer and regularisation of a run on validation data", 0 },
+    { "lambda", KEY_LAMBDA, "X", 0, "of --select: weight of log(RankMe) beside the log-odds of validation (0)", 0 },
+    { "k", KEY_K, "N", 0, "knn: neighbours (20)", 1 },
+    { "temperature", KEY_TEMPERATURE, "T", 0, "knn: a vote weighs e^(cosine / T) (0.07)", 1 },
+    { "penalty", KEY_PENALTY, "X,...", 0, "linear: L2 penalties to choose from (45 from 1e-6 to 1e5)", 1 },
+    { "holdout", KEY_HOLDOUT, "SHARE", 0, "of train, for validation, where a set has no val (0.2)", 1 },
+    { "seed", KEY_SEED, "N", 0, "of what is held out, and of intervals and tests (0)", 1 },
+    { "out", KEY_OUT, "DIR", 0, "keep results in DIR/transfer, not in the run's folder", 2 },
+    { "force", KEY_FORCE, NULL, 0, "work even where there is a result already", 2 },
+    { "cache", KEY_CACHE, "DIR", 0, "keep features there, not in DIR/features of the results", 2 },
+    { "no-cache", KEY_NO_CACHE, NULL, 0, "keep features in memory alone", 2 },
+    { "batch", KEY_BATCH, "N", 0, "images at a time", 2 },
+    { 0 },
+};
+static const struct argp_child children[] = {
+    { &app_device_argp, 0, NULL, 3 }, { &app_json_argp, 0, NULL, 3 }, { &app_log_argp, 0, NULL, 3 }, { 0 },
+};
+static const struct argp argp = {
+    options, parse, "RUN_OR_CKPT...",
+    "Measures how well what models have learnt serves other data: features are made once, then classified by nearest "
+    "neighbours and by logistic regression.\v"
+    "A model is a run's folder (its best.safetensors), or the safetensors file of a ResNet-18, -34, -50 or MobileNetV2 in "
+    "the names of torchvision or timm. Results are kept in RUN/transfer and taken from there the next time; those of a bare "
+    "file need --out. Intervals are bootstrap ones of 95 % over test images. Several models are compared by a paired "
+    "permutation test.\n\n"
+    "Examples:\n"
+    "  vkdiv transfer runs/simclr --data 'idx:DIR?classes=6-9' --data 'idx:DIR?collage=2'\n"
+    "  vkdiv transfer runs/a runs/b --data folder:pets --protocol linear\n"
+    "  vkdiv transfer runs/simclr --data folder:pets --select --lambda 0.5",
+    children, NULL, NULL
+};
+
+// ---- Work --------------------------------------------------------------------------------------
+
+static void show_work(void *user, const char *what, uint32_t done, uint32_t of)
+{
+    struct transfer_work *w = user;
+    char text[200];
+    snprintf(text, sizeof text, "%u/%u %s", w->number, w->total, what);
+    app_progress_work(&w->progress, text, done, of);
+}
+
+// The features of one model: in files where results go, unless the options say otherwise.
+static vkd_result open_cache(const struct transfer_options *o, const char *model, vkd_feature_cache **out)
+{
+    char folder[4096];
+    const char *at = o->p.out != NULL ? o->p.out : vkd__path_kind(model, NULL, NULL) == VKD__PATH_DIR ? model : NULL;
+    snprintf(folder, sizeof folder, "%s/features", at != NULL ? at : "");
+    return vkd_feature_cache_create(&(struct vkd_feature_cache_params){
+        .folder = o->no_cache ? NULL : o->cache != NULL ? o->cache : at != NULL ? folder : NULL, .log = app_log(&o->app) }, out);
+}
+
+static vkd_result transfer_model(struct transfer_work *w, uint32_t model)
+{
+    const struct transfer_options *o = w->o;
+    vkd_feature_cache *cache = NULL;
+    vkd_result r = open_cache(o, o->paths[model], &cache);
+    for (uint32_t d = 0; r == VKD_OK && d < o->data_count; d++) {
+        for (uint32_t k = 0; r == VKD_OK && k < o->protocol_count; k++) {
+            struct vkd_transfer_params p = o->p;
+            struct vkd_transfer_result *out = transfer_at(w, model, d, k);
+            p.model = o->paths[model];
+            p.data = o->data[d];
+            p.protocol = o->protocols[k];
+            p.cache = cache;
+            p.progress = show_work;
+            p.stop = app_stop;
+            p.user = w;
+            w->number++;
+            r = vkd_transfer(w->dev, &p, out);
+            app_progress_clear();
+            if (r == VKD_OK && !o->app.json)
+                transfer_print_row(w, model, d, k);
+        }
+    }
+    vkd_feature_cache_destroy(&cache);
+    return r;
+}
+
+static enum exit_status transfer_all(struct transfer_work *w)
+{
+    const struct transfer_options *o = w->o;
+    vkd_result r = VKD_OK;
+    for (uint32_t m = 0; r == VKD_OK && m < o->path_count; m++)
+        r = transfer_model(w, m);
+    if (r != VKD_OK) {
+        app_ended("transfer ended", r);
+        return r == VKD_IO ? EXIT_USAGE : app_status(r);
+    }
+    if (o->app.json)
+        return transfer_print_json(w);
+    transfer_print_end(w);
+    return EXIT_DONE;
+}
+
+enum exit_status cmd_transfer(int argc, char **argv)
+{
+    static struct transfer_options o;
+    enum exit_status status;
+    app_parse(&argp, argc, argv, &o);
+    for (uint32_t i = 0; i < o.path_count; i++) {
+        if (vkd__path_kind(o.paths[i], NULL, NULL) == VKD__PATH_NONE) {
+            app_error("%s: no such run or file", o.paths[i]);
+            return EXIT_USAGE;
+        }
+    }
+    struct transfer_work w = { .o = &o, .total = o.path_count * o.data_count * o.protocol_count };
+    w.results = calloc(w.total, sizeof *w.results);
+    if (w.results == NULL)
+        return app_status(VKD_NO_MEMORY);
+    w.dev = app_open_device(&o.app, &status);
+    if (w.dev != NULL) {
+        app_progress_init(&w.progress);
+        vkd__os_catch_interrupt();
+        status = transfer_all(&w);
+    }
+    for (uint32_t i = 0; i < w.total; i++)
+        vkd_transfer_finish(&w.results[i]);
+    free(w.results);
+    vkd_device_destroy(&w.dev);
+    return status;
+}

@@ -1,0 +1,198 @@
+// transfer_print.c -- results of vkdiv transfer as a table and as JSON.
+#include "apps/vkdiv/transfer.h"
+
+#include "engine/transfer/result_json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int widest(const char *const *texts, uint32_t count, int least)
+{
+    int width = least;
+    for (uint32_t i = 0; i < count; i++)
+        if ((int)strlen(texts[i]) > width)
+            width = (int)strlen(texts[i]);
+    return width < 48 ? width : 48;
+}
+
+// The end of a text that is wider than its column: that is where SPECs and paths differ.
+static void print_column(const char *text, int width)
+{
+    char plain[1024];
+    app_printable(plain, sizeof plain, text);
+    int length = (int)strlen(plain);
+    if (length > width)
+        printf("...%s", plain + length - width + 3);
+    else
+        printf("%-*s", width, plain);
+}
+
+static const char *setting(const struct vkd_transfer_result *r, char text[80])
+{
+    if (r->k > 0)
+        snprintf(text, 80, "k %u, T %g", r->k, r->temperature);
+    else if (isfinite(r->penalty) && r->penalty > 0)
+        snprintf(text, 80, "penalty %.3g", r->penalty);
+    else if (isfinite(r->lr) && r->lr > 0)
+        snprintf(text, 80, "lr %.3g, decay %.3g", r->lr, r->weight_decay);
+    else
+        text[0] = 0;
+    return text;
+}
+
+static void print_head(struct transfer_work *w)
+{
+    const struct transfer_options *o = w->o;
+    if (w->headed)
+        return;
+    w->headed = true;
+    fputs(app_sgr(1, APP_BOLD), stdout);
+    if (o->path_count > 1)
+        printf("%-*s  ", widest(o->paths, o->path_count, 5), "model");
+    printf("%-*s  %-8s  %-14s  %7s  %-16s  %8s  %s%s\n", widest(o->data, o->data_count, 4), "data", "protocol", "metric", "value",
+           "95 %", "log-odds", "chosen", app_sgr(1, APP_PLAIN));
+}
+
+void transfer_print_row(struct transfer_work *w, uint32_t model, uint32_t data, uint32_t protocol)
+{
+    const struct transfer_options *o = w->o;
+    const struct vkd_transfer_result *r = transfer_at(w, model, data, protocol);
+    char text[80], range[32];
+    print_head(w);
+    if (o->path_count > 1) {
+        print_column(o->paths[model], widest(o->paths, o->path_count, 5));
+        fputs("  ", stdout);
+    }
+    print_column(o->data[data], widest(o->data, o->data_count, 4));
+    snprintf(range, sizeof range, "%.2f to %.2f", 100 * r->low, 100 * r->high);
+    printf("  %-8s  %-14s  %s%5.2f %%%s  %-16s  %8.3f  %s%s%s%s\n", r->protocol, r->metric, app_sgr(1, APP_BOLD), 100 * r->value,
+           app_sgr(1, APP_PLAIN), range, r->log_odds, setting(r, text), strcmp(r->layer, "features") != 0 ? ", " : "",
+           strcmp(r->layer, "features") != 0 ? r->layer : "", r->resumed ? "  (as before)" : "");
+    fflush(stdout);
+}
+
+// ---- What was chosen ---------------------------------------------------------------------------
+
+static void print_choice(const char *data, const struct vkd_transfer_result *r)
+{
+    const struct vkd_transfer_selection *s = r->selection;
+    const struct vkd_transfer_candidate *c = &s->candidates[s->chosen];
+    printf("  %s, %s: %s, layer %s of %u candidates (validation %.2f %%, RankMe %.1f, score %.3f)", data, r->protocol,
+           c->checkpoint, c->layer, s->candidate_count, 100 * c->val, c->rankme, c->score);
+    if (isfinite(s->last))
+        printf("; last checkpoint, default layer: %.2f %%, the choice brings %+.2f points (p %.3g)", 100 * s->last, 100 * s->gain, s->p);
+    putchar('\n');
+}
+
+static void print_choices(const struct transfer_work *w)
+{
+    const struct transfer_options *o = w->o;
+    char text[1024];
+    printf("\nChosen on validation data alone, by logit(validation) + %g log(RankMe):\n", o->p.lambda);
+    for (uint32_t m = 0; m < o->path_count; m++)
+        for (uint32_t d = 0; d < o->data_count; d++)
+            for (uint32_t k = 0; k < o->protocol_count; k++) {
+                const struct vkd_transfer_result *r = transfer_at(w, m, d, k);
+                if (r->selection != NULL)
+                    print_choice(app_printable(text, sizeof text, o->data[d]), r);
+            }
+}
+
+// ---- Over tasks and between models -------------------------------------------------------------
+
+static double mean_log_odds(const struct transfer_work *w, uint32_t model, uint32_t protocol)
+{
+    double sum = 0;
+    for (uint32_t d = 0; d < w->o->data_count; d++)
+        sum += transfer_at(w, model, d, protocol)->log_odds;
+    return sum / w->o->data_count;
+}
+
+static bool compare(const struct transfer_work *w, uint32_t a, uint32_t b, uint32_t d, uint32_t k,
+                    struct vkd_transfer_comparison *out)
+{
+    const struct vkd_log log = app_log(&w->o->app);
+    return vkd_transfer_compare(transfer_at(w, a, d, k), transfer_at(w, b, d, k), w->o->p.seed, &log, out) == VKD_OK;
+}
+
+static void print_comparisons(const struct transfer_work *w)
+{
+    const struct transfer_options *o = w->o;
+    struct vkd_transfer_comparison c;
+    char first[1024], second[1024], data[1024];
+    printf("\nPaired permutation tests:\n");
+    for (uint32_t d = 0; d < o->data_count; d++)
+        for (uint32_t k = 0; k < o->protocol_count; k++)
+            for (uint32_t a = 0; a < o->path_count; a++)
+                for (uint32_t b = a + 1; b < o->path_count; b++)
+                    if (compare(w, a, b, d, k, &c))
+                        printf("  %s, %s: %s - %s = %+.2f points, p %.3g\n", app_printable(data, sizeof data, o->data[d]),
+                               o->protocols[k], app_printable(first, sizeof first, o->paths[a]),
+                               app_printable(second, sizeof second, o->paths[b]), 100 * c.difference, c.p);
+}
+
+void transfer_print_end(const struct transfer_work *w)
+{
+    const struct transfer_options *o = w->o;
+    char name[1024];
+    bool kept = false;
+    if (o->data_count > 1) {
+        printf("\nMean log-odds over %u tasks:\n", o->data_count);
+        for (uint32_t m = 0; m < o->path_count; m++)
+            for (uint32_t k = 0; k < o->protocol_count; k++)
+                printf("  %s  %-8s  %.3f\n", app_printable(name, sizeof name, o->paths[m]), o->protocols[k],
+                       mean_log_odds(w, m, k));
+    }
+    if (o->p.select)
+        print_choices(w);
+    if (o->path_count > 1)
+        print_comparisons(w);
+    for (uint32_t i = 0; i < w->total; i++)
+        kept |= w->results[i].path != NULL;
+    if (!kept)
+        printf("\nNothing was kept: give --out DIR for the results of a bare file.\n");
+}
+
+static json_t *task_json(const struct transfer_work *w, uint32_t m, uint32_t d, uint32_t k)
+{
+    const struct vkd_transfer_result *r = transfer_at(w, m, d, k);
+    json_t *task = vkd__transfer_json(r, false);
+    json_object_del(task, "schema");
+    json_object_set(task, "set", json_object_get(task, "data"));
+    json_object_set(task, "weights", json_object_get(task, "model"));
+    json_object_set_new(task, "text", json_incref(json_object_get(json_object_get(task, "protocol"), "text")));
+    json_object_set_new(task, "model", app_json_text(w->o->paths[m]));
+    json_object_set_new(task, "data", app_json_text(w->o->data[d]));
+    json_object_set_new(task, "protocol", json_string(r->protocol));
+    json_object_set_new(task, "resumed", json_boolean(r->resumed));
+    json_object_set_new(task, "file", r->path != NULL ? app_json_text(r->path) : json_null());
+    return task;
+}
+
+enum exit_status transfer_print_json(const struct transfer_work *w)
+{
+    const struct transfer_options *o = w->o;
+    struct vkd_transfer_comparison c;
+    json_t *tasks = json_array(), *means = json_array(), *comparisons = json_array();
+    for (uint32_t m = 0; m < o->path_count; m++) {
+        for (uint32_t d = 0; d < o->data_count; d++)
+            for (uint32_t k = 0; k < o->protocol_count; k++)
+                json_array_append_new(tasks, task_json(w, m, d, k));
+        for (uint32_t k = 0; k < o->protocol_count; k++)
+            json_array_append_new(means, json_pack("{s:o, s:s, s:o, s:i}", "model", app_json_text(o->paths[m]), "protocol",
+                o->protocols[k], "value", app_json_real(mean_log_odds(w, m, k)), "tasks", (int)o->data_count));
+    }
+    for (uint32_t d = 0; d < o->data_count; d++)
+        for (uint32_t k = 0; k < o->protocol_count; k++)
+            for (uint32_t a = 0; a < o->path_count; a++)
+                for (uint32_t b = a + 1; b < o->path_count; b++)
+                    if (compare(w, a, b, d, k, &c))
+                        json_array_append_new(comparisons, json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:i}", "data",
+                            app_json_text(o->data[d]), "protocol", o->protocols[k], "a", app_json_text(o->paths[a]), "b",
+                            app_json_text(o->paths[b]), "difference", app_json_real(c.difference), "p", app_json_real(c.p),
+                            "draws", (int)c.draws));
+    return app_print_json(json_pack("{s:i, s:o, s:o, s:o}", "schema", 1, "tasks", tasks, "mean_log_odds", means, "comparisons",
+                                    comparisons));
+}
