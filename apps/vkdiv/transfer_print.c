@@ -8,12 +8,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+// What comes after the last folder of a path or SPEC, options and all.
+static const char *base_of(const char *text)
+{
+    const char *base = text, *end = text + strcspn(text, "?");
+    for (const char *p = text; p < end; p++)
+        if (*p == '/' && p + 1 < end)
+            base = p + 1;
+    return base;
+}
+
+// Name `i` of a list without the folders before it, where that leaves no two alike.
+static const char *short_name(const char *const *list, uint32_t count, uint32_t i)
+{
+    for (uint32_t a = 0; a < count; a++)
+        for (uint32_t b = 0; b < a; b++)
+            if (strcmp(base_of(list[a]), base_of(list[b])) == 0)
+                return list[i];
+    return base_of(list[i]);
+}
+
 static int widest(const char *const *texts, uint32_t count, int least)
 {
     int width = least;
     for (uint32_t i = 0; i < count; i++)
-        if ((int)strlen(texts[i]) > width)
-            width = (int)strlen(texts[i]);
+        if ((int)strlen(short_name(texts, count, i)) > width)
+            width = (int)strlen(short_name(texts, count, i));
     return width < 48 ? width : 48;
 }
 
@@ -24,9 +44,23 @@ static void print_column(const char *text, int width)
     app_printable(plain, sizeof plain, text);
     int length = (int)strlen(plain);
     if (length > width)
-        printf("...%s", plain + length - width + 3);
+        printf("...%s  ", plain + length - width + 3);
     else
-        printf("%-*s", width, plain);
+        printf("%-*s  ", width, plain);
+}
+
+static void print_model(const struct transfer_work *w, uint32_t model)
+{
+    const struct transfer_options *o = w->o;
+    if (o->path_count > 1)
+        print_column(short_name(o->paths, o->path_count, model), widest(o->paths, o->path_count, 5));
+}
+
+static void print_task(const struct transfer_work *w, uint32_t data, uint32_t protocol)
+{
+    const struct transfer_options *o = w->o;
+    print_column(short_name(o->data, o->data_count, data), widest(o->data, o->data_count, 4));
+    printf("%-8s  ", o->protocols[protocol]);
 }
 
 static const char *setting(const struct vkd_transfer_result *r, char text[80])
@@ -57,47 +91,46 @@ static void print_head(struct transfer_work *w)
 
 void transfer_print_row(struct transfer_work *w, uint32_t model, uint32_t data, uint32_t protocol)
 {
-    const struct transfer_options *o = w->o;
     const struct vkd_transfer_result *r = transfer_at(w, model, data, protocol);
+    const bool layer = strcmp(r->layer, "features") != 0;
     char text[80], range[32];
     print_head(w);
-    if (o->path_count > 1) {
-        print_column(o->paths[model], widest(o->paths, o->path_count, 5));
-        fputs("  ", stdout);
-    }
-    print_column(o->data[data], widest(o->data, o->data_count, 4));
+    print_model(w, model);
+    print_task(w, data, protocol);
     snprintf(range, sizeof range, "%.2f to %.2f", 100 * r->low, 100 * r->high);
-    printf("  %-8s  %-14s  %s%5.2f %%%s  %-16s  %8.3f  %s%s%s%s\n", r->protocol, r->metric, app_sgr(1, APP_BOLD), 100 * r->value,
-           app_sgr(1, APP_PLAIN), range, r->log_odds, setting(r, text), strcmp(r->layer, "features") != 0 ? ", " : "",
-           strcmp(r->layer, "features") != 0 ? r->layer : "", r->resumed ? "  (as before)" : "");
+    setting(r, text);
+    printf("%-14s  %s%5.2f %%%s  %-16s  %8.3f  %s%s%s%s\n", r->metric, app_sgr(1, APP_BOLD), 100 * r->value,
+           app_sgr(1, APP_PLAIN), range, r->log_odds, text, layer && text[0] != 0 ? ", " : "", layer ? r->layer : "",
+           r->resumed ? "  (as before)" : "");
     fflush(stdout);
 }
 
 // ---- What was chosen ---------------------------------------------------------------------------
 
-static void print_choice(const char *data, const struct vkd_transfer_result *r)
+static void print_choice(const struct transfer_work *w, uint32_t m, uint32_t d, uint32_t k)
 {
-    const struct vkd_transfer_selection *s = r->selection;
+    const struct vkd_transfer_selection *s = transfer_at(w, m, d, k)->selection;
+    if (s == NULL)
+        return;
     const struct vkd_transfer_candidate *c = &s->candidates[s->chosen];
-    printf("  %s, %s: %s, layer %s of %u candidates (validation %.2f %%, RankMe %.1f, score %.3f)", data, r->protocol,
-           c->checkpoint, c->layer, s->candidate_count, 100 * c->val, c->rankme, c->score);
+    fputs("  ", stdout);
+    print_model(w, m);
+    print_task(w, d, k);
+    printf("%s, layer %s, of %u candidates: validation %.2f %%, RankMe %.1f, score %.3f\n", c->checkpoint, c->layer,
+           s->candidate_count, 100 * c->val, c->rankme, c->score);
     if (isfinite(s->last))
-        printf("; last checkpoint, default layer: %.2f %%, the choice brings %+.2f points (p %.3g)", 100 * s->last, 100 * s->gain, s->p);
-    putchar('\n');
+        printf("    test %.2f %%; the last checkpoint's default layer %.2f %%: the choice brings %+.2f points (p %.2g)\n",
+               100 * transfer_at(w, m, d, k)->value, 100 * s->last, 100 * s->gain, s->p);
 }
 
 static void print_choices(const struct transfer_work *w)
 {
     const struct transfer_options *o = w->o;
-    char text[1024];
-    printf("\nChosen on validation data alone, by logit(validation) + %g log(RankMe):\n", o->p.lambda);
+    printf("\nChosen by training and validation images alone, by logit(validation) + %g log(RankMe):\n", o->p.lambda);
     for (uint32_t m = 0; m < o->path_count; m++)
         for (uint32_t d = 0; d < o->data_count; d++)
-            for (uint32_t k = 0; k < o->protocol_count; k++) {
-                const struct vkd_transfer_result *r = transfer_at(w, m, d, k);
-                if (r->selection != NULL)
-                    print_choice(app_printable(text, sizeof text, o->data[d]), r);
-            }
+            for (uint32_t k = 0; k < o->protocol_count; k++)
+                print_choice(w, m, d, k);
 }
 
 // ---- Over tasks and between models -------------------------------------------------------------
@@ -110,6 +143,18 @@ static double mean_log_odds(const struct transfer_work *w, uint32_t model, uint3
     return sum / w->o->data_count;
 }
 
+static void print_means(const struct transfer_work *w)
+{
+    const struct transfer_options *o = w->o;
+    printf("\nMean log-odds over %u tasks:\n", o->data_count);
+    for (uint32_t m = 0; m < o->path_count; m++)
+        for (uint32_t k = 0; k < o->protocol_count; k++) {
+            fputs("  ", stdout);
+            print_model(w, m);
+            printf("%-8s  %7.3f\n", o->protocols[k], mean_log_odds(w, m, k));
+        }
+}
+
 static bool compare(const struct transfer_work *w, uint32_t a, uint32_t b, uint32_t d, uint32_t k,
                     struct vkd_transfer_comparison *out)
 {
@@ -117,43 +162,52 @@ static bool compare(const struct transfer_work *w, uint32_t a, uint32_t b, uint3
     return vkd_transfer_compare(transfer_at(w, a, d, k), transfer_at(w, b, d, k), w->o->p.seed, &log, out) == VKD_OK;
 }
 
-static void print_comparisons(const struct transfer_work *w)
+// Calls fn for each pair of models, task by task.
+static void for_pairs(const struct transfer_work *w, void *user,
+                      void (*fn)(const struct transfer_work *w, void *user, const uint32_t at[4],
+                                 const struct vkd_transfer_comparison *c))
 {
     const struct transfer_options *o = w->o;
     struct vkd_transfer_comparison c;
-    char first[1024], second[1024], data[1024];
-    printf("\nPaired permutation tests:\n");
     for (uint32_t d = 0; d < o->data_count; d++)
         for (uint32_t k = 0; k < o->protocol_count; k++)
             for (uint32_t a = 0; a < o->path_count; a++)
                 for (uint32_t b = a + 1; b < o->path_count; b++)
                     if (compare(w, a, b, d, k, &c))
-                        printf("  %s, %s: %s - %s = %+.2f points, p %.3g\n", app_printable(data, sizeof data, o->data[d]),
-                               o->protocols[k], app_printable(first, sizeof first, o->paths[a]),
-                               app_printable(second, sizeof second, o->paths[b]), 100 * c.difference, c.p);
+                        fn(w, user, (const uint32_t[]){ a, b, d, k }, &c);
+}
+
+static void print_pair(const struct transfer_work *w, void *user, const uint32_t at[4], const struct vkd_transfer_comparison *c)
+{
+    const struct transfer_options *o = w->o;
+    char first[1024], second[1024];
+    (void)user;
+    fputs("  ", stdout);
+    print_task(w, at[2], at[3]);
+    printf("%s - %s: %+.2f points, p %.2g\n",
+           app_printable(first, sizeof first, short_name(o->paths, o->path_count, at[0])),
+           app_printable(second, sizeof second, short_name(o->paths, o->path_count, at[1])), 100 * c->difference, c->p);
 }
 
 void transfer_print_end(const struct transfer_work *w)
 {
     const struct transfer_options *o = w->o;
-    char name[1024];
     bool kept = false;
-    if (o->data_count > 1) {
-        printf("\nMean log-odds over %u tasks:\n", o->data_count);
-        for (uint32_t m = 0; m < o->path_count; m++)
-            for (uint32_t k = 0; k < o->protocol_count; k++)
-                printf("  %s  %-8s  %.3f\n", app_printable(name, sizeof name, o->paths[m]), o->protocols[k],
-                       mean_log_odds(w, m, k));
-    }
+    if (o->data_count > 1)
+        print_means(w);
     if (o->p.select)
         print_choices(w);
-    if (o->path_count > 1)
-        print_comparisons(w);
+    if (o->path_count > 1) {
+        printf("\nPaired permutation tests over test images:\n");
+        for_pairs(w, NULL, print_pair);
+    }
     for (uint32_t i = 0; i < w->total; i++)
         kept |= w->results[i].path != NULL;
     if (!kept)
         printf("\nNothing was kept: give --out DIR for the results of a bare file.\n");
 }
+
+// ---- JSON --------------------------------------------------------------------------------------
 
 static json_t *task_json(const struct transfer_work *w, uint32_t m, uint32_t d, uint32_t k)
 {
@@ -171,10 +225,17 @@ static json_t *task_json(const struct transfer_work *w, uint32_t m, uint32_t d, 
     return task;
 }
 
+static void append_pair(const struct transfer_work *w, void *list, const uint32_t at[4], const struct vkd_transfer_comparison *c)
+{
+    const struct transfer_options *o = w->o;
+    json_array_append_new(list, json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:i}", "data", app_json_text(o->data[at[2]]),
+        "protocol", o->protocols[at[3]], "a", app_json_text(o->paths[at[0]]), "b", app_json_text(o->paths[at[1]]),
+        "difference", app_json_real(c->difference), "p", app_json_real(c->p), "draws", (int)c->draws));
+}
+
 enum exit_status transfer_print_json(const struct transfer_work *w)
 {
     const struct transfer_options *o = w->o;
-    struct vkd_transfer_comparison c;
     json_t *tasks = json_array(), *means = json_array(), *comparisons = json_array();
     for (uint32_t m = 0; m < o->path_count; m++) {
         for (uint32_t d = 0; d < o->data_count; d++)
@@ -184,15 +245,7 @@ enum exit_status transfer_print_json(const struct transfer_work *w)
             json_array_append_new(means, json_pack("{s:o, s:s, s:o, s:i}", "model", app_json_text(o->paths[m]), "protocol",
                 o->protocols[k], "value", app_json_real(mean_log_odds(w, m, k)), "tasks", (int)o->data_count));
     }
-    for (uint32_t d = 0; d < o->data_count; d++)
-        for (uint32_t k = 0; k < o->protocol_count; k++)
-            for (uint32_t a = 0; a < o->path_count; a++)
-                for (uint32_t b = a + 1; b < o->path_count; b++)
-                    if (compare(w, a, b, d, k, &c))
-                        json_array_append_new(comparisons, json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:i}", "data",
-                            app_json_text(o->data[d]), "protocol", o->protocols[k], "a", app_json_text(o->paths[a]), "b",
-                            app_json_text(o->paths[b]), "difference", app_json_real(c.difference), "p", app_json_real(c.p),
-                            "draws", (int)c.draws));
+    for_pairs(w, comparisons, append_pair);
     return app_print_json(json_pack("{s:i, s:o, s:o, s:o}", "schema", 1, "tasks", tasks, "mean_log_odds", means, "comparisons",
                                     comparisons));
 }

@@ -104,7 +104,8 @@ static vkd_result mark_layer(struct extraction *e, vkd_tensor *features, uint32_
             char names[VKD_STAGES_MAX][VKD_LAYER_NAME], list[512] = "features";
             uint32_t count = vkd__stage_layers(e->graph, vkd_model_find(e->model.info.arch), names);
             for (uint32_t i = 0; i < count; i++)
-                snprintf(list + strlen(list), sizeof(list) - strlen(list), ", %.30s", names[i]);
+                if (strcmp(names[i], "features"))
+                    snprintf(list + strlen(list), sizeof(list) - strlen(list), ", %.30s", names[i]);
             vkd_log_write(&e->log, VKD_LOG_ERROR, "%.200s (%s) has no layer '%.60s'; at the ends of stages it has %s", e->model.path,
                           e->model.info.arch, layer, list);
             return VKD_INVALID;

@@ -76,8 +76,6 @@ static vkd_result check_classes(const char *spec, const struct vkd__transfer_set
     if (list_absent(NULL, s->test, names, sizeof(names)))
         vkd_log_write(log, VKD_LOG_WARNING, "%.300s: test has no images of %s: they are left out of means over classes", spec,
                       names);
-    if (s->val && list_absent(s->test, s->val, names, sizeof(names)))
-        vkd_log_write(log, VKD_LOG_WARNING, "%.300s: val has no images of %s: they do not count in what is chosen", spec, names);
     return VKD_OK;
 }
 
@@ -86,11 +84,16 @@ static vkd_result open_val(struct vkd__transfer_sets *s, const char *spec, doubl
                            const struct vkd_log *log)
 {
     const struct vkd_log silent = { .fn = NULL };
+    char names[300];
     vkd_result r = open_split(spec, "val", &silent, &s->val);
     if (r == VKD_OK) {
         s->train_count = vkd_dataset_info(s->train)->count;
         s->val_count = vkd_dataset_info(s->val)->count;
-        return check_agreement(spec, s->train, s->val, log);
+        r = check_agreement(spec, s->train, s->val, log);
+        if (r == VKD_OK && list_absent(s->test, s->val, names, sizeof(names)))
+            vkd_log_write(log, VKD_LOG_WARNING, "%.300s: val has no images of %s: they do not count in what is chosen", spec,
+                          names);
+        return r;
     }
     vkd_dataset_close(&s->val);
     if (r == VKD_NO_MEMORY)

@@ -1,0 +1,530 @@
+// test_transfer.c -- transfer of trained runs: results, features made once, choices that never see test, bad input.
+#include "gpu.h"
+#include "train_world.h"
+
+#include "engine/transfer/transfer_impl.h"
+#include "runtime/os.h"
+
+#include <vkdiv/transfer.h>
+
+#include <math.h>
+#include <string.h>
+
+enum { LAYERS = 4 };
+
+static char run_dir[256], last_path[300];
+
+// Trains one run with its checkpoints kept, for all tests.
+static void open_all(void)
+{
+    struct vkd_recipe r;
+    struct vkd_train_result res;
+    world_open();
+    gpu_close(&world.dev);                  // another one whose messages come to this file's gpu_log
+    world.dev = gpu_open();
+    ck_assert_ptr_nonnull(world.dev);
+    r = world_recipe();
+    r.keep_every = 1;
+    ck_assert_int_eq(world_train(&r, "run", false, 0, &res), VKD_OK);
+    snprintf(run_dir, sizeof(run_dir), "%s", world_path("run"));
+    snprintf(last_path, sizeof(last_path), "%s/last.safetensors", run_dir);
+}
+
+static void remove_results(void)
+{
+    char command[800];
+    snprintf(command, sizeof(command), "rm -rf %s/transfer %s/features %s/out", run_dir, run_dir, world.root);
+    ck_assert_int_eq(system(command), 0);
+    gpu_last_error[0] = gpu_last_warning[0] = 0;
+}
+
+static struct vkd_transfer_params params(const char *protocol)
+{
+    return (struct vkd_transfer_params) { .model = run_dir, .data = world.spec, .protocol = protocol, .k = 5 };
+}
+
+static struct vkd_transfer_result transfer_ok(const struct vkd_transfer_params *p)
+{
+    struct vkd_transfer_result r;
+    ck_assert_msg(vkd_transfer(world.dev, p, &r) == VKD_OK, "%s", gpu_last_error);
+    return r;
+}
+
+static vkd_feature_cache *cache_open(const char *folder, uint64_t memory)
+{
+    vkd_feature_cache *c = NULL;
+    const struct vkd_feature_cache_params p = { .folder = folder, .memory = memory, .log = gpu_params().log };
+    ck_assert_int_eq(vkd_feature_cache_create(&p, &c), VKD_OK);
+    return c;
+}
+
+static bool same_predictions(const struct vkd_transfer_result *a, const struct vkd_transfer_result *b)
+{
+    return a->test == b->test && !memcmp(a->predictions, b->predictions, a->test * sizeof(*a->predictions));
+}
+
+// A copy of the set in root/NAME whose label i of `stem` is map(i, label).
+static const char *copy_set(const char *name, const char *stem, int (*map)(int i, int label))
+{
+    static char spec[300];
+    char command[600], path[300];
+    snprintf(command, sizeof(command), "cp -r %s/data %s/%s", world.root, world.root, name);
+    ck_assert_int_eq(system(command), 0);
+    snprintf(path, sizeof(path), "%s/%s/%s-labels-idx1-ubyte", world.root, name, stem);
+    FILE *f = fopen(path, "r+b");
+    ck_assert_ptr_nonnull(f);
+    for (int i = 0, label; fseek(f, 8 + i, SEEK_SET), (label = fgetc(f)) != EOF; i++) {
+        fseek(f, 8 + i, SEEK_SET);
+        fputc(map(i, label), f);
+    }
+    fclose(f);
+    snprintf(spec, sizeof(spec), "idx:%s/%s?classes=0-%d", world.root, name, WORLD_CLASSES - 1);
+    return spec;
+}
+
+// ---- Results -----------------------------------------------------------------------------------
+
+START_TEST(results_and_files)
+{
+    static const char *const protocols[] = { "knn", "linear" };
+    remove_results();
+    vkd_feature_cache *cache = cache_open(NULL, 0);
+    for (int i = 0; i < 2; i++) {
+        struct vkd_transfer_params p = params(protocols[i]);
+        struct vkd_transfer_result again;
+        uint32_t right = 0;
+        p.cache = cache;
+        struct vkd_transfer_result r = transfer_ok(&p);
+        ck_assert(!r.resumed && r.held_out && !r.multi_label && !r.selection && !r.scores);
+        ck_assert_uint_eq(r.train, WORLD_TRAIN - WORLD_TRAIN / 5);
+        ck_assert_uint_eq(r.val, WORLD_TRAIN / 5);
+        ck_assert_uint_eq(r.test, WORLD_TEST);
+        ck_assert_uint_eq(r.classes, WORLD_CLASSES);
+        ck_assert_str_eq(r.protocol, protocols[i]);
+        ck_assert_str_eq(r.metric, "top1");
+        ck_assert_str_eq(r.layer, "features");
+        for (uint32_t k = 0; k < r.test; k++)
+            right += r.predictions[k] == r.labels[k];
+        ck_assert_double_eq_tol(r.value, (double) right / r.test, 1e-12);
+        ck_assert_double_eq(r.value, r.top1);
+        ck_assert_double_eq_tol(r.mean_per_class, r.top1, 1e-9);        // classes are of one size
+        ck_assert(r.value > 0.5 && r.low <= r.value && r.value <= r.high && isnan(r.map));
+        ck_assert_double_eq(r.log_odds, vkd_log_odds(r.value, r.test));
+        ck_assert(i ? r.penalty > 0 : r.k == 5 && fabs(r.temperature - 0.07) < 1e-9);
+
+        ck_assert_int_eq(vkd_transfer_load(r.path, vkd_device_log(world.dev), &again), VKD_OK);
+        ck_assert_str_eq(again.text, r.text);
+        ck_assert_str_eq(again.key, r.key);
+        ck_assert_str_eq(again.class_names[1], r.class_names[1]);
+        ck_assert(same_predictions(&again, &r) && again.fingerprint == r.fingerprint && again.weights_hash == r.weights_hash);
+        ck_assert(again.train == r.train && again.val == r.val && again.k == r.k);
+        ck_assert_double_eq_tol(again.low, r.low, 1e-9);
+        ck_assert_double_eq_tol(again.per_class[2], r.per_class[2], 1e-9);
+        vkd_transfer_finish(&again);
+        vkd_transfer_finish(&r);
+    }
+    struct vkd_feature_cache_stats s = vkd_feature_cache_stats(cache);
+    ck_assert_uint_eq(s.passes, 2);         // train and test, once for both protocols
+    ck_assert_uint_eq(s.found, 2);
+    vkd_feature_cache_destroy(&cache);
+}
+END_TEST
+
+START_TEST(resumed_and_damaged_results)
+{
+    remove_results();
+    struct vkd_transfer_params p = params("knn");
+    struct vkd_transfer_result first = transfer_ok(&p), second = transfer_ok(&p), third, fourth, fifth;
+    ck_assert(!first.resumed && second.resumed && same_predictions(&first, &second));
+    p.force = true;
+    third = transfer_ok(&p);
+    ck_assert(!third.resumed && same_predictions(&first, &third));
+    p.force = false;
+    p.k = 3;                                // another protocol, another file
+    fourth = transfer_ok(&p);
+    ck_assert(!fourth.resumed);
+    ck_assert_str_ne(fourth.key, first.key);
+    struct vkd__why why;
+    ck_assert_int_eq(vkd__file_replace(first.path, "{\"schema\": 1", 12, &why), VKD_OK);
+    p.k = 5;
+    gpu_last_warning[0] = 0;
+    fifth = transfer_ok(&p);
+    ck_assert(!fifth.resumed && same_predictions(&first, &fifth));
+    ck_assert_ptr_nonnull(strstr(gpu_last_warning, "made again"));
+    vkd_transfer_finish(&first);
+    vkd_transfer_finish(&second);
+    vkd_transfer_finish(&third);
+    vkd_transfer_finish(&fourth);
+    vkd_transfer_finish(&fifth);
+}
+END_TEST
+
+START_TEST(bare_file)
+{
+    remove_results();
+    struct vkd_transfer_params p = params("knn");
+    p.model = last_path;
+    struct vkd_transfer_result r = transfer_ok(&p);
+    ck_assert_ptr_null(r.path);
+    vkd_transfer_finish(&r);
+    p.out = world_path("out");
+    r = transfer_ok(&p);
+    ck_assert_ptr_nonnull(r.path);
+    ck_assert(world_exists("out/transfer") && world_exists("out/features"));
+    vkd_transfer_finish(&r);
+}
+END_TEST
+
+// ---- Features ----------------------------------------------------------------------------------
+
+START_TEST(damaged_cache)
+{
+    char folder[300], path[700], **names;
+    uint32_t count;
+    struct vkd__why why;
+    remove_results();
+    snprintf(folder, sizeof(folder), "%s/features", run_dir);
+    struct vkd_transfer_params p = params("knn");
+    struct vkd_transfer_result first = transfer_ok(&p);
+    p.force = true;
+    for (int kind = 0; kind < 3; kind++) {
+        ck_assert_int_eq(vkd__dir_list(folder, &names, &count, &why), VKD_OK);
+        ck_assert_uint_eq(count, 2);
+        snprintf(path, sizeof(path), "%s/%s", folder, names[kind % 2]);
+        free(names);
+        uint8_t *data;
+        uint64_t size;
+        ck_assert_int_eq(vkd__file_read(path, 1 << 24, &data, &size, &why), VKD_OK);
+        data[size - 500] ^= 64;             // a bit of a number; cut short; empty
+        ck_assert_int_eq(vkd__file_replace(path, data, kind == 0 ? size : kind == 1 ? size / 2 : 0, &why), VKD_OK);
+        free(data);
+        gpu_last_warning[0] = 0;
+        vkd_feature_cache *cache = cache_open(folder, 0);
+        p.cache = cache;
+        struct vkd_transfer_result r = transfer_ok(&p);
+        struct vkd_feature_cache_stats s = vkd_feature_cache_stats(cache);
+        ck_assert_ptr_nonnull(strstr(gpu_last_warning, "damaged"));
+        ck_assert(s.damaged == 1 && s.passes == 1 && s.found == 1 && same_predictions(&r, &first));
+        vkd_transfer_finish(&r);
+        r = transfer_ok(&p);
+        ck_assert_uint_eq(vkd_feature_cache_stats(cache).passes, 1);
+        vkd_transfer_finish(&r);
+        vkd_feature_cache_destroy(&cache);
+    }
+    vkd_transfer_finish(&first);
+}
+END_TEST
+
+START_TEST(cache_that_cannot_be_written)
+{
+    struct vkd__why why;
+    remove_results();
+    ck_assert_int_eq(vkd__file_replace(world_path("out"), "x", 1, &why), VKD_OK);
+    struct vkd_transfer_params p = params("knn");
+    vkd_feature_cache *cache = cache_open(world_path("out"), 0);
+    p.cache = cache;
+    struct vkd_transfer_result r = transfer_ok(&p);
+    ck_assert_ptr_nonnull(strstr(gpu_last_warning, "cannot be kept"));
+    vkd_transfer_finish(&r);
+    vkd_feature_cache_destroy(&cache);
+}
+END_TEST
+
+START_TEST(layers_in_one_pass)
+{
+    static const char *const names[] = { "layer2", NULL, "layer4", "layer1.0" };
+    struct vkd_features all[4], one;
+    struct vkd_features_params p = { .path = run_dir, .data = world.spec, .images = VKD_ALL_IMAGES, .layers = names, .layer_count = 4 };
+    ck_assert_int_eq(vkd_features_extract(world.dev, &p, all), VKD_OK);
+    ck_assert_uint_eq(all[0].dim, 8);
+    ck_assert_uint_eq(all[1].dim, 32);
+    ck_assert_uint_eq(all[3].dim, 4);
+    for (int l = 0; l < 4; l++) {
+        p.layers = &names[l];
+        p.layer_count = 1;
+        ck_assert_int_eq(vkd_features_extract(world.dev, &p, &one), VKD_OK);
+        ck_assert(one.rows == WORLD_TEST && one.dim == all[l].dim && !one.targets);
+        for (uint64_t i = 0; i < (uint64_t) one.rows * one.dim; i++)
+            ck_assert_float_eq_tol(one.values[i], all[l].values[i], 1e-5f);
+        vkd_features_finish(&one);
+    }
+    for (uint64_t i = 0; i < WORLD_TEST * 32; i++)      // what stands before the classifier is the last stage, pooled
+        ck_assert_float_eq_tol(all[1].values[i], all[2].values[i], 1e-5f);
+    for (int l = 0; l < 4; l++)
+        vkd_features_finish(&all[l]);
+    const char *wrong = "layer5";
+    p.layers = &wrong;
+    ck_assert_int_eq(vkd_features_extract(world.dev, &p, &one), VKD_INVALID);
+    ck_assert_ptr_nonnull(strstr(gpu_last_error, "features, bn1, layer1, layer2, layer3, layer4"));
+}
+END_TEST
+
+START_TEST(memory_keeps_the_newest)
+{
+    struct vkd_features f;
+    vkd_feature_cache *cache = cache_open(NULL, WORLD_TRAIN * (32 + 2) * 4);
+    struct vkd_features_params p = { .path = run_dir, .data = world.spec, .images = VKD_ALL_IMAGES };
+    static const char *const splits[] = { "test", "test", "train", "train", "test" };
+    static const uint64_t passes[] = { 1, 1, 2, 2, 3 };
+    for (int i = 0; i < 5; i++) {
+        p.split = splits[i];
+        ck_assert_int_eq(vkd_features_get(cache, world.dev, &p, &f), VKD_OK);
+        ck_assert_uint_eq(vkd_feature_cache_stats(cache).passes, passes[i]);
+        vkd_features_finish(&f);
+    }
+    vkd_feature_cache_destroy(&cache);
+}
+END_TEST
+
+// ---- Several labels an image -------------------------------------------------------------------
+
+START_TEST(multi_label)
+{
+    static const char *const protocols[] = { "knn", "linear" };
+    char spec[300];
+    remove_results();
+    snprintf(spec, sizeof(spec), "%s&collage=2", world.spec);
+    for (int i = 0; i < 2; i++) {
+        struct vkd_transfer_params p = params(protocols[i]);
+        struct vkd_transfer_comparison c;
+        struct vkd_map map;
+        p.data = spec;
+        struct vkd_transfer_result r = transfer_ok(&p), again = transfer_ok(&p);
+        ck_assert(r.multi_label && r.scores && r.truth && !r.predictions);
+        ck_assert_str_eq(r.metric, "map");
+        ck_assert_int_eq(vkd_average_precision(&(struct vkd_matrix) { r.scores, r.test, r.classes, 0 }, r.truth, NULL, NULL, &map),
+                         VKD_OK);
+        ck_assert_double_eq(r.value, map.voc_all);
+        ck_assert_double_eq(r.map11, map.voc11);
+        ck_assert_double_eq(r.map_plain, map.plain);
+        ck_assert(isnan(r.top1) && r.low < r.value && r.low < r.high && r.value > 0.6);
+        ck_assert(again.resumed && !memcmp(again.scores, r.scores, r.test * r.classes * sizeof(float)));
+        ck_assert_mem_eq(again.truth, r.truth, r.test * r.classes);
+        ck_assert_int_eq(vkd_transfer_compare(&r, &again, 0, NULL, &c), VKD_OK);
+        ck_assert(fabs(c.difference) < 1e-9 && c.p == 1);
+        vkd_transfer_finish(&again);
+        p.metric = "map11";
+        again = transfer_ok(&p);
+        ck_assert(!again.resumed && again.value == again.map11);
+        ck_assert_int_eq(vkd_transfer_compare(&r, &again, 0, vkd_device_log(world.dev), &c), VKD_INVALID);
+        vkd_transfer_finish(&again);
+        p.metric = "top1";
+        ck_assert_int_eq(vkd_transfer(world.dev, &p, &again), VKD_INVALID);
+        ck_assert_ptr_nonnull(strstr(gpu_last_error, "expected map or map11"));
+        vkd_transfer_finish(&r);
+    }
+}
+END_TEST
+
+// ---- The choice --------------------------------------------------------------------------------
+
+static int rotate(int i, int label)
+{
+    return (label + i % 3) % WORLD_CLASSES;
+}
+
+START_TEST(choice)
+{
+    remove_results();
+    struct vkd_transfer_params p = params("knn");
+    p.select = true;
+    p.lambda = 0.5;
+    struct vkd_transfer_result r = transfer_ok(&p), again = transfer_ok(&p);
+    const struct vkd_transfer_selection *s = r.selection, *t = again.selection;
+    ck_assert_ptr_nonnull(s);
+    ck_assert(s->candidate_count % LAYERS == 0 && s->candidate_count >= 3 * LAYERS);    // three epochs of weights
+    ck_assert_str_eq(s->candidates[0].checkpoint, "last.safetensors");
+    ck_assert_str_eq(s->candidates[0].layer, "features");
+    ck_assert_str_eq(s->candidates[LAYERS - 1].layer, "layer1");
+    for (uint32_t i = 0; i < s->candidate_count; i++) {
+        const struct vkd_transfer_candidate *c = &s->candidates[i];
+        ck_assert_double_eq_tol(c->score, vkd_log_odds(c->val, r.val) + 0.5 * log(c->rankme), 1e-9);
+        ck_assert_double_le(c->score, s->candidates[s->chosen].score);
+    }
+    ck_assert_str_eq(r.layer, s->candidates[s->chosen].layer);
+    ck_assert_double_eq_tol(r.value - s->last, s->gain, 1e-12);
+    ck_assert(s->p > 0 && s->p <= 1);
+    ck_assert(again.resumed && t && t->candidate_count == s->candidate_count && t->chosen == s->chosen);
+    ck_assert_str_eq(t->candidates[5].layer, s->candidates[5].layer);
+    ck_assert_double_eq_tol(t->gain, s->gain, 1e-9);
+    vkd_transfer_finish(&r);
+    vkd_transfer_finish(&again);
+    p.lambda = -1000;                       // the least diverse, whatever its accuracy
+    r = transfer_ok(&p);
+    for (uint32_t i = 0; i < r.selection->candidate_count; i++)
+        ck_assert_double_ge(r.selection->candidates[i].rankme, r.selection->candidates[r.selection->chosen].rankme - 0.01);
+    vkd_transfer_finish(&r);
+}
+END_TEST
+
+// Other labels of the test images change the value, and nothing else.
+START_TEST(choice_does_not_see_test)
+{
+    static const char *const protocols[] = { "knn", "linear" };
+    const char *shuffled = copy_set("shuffled", "t10k", rotate);
+    remove_results();
+    for (int i = 0; i < 2; i++) {
+        struct vkd_transfer_params p = params(protocols[i]);
+        p.select = true;
+        p.lambda = 0.3;
+        struct vkd_transfer_result a = transfer_ok(&p), b;
+        p.data = shuffled;
+        b = transfer_ok(&p);
+        ck_assert_uint_eq(a.selection->candidate_count, b.selection->candidate_count);
+        ck_assert_uint_eq(a.selection->chosen, b.selection->chosen);
+        ck_assert_mem_eq(a.selection->candidates, b.selection->candidates,
+                         a.selection->candidate_count * sizeof(*a.selection->candidates));
+        ck_assert(same_predictions(&a, &b));
+        ck_assert_str_eq(a.model, b.model);
+        ck_assert(a.penalty == b.penalty || (isnan(a.penalty) && isnan(b.penalty)));
+        ck_assert_double_gt(a.value, b.value + 0.2);
+        vkd_transfer_finish(&a);
+        vkd_transfer_finish(&b);
+    }
+}
+END_TEST
+
+// ---- Two models --------------------------------------------------------------------------------
+
+START_TEST(comparison)
+{
+    char first[300];
+    struct vkd_transfer_comparison c;
+    remove_results();
+    struct vkd_transfer_params p = params("linear");
+    struct vkd_transfer_result a = transfer_ok(&p), b;
+    snprintf(first, sizeof(first), "%s/checkpoints/epoch-0001.safetensors", run_dir);
+    p.model = first;
+    p.out = run_dir;
+    b = transfer_ok(&p);
+    ck_assert_str_ne(a.key, b.key);
+    ck_assert_str_eq(a.text, b.text);
+    ck_assert_int_eq(vkd_transfer_compare(&a, &b, 0, NULL, &c), VKD_OK);
+    ck_assert_double_eq_tol(c.difference, a.value - b.value, 1e-12);
+    ck_assert(c.p > 0 && c.p <= 1 && c.draws > 0);
+    vkd_transfer_finish(&b);
+    p.protocol = "knn";
+    b = transfer_ok(&p);
+    ck_assert_int_eq(vkd_transfer_compare(&a, &b, 0, vkd_device_log(world.dev), &c), VKD_INVALID);
+    ck_assert(strstr(gpu_last_error, "knn cosine") && strstr(gpu_last_error, "different protocols"));
+    vkd_transfer_finish(&a);
+    vkd_transfer_finish(&b);
+}
+END_TEST
+
+// ---- Bad input ---------------------------------------------------------------------------------
+
+static int without_two(int i, int label)
+{
+    (void) i;
+    return label == 2 ? 1 : label;
+}
+
+START_TEST(classes_that_are_missing)
+{
+    struct vkd_transfer_result r;
+    struct vkd_transfer_params p = params("knn");
+    remove_results();
+    p.data = copy_set("untaught", "train", without_two);
+    ck_assert_int_eq(vkd_transfer(world.dev, &p, &r), VKD_INVALID);
+    ck_assert(strstr(gpu_last_error, "'2'") && strstr(gpu_last_error, "classes="));
+    p.data = copy_set("untested", "t10k", without_two);
+    r = transfer_ok(&p);
+    ck_assert_ptr_nonnull(strstr(gpu_last_warning, "test has no images of '2'"));
+    ck_assert(isnan(r.per_class[2]) && !isnan(r.per_class[1]) && r.value > 0.5);
+    vkd_transfer_finish(&r);
+    r = transfer_ok(&p);
+    ck_assert(r.resumed && isnan(r.per_class[2]));
+    vkd_transfer_finish(&r);
+}
+END_TEST
+
+static const double bad_penalties[] = { 1, -1 };
+static const struct { struct vkd_transfer_params p; vkd_result result; const char *words; } bad[] = {
+    { { .protocol = "knm" }, VKD_INVALID, "did you mean 'knn'" },
+    { { .protocol = "knn", .metric = "map" }, VKD_INVALID, "expected top1 or mean_per_class" },
+    { { .protocol = "knn", .layer = "layer7" }, VKD_INVALID, "has no layer" },
+    { { .protocol = "knn", .data = "idx:/nowhere" }, VKD_IO, "/nowhere" },
+    { { .protocol = "knn", .model = "/nowhere.safetensors" }, VKD_IO, "/nowhere" },
+    { { .protocol = "knn", .holdout = 1.5 }, VKD_INVALID, "below 1" },
+    { { .protocol = "knn", .temperature = -1 }, VKD_INVALID, "temperature" },
+    { { .protocol = "linear", .penalties = bad_penalties, .penalty_count = 2 }, VKD_INVALID, "penal" },
+};
+
+START_TEST(bad_parameters)
+{
+    struct vkd_transfer_params p = bad[_i].p;
+    struct vkd_transfer_result r = { .test = 77 };
+    remove_results();
+    p.model = p.model ? p.model : run_dir;
+    p.data = p.data ? p.data : world.spec;
+    ck_assert_int_eq(vkd_transfer(world.dev, &p, &r), bad[_i].result);
+    ck_assert_msg(strstr(gpu_last_error, bad[_i].words), "'%s' does not say '%s'", gpu_last_error, bad[_i].words);
+    ck_assert_uint_eq(r.test, 77);
+    ck_assert(!world_exists("run/transfer"));
+}
+END_TEST
+
+START_TEST(bad_choice)
+{
+    char spec[300];
+    struct vkd_transfer_result r;
+    struct vkd_transfer_params p = params("knn");
+    p.model = last_path;
+    p.select = true;
+    ck_assert_int_eq(vkd_transfer(world.dev, &p, &r), VKD_INVALID);
+    ck_assert_ptr_nonnull(strstr(gpu_last_error, "expected its folder"));
+    p = params("knn");
+    snprintf(spec, sizeof(spec), "%s&split=train", world.spec);
+    p.data = spec;
+    ck_assert_int_eq(vkd_transfer(world.dev, &p, &r), VKD_INVALID);
+    ck_assert_ptr_nonnull(strstr(gpu_last_error, "leave it out"));
+}
+END_TEST
+
+static bool stop_now(void *user)
+{
+    uint32_t *left = user;
+    return *left && --*left == 0;
+}
+
+START_TEST(interrupted)
+{
+    struct vkd_transfer_result r;
+    for (uint32_t at = 1; at < 5; at++) {
+        uint32_t left = at;
+        struct vkd_transfer_params p = params("linear");
+        remove_results();
+        p.batch = 32;
+        p.stop = stop_now;
+        p.user = &left;
+        ck_assert_int_eq(vkd_transfer(world.dev, &p, &r), VKD_INTERRUPTED);
+        ck_assert(!world_exists("run/transfer"));
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("transfer");
+    TCase *t = tcase_create("transfer");
+    tcase_set_timeout(t, 0);
+    tcase_add_unchecked_fixture(t, open_all, world_close);
+    tcase_add_test(t, results_and_files);
+    tcase_add_test(t, resumed_and_damaged_results);
+    tcase_add_test(t, bare_file);
+    tcase_add_test(t, damaged_cache);
+    tcase_add_test(t, cache_that_cannot_be_written);
+    tcase_add_test(t, layers_in_one_pass);
+    tcase_add_test(t, memory_keeps_the_newest);
+    tcase_add_test(t, multi_label);
+    tcase_add_test(t, choice);
+    tcase_add_test(t, choice_does_not_see_test);
+    tcase_add_test(t, comparison);
+    tcase_add_test(t, classes_that_are_missing);
+    tcase_add_loop_test(t, bad_parameters, 0, sizeof(bad) / sizeof(bad[0]));
+    tcase_add_test(t, bad_choice);
+    tcase_add_test(t, interrupted);
+    suite_add_tcase(suite, t);
+    return gpu_run(suite);
+}
