@@ -1,4 +1,5 @@
 // test_cli.c -- the program as a user meets it: exit statuses, messages, JSON, the files of a short run.
+#include "engine/safetensors.h"
 #include "runtime/os.h"
 
 #include <check.h>
@@ -163,6 +164,21 @@ static const struct {
     { "report set", 2, "", "set/run.json" },
     { "report set --images 9999", 2, "", "--images: expected" },
     { "report set --htlm x", 2, "", "did you mean '--html'?" },
+    { "transfer --help", 0, "--select", "" },
+    { "transfer", 2, "", "expected RUN_OR_CKPT" },
+    { "transfer small.yaml", 2, "", "expected --data SPEC" },
+    { "transfer nowhere --data idx:set", 2, "", "nowhere: no such run or file" },
+    { "transfer small.yaml --data idx:set", 2, "", "not a safetensors file" },
+    { "transfer small.yaml --data idx:set --protocol knm", 2, "", "did you mean 'knn'?" },
+    { "transfer small.yaml --data idx:set --penalty 1,-1", 2, "", "--penalty: expected" },
+    { "transfer small.yaml --data idx:set --holdout 1", 2, "", "--holdout: expected" },
+    { "transfer small.yaml --data idx:set --k 0", 2, "", "--k: expected" },
+    { "transfer small.yaml --data idx:set --lambda 1", 2, "", "give --select too" },
+    { "transfer small.yaml --data idx:set --cache c --no-cache", 2, "", "exclude each other" },
+    { "features --help", 0, "--layer", "" },
+    { "features small.yaml", 2, "", "expected --data SPEC" },
+    { "features small.yaml --data idx:set", 2, "", "expected -o FILE" },
+    { "features small.yaml --data idx:set -o f", 2, "", "not a safetensors file" },
     { "eval small.yaml --batch 0", 2, "", "--batch: expected" },
     { "eval small.yaml --data idx:set", 2, "", "small.yaml" },
     { "export small.yaml -o x.safetensors", 2, "", "small.yaml" },
@@ -493,6 +509,57 @@ START_TEST(diversity_of_run)
 }
 END_TEST
 
+START_TEST(transfer_of_run)
+{
+    ck_assert_int_eq(run("transfer run --data idx:set --data 'idx:set?collage=2' --k 3 --json"), 0);
+    json_t *doc = parsed();
+    const json_t *tasks = json_object_get(doc, "tasks");
+    ck_assert_uint_eq(json_array_size(tasks), 4);
+    for (size_t i = 0; i < 4; i++) {
+        has_keys(json_array_get(tasks, i), "model data protocol metric value low high log_odds chosen metrics text file");
+        ck_assert(!json_is_true(json_object_get(json_array_get(tasks, i), "resumed")));
+    }
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(tasks, 3), "metric")), "map");
+    ck_assert_uint_eq(json_array_size(json_object_get(doc, "mean_log_odds")), 2);
+    json_decref(doc);
+    ck_assert_int_eq(run("transfer run --data idx:set --data 'idx:set?collage=2' --k 3"), 0);
+    has(out, "(as before)");
+    has(out, "Mean log-odds over 2 tasks");
+    ck_assert_int_eq(run("transfer run run/last.safetensors --data idx:set --protocol knn --out kept --select"), 2);
+    has(err, "expected its folder");
+    ck_assert_int_eq(run("transfer run run/last.safetensors --data idx:set --protocol knn --no-cache"), 0);
+    has(out, "Paired permutation tests");
+    ck_assert_int_eq(run("transfer run/last.safetensors --data idx:set --protocol linear"), 0);
+    has(out, "Nothing was kept");
+    ck_assert_int_eq(run("transfer run --data idx:set --protocol knn --select --lambda 0.5"), 0);
+    has(out, "the choice brings");
+    ck_assert_int_eq(run("transfer run --data idx:nowhere"), 2);
+    has(err, "nowhere");
+}
+END_TEST
+
+START_TEST(features_of_run)
+{
+    ck_assert_int_eq(run("features run --data idx:set --layer layer3 -o f.safetensors --json"), 0);
+    json_t *doc = parsed();
+    has_keys(doc, "model data split layer path count dim");
+    ck_assert_int_eq(json_integer_value(json_object_get(doc, "count")), 32);
+    ck_assert_int_eq(json_integer_value(json_object_get(doc, "dim")), 16);
+    json_decref(doc);
+    vkd__st_file *f = NULL;
+    ck_assert_int_eq(vkd__st_open(DIR "/f.safetensors", NULL, &f), VKD_OK);
+    const struct vkd__st_tensor *features = vkd__st_find(f, "features"), *paths = vkd__st_find(f, "paths");
+    ck_assert(features && paths && vkd__st_find(f, "labels") && features->shape[0] == 32 && features->shape[1] == 16);
+    ck_assert_str_eq(paths->data, "t10k-images-idx3-ubyte[0]");
+    ck_assert_ptr_nonnull(strstr(vkd__st_metadata(f, "class_names"), "[\"0\",\"1\",\"2\""));
+    vkd__st_close(&f);
+    ck_assert_int_eq(run("features run --data idx:set --layer layer9 -o f.safetensors"), 2);
+    has(err, "layer1, layer2");
+    ck_assert_int_eq(run("features run --data idx:set --split train --images 5 -o nowhere/f.safetensors"), 1);
+    has(err, "nowhere");
+}
+END_TEST
+
 START_TEST(bench_json)
 {
     int status = run("bench ops --runs 1 --json");
@@ -569,6 +636,8 @@ int main(void)
     tcase_add_test(t, broken_data);
     tcase_add_test(t, train_eval_export);
     tcase_add_test(t, diversity_of_run);
+    tcase_add_test(t, transfer_of_run);
+    tcase_add_test(t, features_of_run);
     tcase_add_test(t, bench_json);
     tcase_add_test(t, bench_model_json);
     tcase_add_test(t, interrupt_and_resume);
