@@ -192,7 +192,8 @@ START_TEST(rankings_are_average_precisions)
             }
         }
         ck_assert_int_eq(vkd__ranking_create(scores, truth, N, CLASSES, &r), VKD_OK);
-        ck_assert_int_eq(vkd_average_precision(&(struct vkd_matrix) { more, rows, CLASSES, 0 }, more_truth, NULL, NULL, &map), VKD_OK);
+        const struct vkd_matrix m = { more, rows, CLASSES, 0 };
+        ck_assert_int_eq(vkd_average_precision(&m, more_truth, NULL, NULL, &map), VKD_OK);
         ck_assert_double_eq_tol(vkd__ranking_map(r, count, false), map.voc_all, 1e-12);
         ck_assert_double_eq_tol(vkd__ranking_map(r, count, true), map.voc11, 1e-12);
         memset(count, 0, sizeof(count));
