@@ -145,7 +145,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option options[] = {
     { "data", KEY_DATA, "SPEC", 0, "a task: idx:DIR, folder:DIR, cifar:DIR or csv:FILE; may be given several times", 0 },
-    { "protocol", KEY_PROTOCOL, "NAME,...", 0, "knn,linear (the default), or one of them", 0 },
+    { "protocol", KEY_PROTOCOL, "NAME,...", 0, "some of knn, linear, finetune; knn,linear is the default", 0 },
     { "layer", KEY_LAYER, "NAME", 0, "transfer a module's output, averaged over the image, as layer3 or features.7; else what "
       "stands before the classifier", 0 },
     { "metric", KEY_METRIC, "NAME", 0, "top1 (the default) or mean_per_class; of several labels an image map (the default) or "
