@@ -178,6 +178,16 @@ vkd_tensor *vkd_bce(vkd_graph *g, vkd_tensor *logits, vkd_tensor *targets)
 {
     return apply2(g, "bce", logits, targets, NULL);
 }
+vkd_tensor *vkd_cross_entropy_weighted(vkd_graph *g, vkd_tensor *logits, vkd_tensor *labels, vkd_tensor *weights,
+                                       float label_smoothing)
+{
+    return vkd_apply(g, "cross_entropy", (vkd_tensor *[]) { logits, labels, weights }, 3,
+                     &(struct vkd_attr) { .label_smoothing = label_smoothing });
+}
+vkd_tensor *vkd_bce_weighted(vkd_graph *g, vkd_tensor *logits, vkd_tensor *targets, vkd_tensor *weights)
+{
+    return vkd_apply(g, "bce", (vkd_tensor *[]) { logits, targets, weights }, 3, NULL);
+}
 
 vkd_tensor *vkd_asl(vkd_graph *g, vkd_tensor *logits, vkd_tensor *targets, const struct vkd_attr *attr)
 {

@@ -3,7 +3,7 @@
 
 bool vkd__loss_shape(struct vkd_call *c)
 {
-    uint32_t last = c->in_count - 1;
+    uint32_t last = c->in_count > 1;        // a third is the kernel's own
     const uint32_t *x = c->in[0].shape.d, *t = c->in[last].shape.d;
     if (c->in[0].dtype != VKD_F32 || c->in[last].dtype != VKD_F32)
         return vkd__reject(c, "%s must be f32", last ? "both inputs" : "the input");
@@ -14,6 +14,15 @@ bool vkd__loss_shape(struct vkd_call *c)
     c->out[0] = (struct vkd_desc) { { { 1, 1, 1, 1 } }, VKD_F32 };
     c->out_count = 1;
     return true;
+}
+
+bool vkd__class_weights_check(struct vkd_call *c)
+{
+    uint32_t channels = c->in[0].shape.d[3];
+    if (c->in[2].dtype == VKD_F32 && vkd__rows(c->in[2].shape) == 1 && c->in[2].shape.d[3] == channels)
+        return true;
+    return vkd__reject(c, "class weights must be f32 (1, 1, 1, %u), found %u x %u", channels, vkd__rows(c->in[2].shape),
+                       c->in[2].shape.d[3]);
 }
 
 static struct vkd_pc_loss push(const struct vkd_call *c)

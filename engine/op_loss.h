@@ -5,8 +5,11 @@
 #include "op.h"
 #include "pc_loss.h"
 
-// One f32 input, or two of one shape -> (1, 1, 1, 1).
+// One f32 input, or two of one shape and any third -> (1, 1, 1, 1).
 bool vkd__loss_shape(struct vkd_call *c);
+
+// Whether input 2 is f32 (1, 1, 1, C) for input 0's channels.
+bool vkd__class_weights_check(struct vkd_call *c);
 
 // Appends `kernel`, which sums over the inputs per workgroup, and the kernel that ends the sum. A call with two
 // outputs is a mean over what the kernel counts as known; out[1] gets 1 over the count.

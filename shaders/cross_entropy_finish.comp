@@ -1,5 +1,6 @@
-// cross_entropy_finish -- the mean of the rows' losses over the rows that have a label, and 1 over
-// their number (both 0 without any); one workgroup.
+// cross_entropy_finish -- the rows' losses added, over the number of rows that have a label, or over the sum of their
+// labels' weights; and 1 over that (both 0 without any); one workgroup.
+//: axis plain:WEIGHTED=0 weighted:WEIGHTED=1
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "pc_rows.h"
@@ -9,17 +10,29 @@ layout(binding = 0) readonly restrict buffer Loss { float loss[]; };        // (
 layout(binding = 1) readonly restrict buffer Labels { uint labels[]; };     // (rows)
 layout(binding = 2) writeonly restrict buffer Mean { vec4 mean; };
 layout(binding = 3) writeonly restrict buffer Weight { vec4 weight; };
+#if WEIGHTED
+layout(binding = 4) readonly restrict buffer Weights { float weights[]; };  // (4 c4)
+#define COUNT float
+#else
+#define COUNT uint
+#endif
 
 shared float lane_sum[128];
-shared uint lane_count[128];
+shared COUNT lane_count[128];
 
 void main()
 {
-    uint lane = gl_LocalInvocationID.x, count = 0;
+    uint lane = gl_LocalInvocationID.x;
+    COUNT count = COUNT(0);
     float sum = 0;
     for (uint i = lane; i < pc.rows; i += 128) {
         sum += loss[i];
-        count += labels[i] == 0xffffffffu ? 0 : 1;
+        uint label = labels[i];
+#if WEIGHTED
+        count += label < pc.c ? weights[label] : 0;
+#else
+        count += label == 0xffffffffu ? 0 : 1;
+#endif
     }
     lane_sum[lane] = sum;
     lane_count[lane] = count;

@@ -415,6 +415,8 @@ static const struct {
     { SSL "injection: {mode: floor, start: 1, kp: 0, ki: 0}\n", NULL, { ":3:36: ", "a gain above 0", "" } },
     { SSL "injection: {mode: floor, start: 1, floor: 0}\n", NULL, { ":3:36: ", "injection.floor", "0" } },
     { SSL "loss: acl\n", NULL, { ":3:1: ", "loss: expected one of cross-entropy, bce, asl", "\"asl\"?" } },
+    { SSL "loss: asl\nclass_weights: balanced\n", NULL, { ":4:1: ", "expected none with loss asl", "" } },
+    { SSL "class_weights: balance\n", NULL, { ":3:1: ", "balanced", "" } },
     { SSL "loss: bce\nlabel_smoothing: 0.1\n", NULL, { ":4:1: ", "expected 0 with loss bce", "" } },
     { SSL "monitor: {images: 1}\n", NULL, { ":3:11: ", "monitor.images", "from 2" } },
     { SSL "monitor: {knn_k: 50, knn_images: 20}\n", NULL, { ":3:22: ", "monitor.knn_images", "from 50" } },

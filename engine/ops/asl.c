@@ -43,7 +43,7 @@ static void forward(const struct vkd_call *c, struct vkd_plan *p)
     vkd__bind(d, VKD_SCRATCH(0));
     vkd__bind(d, VKD_SCRATCH(1));
     // A row without a known target says so as an image without a label does.
-    d = vkd__dispatch(p, "cross_entropy_finish", &pc, sizeof(pc), 1, 1, 1);
+    d = vkd__dispatch(p, "cross_entropy_finish.plain", &pc, sizeof(pc), 1, 1, 1);
     vkd__bind(d, VKD_SCRATCH(0));
     vkd__bind(d, VKD_SCRATCH(1));
     vkd__bind(d, VKD_OUT(LOSS));

@@ -12,6 +12,7 @@ struct builder {
     vkd_graph *g;
     uint32_t batch;
     vkd_tensor *labels;             // u32 (1, 1, 1, N), or targets (N, 1, 1, classes); NULL without
+    vkd_tensor *weights;            // of the classes (1, 1, 1, classes); NULL: none, or not yet
     bool has_backbone;              // built once: further passes share its parameters
     vkd_tensor *total;              // sum of the loss's terms so far
     vkd_tensor *beside;             // the probe's term; NULL without
@@ -116,9 +117,22 @@ static void make_labels(struct builder *b)
         b->labels = vkd_input(b->g, "labels", VKD_U32, (struct vkd_shape) { { 1, 1, 1, b->batch } });
 }
 
-static vkd_tensor *label_loss(const struct builder *b, vkd_tensor *logits, bool training)
+static vkd_tensor *class_weights(struct builder *b)
+{
+    if (!b->weights)
+        b->weights = vkd_param(b->g, &(struct vkd_param_params) {
+            .name = VKD__CLASS_WEIGHTS, .shape = { { 1, 1, 1, b->n->classes } }, .init = VKD_INIT_ONE, .rank = 1,
+            .state = true });
+    return b->weights;
+}
+
+static vkd_tensor *label_loss(struct builder *b, vkd_tensor *logits, bool training)
 {
     const char *loss = b->n->recipe->loss;
+    if (training && !strcmp(b->n->recipe->class_weights, "balanced"))
+        return b->n->multi_label ? vkd_bce_weighted(b->g, logits, b->labels, class_weights(b))
+                                 : vkd_cross_entropy_weighted(b->g, logits, b->labels, class_weights(b),
+                                                              b->n->recipe->label_smoothing);
     if (!b->n->multi_label)
         return vkd_cross_entropy(b->g, logits, b->labels, training ? b->n->recipe->label_smoothing : 0);
     return loss && !strcmp(loss, "asl") ? vkd_asl(b->g, logits, b->labels, NULL) : vkd_bce(b->g, logits, b->labels);

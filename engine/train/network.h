@@ -21,6 +21,9 @@ enum vkd__lr_group {
     VKD__LR_CLASSIFIER,         // last: with a probe or without, the norm of the others is added up in the same order
 };
 
+// The state that holds the classes' weights in the loss of labels (recipe: class_weights).
+#define VKD__CLASS_WEIGHTS "loss.class_weights"
+
 // What the graphs of a run are made from; strings and pointers are borrowed.
 struct vkd__network {
     struct vkd_weights_info model;          // of the files: classes 0 without any classifier

@@ -39,7 +39,7 @@ void vkd_recipe_default(struct vkd_recipe *r)
                        .hysteresis = 0.01f },
         .monitor = { .probe = true, .probe_lr = 0.1f, .images = 1024, .knn_k = 20, .knn_temperature = 0.07f },
         .batch = 128, .accumulate = 1, .epochs = 10, .eval_every = 1, .checkpoint_minutes = 5,
-        .init_part = "all", .precision = "fp32",
+        .class_weights = "none", .init_part = "all", .precision = "fp32",
     };
 }
 

@@ -279,6 +279,9 @@ static void check_names(struct check *c, const struct vkd_recipe *r)
         refuse(c, "init_part: expected all without init, found %s", r->init_part);
     if (r->loss)
         ONE_OF(c, "loss", r->loss, "cross-entropy", "bce", "asl");
+    ONE_OF(c, "class_weights", r->class_weights, "none", "balanced");
+    if (r->loss && !strcmp(r->loss, "asl") && r->class_weights && strcmp(r->class_weights, "none"))
+        refuse(c, "class_weights: expected none with loss asl, which balances by its exponents, found %s", r->class_weights);
     if (r->loss && strcmp(r->loss, "cross-entropy") && r->label_smoothing > 0)
         refuse(c, "label_smoothing: expected 0 with loss %s, found %.7g", r->loss, (double) r->label_smoothing);
 }

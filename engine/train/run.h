@@ -115,6 +115,9 @@ VKD_CHECKED vkd_result vkd__run_open_lists(struct vkd__run *run);
 // Before the first step: the teacher is the student, prototypes have length 1.
 VKD_CHECKED vkd_result vkd__run_start_heads(struct vkd__run *run);
 
+// class_weights.c: fills in the classes' weights, where the graphs have them.
+VKD_CHECKED vkd_result vkd__run_weigh_classes(struct vkd__run *run);
+
 // run_steps.c: steps going out, and their results coming in.
 double vkd__run_seconds(const struct vkd__run *run);        // trained so far, earlier parts included
 VKD_CHECKED vkd_result vkd__run_submit(struct vkd__run *run);

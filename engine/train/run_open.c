@@ -176,6 +176,8 @@ static vkd_result start_values(struct vkd__run *run)
     if (r == VKD_OK && re->init)
         r = load_init(run);
     if (r == VKD_OK)
+        r = vkd__run_weigh_classes(run);
+    if (r == VKD_OK)
         r = vkd_optimizer_reset(run->optimizer);
     return r == VKD_OK ? vkd__run_start_heads(run) : r;
 }

@@ -55,6 +55,12 @@ def labelled(count, classes, **attr):
                                    inp("labels", "labels", (count,), 0, classes, False)]
 
 
+def weighted(case):
+    """The same with weights of the classes."""
+    op, attr, inputs = case
+    return op, attr, inputs + [inp("weight", "vector", (inputs[0]["shape"][1],), 0.2, 5, False)]
+
+
 def targeted(op, known, shape=(9, 7), **attr):
     """Targets of 0 and 1, and of -1 (unknown) unless `known` is 1."""
     return op, attr, [inp("x", "rows", shape, -4, 4), inp("y", "targets", shape, known - 1, 2, False)]
@@ -104,6 +110,9 @@ CASES = {
     "cross_entropy_smooth_ignore": labelled(9, 7, label_smoothing=0.2, ignore=True),
     "bce": ("bce", {}, [inp("x", "rows", (5, 6), -4, 4), inp("y", "rows", (5, 6), 0, 1, False)]),
     "bce_unknown": targeted("bce", 0),
+    "cross_entropy_weighted": weighted(labelled(9, 7, ignore=True)),
+    "cross_entropy_weighted_smooth": weighted(labelled(9, 10, label_smoothing=0.1)),
+    "bce_weighted": weighted(targeted("bce", 0)),
     "asl": targeted("asl", 1, gamma_neg=4.0, gamma_pos=1.0, clip=0.05),
     "asl_unknown": targeted("asl", 0, gamma_neg=4.0, gamma_pos=1.0, clip=0.05),
     "asl_focal_grad": targeted("asl", 0, gamma_neg=4.0, gamma_pos=1.0, clip=0.05, focal_grad=1),
@@ -132,9 +141,11 @@ def pool(attr):
     return {"kernel_size": attr["kernel"], "stride": attr["stride"], "padding": attr.get("pad", 0)}
 
 
-def run_bce(attr, x, y):
+def run_bce(attr, x, y, weight=None):
     known = y >= 0
-    return F.binary_cross_entropy_with_logits(x[known], y[known])
+    if weight is not None:
+        weight = weight.expand_as(x)[known]
+    return F.binary_cross_entropy_with_logits(x[known], y[known], pos_weight=weight)
 
 
 def run_asl(attr, x, y):
@@ -172,7 +183,8 @@ OPS = {
     "max_pool": lambda a, x: F.max_pool2d(x, **pool(a)),
     "avg_pool": lambda a, x: F.avg_pool2d(x, **pool(a), count_include_pad=bool(a.get("count_pad"))),
     "global_avg_pool": lambda a, x: F.adaptive_avg_pool2d(x, 1),
-    "cross_entropy": lambda a, x, labels: F.cross_entropy(x, labels, label_smoothing=a.get("label_smoothing", 0.0)),
+    "cross_entropy": lambda a, x, labels, weight=None: F.cross_entropy(x, labels, weight,
+                                                                       label_smoothing=a.get("label_smoothing", 0.0)),
     "bce": run_bce,
     "asl": run_asl,
     "mse": lambda a, x, y: F.mse_loss(x, y),

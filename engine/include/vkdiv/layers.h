@@ -51,6 +51,11 @@ vkd_tensor *vkd_cast(vkd_graph *g, vkd_tensor *x, enum vkd_dtype dtype);
 vkd_tensor *vkd_cross_entropy(vkd_graph *g, vkd_tensor *logits, vkd_tensor *labels, float label_smoothing);
 // Same shapes; a target below 0 is unknown and left out. Mean over all known targets; 0 without any.
 vkd_tensor *vkd_bce(vkd_graph *g, vkd_tensor *logits, vkd_tensor *targets);
+// The same with weights of the classes (1, 1, 1, K), above 0: PyTorch's `weight`, so that the mean is a weighted one, and
+// `pos_weight`, of targets of 1 alone. No gradient to the weights.
+vkd_tensor *vkd_cross_entropy_weighted(vkd_graph *g, vkd_tensor *logits, vkd_tensor *labels, vkd_tensor *weights,
+                                       float label_smoothing);
+vkd_tensor *vkd_bce_weighted(vkd_graph *g, vkd_tensor *logits, vkd_tensor *targets, vkd_tensor *weights);
 // Asymmetric loss, the same, but the sum over C, and the mean over the images of which a target is known.
 // Reads gamma_neg, gamma_pos, clip, focal_grad; NULL: 4, 1, 0.05, 0.
 vkd_tensor *vkd_asl(vkd_graph *g, vkd_tensor *logits, vkd_tensor *targets, const struct vkd_attr *attr);

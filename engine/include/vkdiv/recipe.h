@@ -112,6 +112,9 @@ struct vkd_recipe {
         float score_lambda;         // best weights by logit(accuracy) + score_lambda log(RankMe)
     } monitor;
     const char *loss;               // of the labels: "cross-entropy", "bce", "asl"; NULL: by the data
+    const char *class_weights;      // in that loss while training: "none" or "balanced": cross-entropy: images /
+                                    // (classes * images of the class); bce: of a label that is there, images without
+                                    // it / images with it. (PyTorch's weight and pos_weight.)
     float label_smoothing;
     float diversity_penalty;        // weight in the loss of the squared cosines between the filters of a layer, mean over
                                     // pairs, then over the backbone's convolutions that are not grouped; 0: none
@@ -253,6 +256,7 @@ VKD_CHECKED vkd_result vkd_recipe_check(const struct vkd_recipe *r, char *why, s
     X("monitor.knn_temperature",    monitor.knn_temperature,      F32)          \
     X("monitor.score_lambda",       monitor.score_lambda,         F32)          \
     X("loss",                       loss,                         STRING)       \
+    X("class_weights",              class_weights,                STRING)       \
     X("label_smoothing",            label_smoothing,              F32)          \
     X("diversity_penalty",          diversity_penalty,            F32)          \
     X("ema",                        ema,                          F32)          \
