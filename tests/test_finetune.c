@@ -82,8 +82,8 @@ START_TEST(trains_chooses_and_tests)
     ck_assert(r.weight_decay == 0 || r.weight_decay == 1e-5);
     ck_assert(r.low <= r.value && r.value <= r.high);
     ck_assert_msg(strstr(r.text, "finetune sgd nesterov 0.9, cosine, 20 steps of 16, lr of 0.003 0.05, weight decay / lr of "
-                         "0 1e-05, norm momentum min(10 / epoch, 0.1), crops of 0.5, flips, cross-entropy, seed 3; all layers; val 0.2 "
-                         "of"), "%s", r.text);
+                         "0 1e-05, norm momentum min(10 / epoch, 0.1), crops of 0.5, flips, cross-entropy, seed 3; all layers; "
+                         "val 0.2 of"), "%s", r.text);
     for (uint32_t i = 0; i < r.test; i++)
         ck_assert(r.predictions[i] < 3 && r.labels[i] < 3);
 
