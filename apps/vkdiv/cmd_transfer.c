@@ -99,6 +99,7 @@ static void finish_options(struct transfer_options *o, struct argp_state *state)
         app_usage(state, "--cache and --no-cache exclude each other");
     if (o->protocol_count == 0)
         parse_protocols(o, "knn,linear", state);
+    o->p.finetune = o->finetune.p;
     o->p.lambda = o->lambda;
     o->p.penalties = o->penalty_count > 0 ? o->penalties : NULL;
     o->p.penalty_count = o->penalty_count;
@@ -111,6 +112,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_INIT:
         for (int i = 0; i < 3; i++)
             state->child_inputs[i] = &o->app;
+        state->child_inputs[3] = &o->finetune;
         return 0;
     case KEY_DATA:
         if (o->data_count == TRANSFER_DATA_MAX)
@@ -165,12 +167,14 @@ static const struct argp_option options[] = {
     { 0 },
 };
 static const struct argp_child children[] = {
-    { &app_device_argp, 0, NULL, 3 }, { &app_json_argp, 0, NULL, 3 }, { &app_log_argp, 0, NULL, 3 }, { 0 },
+    { &app_device_argp, 0, NULL, 3 }, { &app_json_argp, 0, NULL, 3 }, { &app_log_argp, 0, NULL, 3 },
+    { &app_finetune_argp, 0, "Fine-tuning trains the whole model, once for each pair of a learning rate and a weight decay:", 2 },
+    { 0 },
 };
 static const struct argp argp = {
     options, parse, "RUN_OR_CKPT...",
     "Measures how well what models have learnt serves other data: features are made once, then classified by nearest "
-    "neighbours and by logistic regression.\v"
+    "neighbours and by logistic regression. Or the whole model is trained further.\v"
     "A model is a run's folder (its best.safetensors), or the safetensors file of a ResNet-18, -34, -50 or MobileNetV2 in "
     "the names of torchvision or timm. Results are kept in RUN/transfer and taken from there the next time; those of a bare "
     "file need --out. Intervals are bootstrap ones of 95 % over test images. Several models are compared by a paired "

@@ -2,7 +2,7 @@
 #ifndef VKD_APP_TRANSFER_H
 #define VKD_APP_TRANSFER_H
 
-#include "apps/vkdiv/app.h"
+#include "apps/vkdiv/finetune_options.h"
 
 #include <vkdiv/transfer.h>
 
@@ -14,6 +14,7 @@ struct transfer_options {
     uint32_t path_count, data_count, protocol_count, penalty_count;
     double penalties[TRANSFER_PENALTIES_MAX], lambda;
     bool no_cache;
+    struct finetune_options finetune;
     struct vkd_transfer_params p;       // what all have in common
 };
 

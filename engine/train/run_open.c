@@ -217,6 +217,13 @@ static vkd_result resume_values(struct vkd__run *run)
 
 // ---- The whole ----
 
+static void warnings_only(void *user, enum vkd_log_level level, const char *text)
+{
+    const struct vkd_log *log = user;
+    if (log->fn && level <= VKD_LOG_WARNING)
+        log->fn(log->user, level, text);
+}
+
 // Checks the recipe; nothing is opened yet.
 static vkd_result begin(struct vkd__run *run, vkd_device *dev, const struct vkd_train_params *p)
 {
@@ -226,6 +233,8 @@ static vkd_result begin(struct vkd__run *run, vkd_device *dev, const struct vkd_
         .micro_batch = p->recipe->accumulate ? p->recipe->batch / p->recipe->accumulate : 0, .evaluated = -1,
         .best_score = -INFINITY,
     };
+    if (p->quiet)
+        run->log = (struct vkd_log) { warnings_only, (void *) (uintptr_t) vkd_device_log(dev) };
     vkd_result r = vkd_recipe_check(p->recipe, why, sizeof(why));
     if (r < 0)
         vkd_log_write(&run->log, VKD_LOG_ERROR, "%s", why);

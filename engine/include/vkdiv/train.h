@@ -26,6 +26,7 @@ struct vkd_train_params {
     const struct vkd_recipe *recipe;
     const char *out_dir;                    // created; must hold no run or, with `resume`, one of the same recipe
     bool resume;
+    bool quiet;                             // nothing is logged below a warning
     const char *command_line;               // for run.json
     // In place of the sets of data.train and data.test, which then are names alone; borrowed. NULL: those are opened.
     const vkd_dataset *train_set, *test_set;
