@@ -65,7 +65,8 @@ vkd_result vkd_features_save(const struct vkd_features *f, const struct vkd_feat
             { .name = "targets", .type = VKD__ST_F32, .rank = 2, .shape = { f->rows, f->classes }, .data = f->targets },
         };
         const uint32_t last = f->targets ? 3 : 2;
-        tensors[last] = (struct vkd__st_tensor) { .name = "paths", .type = VKD__ST_U8, .rank = 1, .shape = { size }, .data = names };
+        tensors[last] = (struct vkd__st_tensor) { .name = "paths", .type = VKD__ST_U8, .rank = 1, .shape = { size },
+                                                 .data = names };
         const struct vkd__st_pair pairs[] = {
             { "format", "pt" }, { "data", p->data }, { "split", vkd_dataset_info(d)->split }, { "layer", layer },
             { "arch", f->model.arch }, { "class_names", classes },

@@ -234,7 +234,8 @@ START_TEST(layers_in_one_pass)
 {
     static const char *const names[] = { "layer2", NULL, "layer4", "layer1.0" };
     struct vkd_features all[4], one;
-    struct vkd_features_params p = { .path = run_dir, .data = world.spec, .images = VKD_ALL_IMAGES, .layers = names, .layer_count = 4 };
+    struct vkd_features_params p = { .path = run_dir, .data = world.spec, .images = VKD_ALL_IMAGES, .layers = names,
+                                     .layer_count = 4 };
     ck_assert_int_eq(vkd_features_extract(world.dev, &p, all), VKD_OK);
     ck_assert_uint_eq(all[0].dim, 8);
     ck_assert_uint_eq(all[1].dim, 32);

@@ -29,7 +29,8 @@ struct study_options {
     enum exit_status device_status;
 };
 
-enum { KEY_TASKS = 't', KEY_DATA = 'D', KEY_BASE = 'b', KEY_PROTOCOL = 'p', KEY_OUT = 'o', KEY_HTML = 'H', KEY_BASE_ACCURACY = 0x2301,
+enum { KEY_TASKS = 't', KEY_DATA = 'D', KEY_BASE = 'b', KEY_PROTOCOL = 'p', KEY_OUT = 'o', KEY_HTML = 'H',
+       KEY_BASE_ACCURACY = 0x2301,
        KEY_PROBE, KEY_IMAGES, KEY_VIEWS, KEY_MEASURE, KEY_NO_RUN, KEY_SEED, KEY_RESAMPLES };
 
 static uint64_t parse_number(const char *arg, uint64_t low, uint64_t high, const char *option, struct argp_state *state)

@@ -78,7 +78,8 @@ static void parse_penalties(struct transfer_options *o, const char *arg, struct 
     do {
         char *end;
         double value = strtod(at, &end);
-        if (end == at || (*end != 0 && *end != ',') || !(value > 0 && isfinite(value)) || o->penalty_count == TRANSFER_PENALTIES_MAX)
+        if (end == at || (*end != 0 && *end != ',') || !(value > 0 && isfinite(value)) ||
+            o->penalty_count == TRANSFER_PENALTIES_MAX)
             app_usage(state, "--penalty: expected at most %d numbers above 0, separated by commas, found '%s'",
                       TRANSFER_PENALTIES_MAX, arg);
         o->penalties[o->penalty_count++] = value;

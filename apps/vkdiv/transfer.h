@@ -27,7 +27,8 @@ struct transfer_work {
     struct vkd_transfer_result *results;    // (models, data, protocols)
 };
 
-static inline struct vkd_transfer_result *transfer_at(const struct transfer_work *w, uint32_t model, uint32_t data, uint32_t protocol)
+static inline struct vkd_transfer_result *transfer_at(const struct transfer_work *w, uint32_t model, uint32_t data,
+                                                      uint32_t protocol)
 {
     return &w->results[((size_t)model * w->o->data_count + data) * w->o->protocol_count + protocol];
 }

@@ -16,7 +16,10 @@ static bool shape(struct vkd_call *c)
     return true;
 }
 
-static void forward(const struct vkd_call *c, struct vkd_plan *p) { vkd__loss_forward(c, p, c->in_count > 2 ? "bce.weighted" : "bce.plain"); }
+static void forward(const struct vkd_call *c, struct vkd_plan *p)
+{
+    vkd__loss_forward(c, p, c->in_count > 2 ? "bce.weighted" : "bce.plain");
+}
 
 static void backward(const struct vkd_call *c, struct vkd_plan *p)
 {

@@ -106,7 +106,8 @@ static vkd_result mark_layer(struct extraction *e, vkd_tensor *features, uint32_
             for (uint32_t i = 0; i < count; i++)
                 if (strcmp(names[i], "features"))
                     snprintf(list + strlen(list), sizeof(list) - strlen(list), ", %.30s", names[i]);
-            vkd_log_write(&e->log, VKD_LOG_ERROR, "%.200s (%s) has no layer '%.60s'; at the ends of stages it has %s", e->model.path,
+            vkd_log_write(&e->log, VKD_LOG_ERROR, "%.200s (%s) has no layer '%.60s'; at the ends of stages it has %s",
+                          e->model.path,
                           e->model.info.arch, layer, list);
             return VKD_INVALID;
         }

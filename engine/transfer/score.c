@@ -27,7 +27,8 @@ vkd_result vkd__metric_value(const struct vkd__transfer *t, const struct vkd__ta
             *out = t->metric == VKD__METRIC_TOP1 ? a.top1 : a.mean_per_class;
         return r;
     }
-    vkd_result r = vkd_average_precision(&(struct vkd_matrix) { scores, of->rows, t->sets.classes, 0 }, of->truth, &t->log, NULL, &m);
+    vkd_result r = vkd_average_precision(&(struct vkd_matrix) { scores, of->rows, t->sets.classes, 0 }, of->truth, &t->log,
+                                         NULL, &m);
     if (r == VKD_OK)
         *out = t->metric == VKD__METRIC_MAP ? m.voc_all : m.voc11;
     return r;
@@ -161,7 +162,8 @@ vkd_result vkd__transfer_score(const struct vkd__transfer *t, struct vkd_transfe
     if (res < 0)
         return res;
     if (isnan(r->value)) {
-        vkd_log_write(&t->log, VKD_LOG_ERROR, "%.300s: none of the %u test images has a label that can be compared", t->p.data, r->test);
+        vkd_log_write(&t->log, VKD_LOG_ERROR, "%.300s: none of the %u test images has a label that can be compared", t->p.data,
+                      r->test);
         return VKD_INVALID;
     }
     vkd__transfer_tell(t, "interval", 0, 1);

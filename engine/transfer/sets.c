@@ -104,7 +104,8 @@ static vkd_result open_val(struct vkd__transfer_sets *s, const char *spec, doubl
     r = vkd__holdout(s->train, holdout, seed, s->held, &s->val_count);
     s->train_count = count - s->val_count;
     if (r == VKD_OK && !s->val_count) {
-        vkd_log_write(log, VKD_LOG_ERROR, "%.300s: there is no val, and nothing of the %u images of train can be held out: expected "
+        vkd_log_write(log, VKD_LOG_ERROR, "%.300s: there is no val, and nothing of the %u images of train can be held out: "
+                      "expected "
                       "at least two of a class", spec, count);
         r = VKD_INVALID;
     }
