@@ -8,24 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#if defined(__has_feature)
-  #if __has_feature(address_sanitizer)
-    #define GPU_ASAN
-  #endif
-#elif defined(__SANITIZE_ADDRESS__)
-  #define GPU_ASAN
-#endif
-
-#ifdef GPU_ASAN
-// Drivers stay loaded to the end, so that the leak checker can name what leaked and tests/lsan.supp match it.
-__attribute__((visibility("default"), weak)) int dlclose(void *handle);
-int dlclose(void *handle)
-{
-    (void) handle;
-    return 0;
-}
-#endif
-
 static unsigned gpu_errors;         // messages of level error so far
 static char gpu_last_error[1024];   // the last of them
 static char gpu_last_warning[1024];
