@@ -211,6 +211,7 @@ START_TEST(a_set_with_its_own_val)
     ck_assert_int_eq(json_integer_value(json_object_get(recipe, "batch")), 16);
     ck_assert_int_eq(json_integer_value(json_object_get(recipe, "epochs")), 3 * STEPS);
     ck_assert_str_eq(json_string_value(json_object_get(recipe, "init_part")), "backbone");
+    ck_assert_str_eq(json_string_value(json_object_get(run, "part_of")), "a fine-tuning");
     json_decref(run);
     vkd_transfer_finish(&r);
 }

@@ -109,6 +109,10 @@ START_TEST(whole_zoo)
     struct vkd_study_fits f;
     write_zoo("whole", 10);
     write_run("whole/runs/unfinished", 3, 5, false);
+    write_run("whole/out/transfer/aa.finetune/final", 99, 0, true);
+    json_t *part = json_load_file(temp_path("whole/out/transfer/aa.finetune/final/run.json"), 0, NULL);
+    json_object_set_new(part, "part_of", json_string("a fine-tuning"));
+    write_json("whole/out/transfer/aa.finetune/final/run.json", part);
     temp_write("whole/runs/broken/run.json", "{ no", 4);
     temp_write("whole/notes.txt", "x", 1);
     ck_assert_int_eq(gather("whole", &(struct vkd_study_params) { .dirs = NULL }, &s), VKD_OK);

@@ -291,6 +291,10 @@ static vkd_result add_run(struct vkd__gather *g, const char *dir, const char *la
     json_t *doc = read_object(path, &why);
     const json_t *results = json_object_get(doc, "results");
     const bool is_run = json_is_object(json_object_get(doc, "recipe"));
+    if (text_at(doc, "part_of")) {          // a step of something else, as of a fine-tuning
+        json_decref(doc);
+        return VKD_OK;
+    }
     if (!is_run || !json_is_true(json_object_get(results, "complete"))) {
         vkd_log_write(&g->p->log, VKD_LOG_WARNING, "study: %.600s is left out: %s", dir, why.text[0] ? why.text :
                       is_run ? "it is not finished" : "its run.json has no recipe");

@@ -65,9 +65,9 @@ static json_t *describe_run(const struct vkd__run *run)
     char vulkan[32];
     snprintf(vulkan, sizeof(vulkan), "%u.%u.%u", VK_API_VERSION_MAJOR(caps->api_version),
              VK_API_VERSION_MINOR(caps->api_version), VK_API_VERSION_PATCH(caps->api_version));
-    return json_pack("{s:i, s:s, s:s?, s:I, s:o, s:{s:o, s:o}, s:{s:s, s:s, s:s, s:s}, s:{s:s, s:I, s:I}}",
-                     "schema", 1, "vkdiv", VKD_VERSION, "command", run->p->command_line, "seed", (json_int_t) run->recipe->seed,
-                     "recipe", vkd__recipe_to_json(run->recipe),
+    return json_pack("{s:i, s:s, s:s?, s:s*, s:I, s:o, s:{s:o, s:o}, s:{s:s, s:s, s:s, s:s}, s:{s:s, s:I, s:I}}",
+                     "schema", 1, "vkdiv", VKD_VERSION, "command", run->p->command_line, "part_of", run->p->part_of,
+                     "seed", (json_int_t) run->recipe->seed, "recipe", vkd__recipe_to_json(run->recipe),
                      "data", "train", describe_set(run->train_set), "test", describe_set(run->test_set),
                      "device", "name", caps->name, "driver", caps->driver_name, "driver_info", caps->driver_info,
                      "vulkan", vulkan,

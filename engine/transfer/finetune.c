@@ -128,7 +128,8 @@ static vkd_result train(const struct finetune *f, const vkd_dataset *set, const 
     struct vkd_recipe recipe = recipe_of(f, set, at);
     struct vkd_train_result unused;
     struct vkd_train_params p = {
-        .recipe = &recipe, .out_dir = run, .quiet = true, .command_line = f->t->text, .train_set = set, .test_set = test,
+        .recipe = &recipe, .out_dir = run, .quiet = true, .command_line = f->t->text, .part_of = "a fine-tuning",
+        .train_set = set, .test_set = test,
         .progress = tell, .stop = stop, .user = told,
     };
     if (vkd_train_is_complete(&recipe, run))

@@ -28,6 +28,8 @@ struct vkd_train_params {
     bool resume;
     bool quiet;                             // nothing is logged below a warning
     const char *command_line;               // for run.json
+    const char *part_of;                    // for run.json: what this training is a step of, so that it is no model of its
+                                            // own; NULL: of nothing
     // In place of the sets of data.train and data.test, which then are names alone; borrowed. NULL: those are opened.
     const vkd_dataset *train_set, *test_set;
     // Called about 10 times a second at most for STEP and EVAL_BATCH, always for the others.
