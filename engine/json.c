@@ -29,3 +29,21 @@ json_t *vkd__json_text(const char *text)
     free(out);
     return s;
 }
+
+json_t *vkd__json_load(const char *path, struct vkd__why *why)
+{
+    uint8_t *data;
+    uint64_t size;
+    json_error_t error;
+    why->text[0] = 0;
+    if (vkd__path_kind(path, NULL, NULL) != VKD__PATH_FILE || vkd__file_read(path, 256 << 20, &data, &size, why) < 0)
+        return NULL;
+    json_t *doc = json_loadb((const char *) data, size, 0, &error);
+    free(data);
+    if (json_is_object(doc))
+        return doc;
+    snprintf(why->text, sizeof(why->text), "%.300s is not a JSON object (line %d: %.120s)", path, error.line,
+             doc ? "it is something else" : error.text);
+    json_decref(doc);
+    return NULL;
+}

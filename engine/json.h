@@ -2,6 +2,8 @@
 #ifndef VKD_JSON_H
 #define VKD_JSON_H
 
+#include "../runtime/os.h"
+
 #include <jansson.h>
 
 // null where JSON has no number for it.
@@ -9,5 +11,8 @@ json_t *vkd__json_real(double value);
 
 // File names are bytes: in those that are no UTF-8, the bytes above 127 become \xNN.
 json_t *vkd__json_text(const char *text);
+
+// The object in a file. NULL: there is none, and `why` says what there is instead; nothing where there is no file.
+json_t *vkd__json_load(const char *path, struct vkd__why *why);
 
 #endif

@@ -2,6 +2,7 @@
 #include "model_file.h"
 
 #include "graph_impl.h"
+#include "run_folder.h"
 #include "weights.h"
 #include "../runtime/os.h"
 
@@ -13,17 +14,6 @@
 #include <string.h>
 
 enum { NAME_SIZE = 192 };
-
-void vkd__model_path(const char *path, char *out, size_t size)
-{
-    if (vkd__path_kind(path, NULL, NULL) != VKD__PATH_DIR) {
-        snprintf(out, size, "%s", path);
-        return;
-    }
-    snprintf(out, size, "%s/best.safetensors", path);
-    if (vkd__path_kind(out, NULL, NULL) == VKD__PATH_NONE)
-        snprintf(out, size, "%s/last.safetensors", path);
-}
 
 // ---- timm's names -----------------------------------------------------------------------------
 // ResNets are called the same there. MobileNetV2's blocks are numbered by stage, and a block's parts have words

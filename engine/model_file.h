@@ -33,9 +33,6 @@ struct vkd__model_file {
     uint32_t missing;                   // parameters, of a partial file
 };
 
-// The safetensors file that `path` stands for: of a run directory best.safetensors, else last.safetensors.
-void vkd__model_path(const char *path, char *out, size_t size);
-
 // Opens `path`. Every parameter of the model must be there in its shape, and nothing else: the log lists what is
 // missing, unexpected or of another shape. `partial` takes what fits, at least one layer, with a warning.
 //

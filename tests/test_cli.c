@@ -433,7 +433,7 @@ START_TEST(train_eval_export)
 
     ck_assert_int_eq(run("export run --format safetensors --names torchvision -o model.safetensors"), 0);
     has(out, "resnet18");
-    ck_assert_int_eq(system("cmp -s " DIR "/model.safetensors " DIR "/run/best.safetensors"), 0);
+    ck_assert_int_eq(system("cmp -s " DIR "/model.safetensors " DIR "/run/last.safetensors"), 0);
     ck_assert_int_eq(system("head -c 5000 " DIR "/model.safetensors > " DIR "/cut.safetensors"), 0);
     ck_assert_int_eq(run("export cut.safetensors -o never.safetensors"), 2);
     ck_assert(vkd__path_kind(DIR "/never.safetensors", NULL, NULL) == VKD__PATH_NONE);

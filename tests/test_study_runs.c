@@ -2,6 +2,7 @@
 #include "data_files.h"
 #include "stats_inputs.h"
 
+#include "engine/run_folder.h"
 #include "engine/study/study.h"
 
 #include <sys/wait.h>
@@ -148,6 +149,91 @@ START_TEST(whole_zoo)
     ck_assert_ptr_eq(f.best, &f.fits[3]);
     vkd_study_fits_finish(&f);
     vkd_study_finish(&s);
+}
+END_TEST
+
+// The best weights were looked for on the test images, unless the run was tested on a split val.
+START_TEST(weights_that_count)
+{
+    static const char *const splits[] = { "test", "val" }, *const names[] = { "last", "best" };
+    for (int i = 0; i < 2; i++) {
+        char dir[64], name[128], found[512];
+        snprintf(dir, sizeof(dir), "weights/%s", splits[i]);
+        write_run(dir, 0, 0, true);
+        json_t *doc = json_load_file(temp_path("%s/run.json", dir), 0, NULL);
+        json_object_set_new(json_object_get(json_object_get(doc, "data"), "test"), "split", json_string(splits[i]));
+        snprintf(name, sizeof(name), "%s/run.json", dir);
+        write_json(name, doc);
+        for (int k = 0; k < 2; k++) {
+            snprintf(name, sizeof(name), "%s/%s.safetensors", dir, names[k]);
+            temp_write(name, "x", 1);
+        }
+        vkd__model_path(temp_path("%s", dir), found, sizeof(found));
+        ck_assert_str_eq(found, temp_path("%s/%s.safetensors", dir, names[i]));
+        vkd__model_path(temp_path("%s/best.safetensors", dir), found, sizeof(found));
+        ck_assert_str_eq(found, temp_path("%s/best.safetensors", dir));
+    }
+    ck_assert_int_eq(remove(temp_path("weights/val/best.safetensors")), 0);
+    char found[512];
+    vkd__model_path(temp_path("weights/val"), found, sizeof(found));
+    ck_assert_str_eq(found, temp_path("weights/val/last.safetensors"));
+}
+END_TEST
+
+// The recipe of a run `dir` of the seed, which starts from the file `init`; NULL: from nothing.
+static uint64_t recipe_of(const char *dir, int recipe, int seed, const char *init)
+{
+    char name[128];
+    uint64_t hash = 0;
+    write_run(dir, recipe, seed, true);
+    json_t *doc = json_load_file(temp_path("%s/run.json", dir), 0, NULL);
+    if (init)
+        json_object_set_new(json_object_get(doc, "recipe"), "init", json_string(init));
+    snprintf(name, sizeof(name), "%s/run.json", dir);
+    said = (struct messages) { .count = 0 };
+    const struct vkd_log log = LOG_TO(&said);
+    ck_assert_int_eq(vkd__run_recipe(doc, &log, &hash), VKD_OK);
+    write_json(name, doc);
+    return hash;
+}
+
+static void write_weights(const char *name, char value)
+{
+    static const char header[] = "{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
+    char file[8 + 64 + 4] = { 64 };
+    memset(file + 8, ' ', 64);
+    memcpy(file + 8, header, strlen(header));
+    file[72] = value;
+    temp_write(name, file, sizeof(file));
+}
+
+// Seeds that start from seeds are of one recipe.
+START_TEST(recipes_that_start_from_runs)
+{
+    const uint64_t p = recipe_of("from/p-s0", 0, 0, NULL), q = recipe_of("from/q-s0", 1, 0, NULL);
+    ck_assert(p == recipe_of("from/p-s1", 0, 1, NULL) && p != q);
+    const uint64_t child = recipe_of("from/c-s0", 2, 0, temp_path("from/p-s0/last.safetensors"));
+    ck_assert(child == recipe_of("from/c-s1", 2, 1, temp_path("from/p-s1/last.safetensors")));
+    ck_assert(child != recipe_of("from/d-s0", 2, 0, temp_path("from/q-s0/last.safetensors")));
+    const uint64_t early = recipe_of("from/e-s0", 2, 0, temp_path("from/p-s0/checkpoints/epoch-0001.safetensors"));
+    ck_assert(early == recipe_of("from/e-s1", 2, 1, temp_path("from/p-s1/checkpoints/epoch-0001.safetensors")));
+    ck_assert(early != child && child != recipe_of("from/f-s0", 2, 0, NULL));
+    const uint64_t third = recipe_of("from/g-s0", 3, 0, temp_path("from/c-s0/last.safetensors"));
+    ck_assert(third == recipe_of("from/g-s1", 3, 1, temp_path("from/c-s1/last.safetensors")));
+    ck_assert(third != recipe_of("from/h-s0", 3, 0, temp_path("from/d-s0/last.safetensors")));
+    ck_assert_uint_eq(said.count, 0);
+    write_weights("files/a.safetensors", 1);        // outside of a run it is the weights that count
+    write_weights("files/b.safetensors", 1);
+    write_weights("files/c.safetensors", 2);
+    const uint64_t file = recipe_of("from/i-s0", 2, 0, temp_path("files/a.safetensors"));
+    ck_assert(file == recipe_of("from/i-s1", 2, 1, temp_path("files/b.safetensors")));
+    ck_assert(file != recipe_of("from/i-s2", 2, 2, temp_path("files/c.safetensors")));
+    ck_assert_uint_eq(said.count, 0);
+    const uint64_t gone = recipe_of("from/j-s0", 2, 0, "/nowhere/a-s0/last.safetensors");
+    check_said("/nowhere/a-s0/last.safetensors is gone");
+    ck_assert(gone == recipe_of("from/j-s1", 2, 1, "/nowhere/a-s1/last.safetensors") && gone != child);
+    recipe_of("from/k", 2, 0, temp_path("from/k/last.safetensors"));    // of itself: it ends
+    recipe_of("from/k", 2, 0, temp_path("from/k/last.safetensors"));
 }
 END_TEST
 
@@ -390,6 +476,8 @@ int main(void)
     Suite *s = suite_create("study_runs");
     TCase *c = tcase_create("study_runs");
     tcase_add_test(c, whole_zoo);
+    tcase_add_test(c, weights_that_count);
+    tcase_add_test(c, recipes_that_start_from_runs);
     tcase_add_test(c, chosen_parts);
     tcase_add_test(c, base_accuracy);
     tcase_add_test(c, gaps);

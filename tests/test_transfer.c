@@ -341,6 +341,7 @@ START_TEST(choice)
         const struct vkd_transfer_candidate *c = &s->candidates[i];
         ck_assert_double_eq_tol(c->score, vkd_log_odds(c->val, r.val) + 0.5 * log(c->rankme), 1e-9);
         ck_assert_double_le(c->score, s->candidates[s->chosen].score);
+        ck_assert_str_ne(c->checkpoint, "best.safetensors");    // that the run chose on its test images
     }
     ck_assert_str_eq(r.layer, s->candidates[s->chosen].layer);
     ck_assert_double_eq_tol(r.value - s->last, s->gain, 1e-12);

@@ -110,8 +110,8 @@ static const struct argp argp = {
     options, parse, "RUN_OR_CKPT...",
     "Measures how diverse the filters of each layer are, beside random ones of the same shape, and with --data how "
     "diverse the features are.\v"
-    "A model is a run's folder (its best.safetensors), or the safetensors file of a ResNet-18, -34, -50 or MobileNetV2 in "
-    "the names of torchvision or timm. Filters need no device, features do.\n\n"
+    "A model is a run's folder (its last weights; its best where it chose them on a split val), or the safetensors file of "
+    "a ResNet-18, -34, -50 or MobileNetV2 in the names of torchvision or timm. Filters need no device, features do.\n\n"
     "Filters are clustered by average linkage on 1 - cos. The calibrated threshold of a layer is the distance at which "
     "random filters of its shape make the merge that leaves them with fewer than 95 % of their clusters.\n\n"
     "--json prints layers and aggregate of one model, and of several `models`, a list of such objects. In aggregate, "

@@ -57,7 +57,8 @@ static const struct argp_child children[] = {
     { &app_device_argp, 0, NULL, 0 }, { &app_json_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 },
 };
 static const struct argp argp = {
-    options, parse, "RUN_OR_CKPT", "Tests a trained model.\vOf a run's folder, best.safetensors is tested.",
+    options, parse, "RUN_OR_CKPT", "Tests a trained model.\vOf a run's folder, last.safetensors is tested; where the "
+    "run chose best.safetensors on a split val, that is.",
     children, NULL, NULL
 };
 

@@ -1,6 +1,7 @@
 // cmd_export.c -- vkdiv export: a trained model in a file for other programs.
 #include "apps/vkdiv/app.h"
 
+#include "engine/run_folder.h"
 #include "engine/suggest.h"
 #include "runtime/os.h"
 
@@ -58,8 +59,9 @@ static const struct argp_option options[] = {
 static const struct argp_child children[] = { { &app_device_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 } };
 static const struct argp argp = {
     options, parse, "RUN_OR_CKPT -o FILE", "Writes a trained model for other programs.\vThe file's tensors have "
-    "torchvision's names and layouts: load_state_dict(strict=True) takes them. Of a run's folder, best.safetensors "
-    "is exported. Every tensor is read, checked against the model and written anew, so that a broken file is refused.",
+    "torchvision's names and layouts: load_state_dict(strict=True) takes them. Of a run's folder, last.safetensors is "
+    "exported; where the run chose best.safetensors on a split val, that is. Every tensor is read, checked against the "
+    "model and written anew, so that a broken file is refused.",
     children, NULL, NULL
 };
 
@@ -99,12 +101,7 @@ enum exit_status cmd_export(int argc, char **argv)
     char in[1200], size_text[24];
     uint64_t size = 0;
     app_parse(&argp, argc, argv, &o);
-    snprintf(in, sizeof in, "%.1100s", o.path);
-    if (vkd__path_kind(in, NULL, NULL) == VKD__PATH_DIR) {
-        snprintf(in, sizeof in, "%.1100s/best.safetensors", o.path);
-        if (vkd__path_kind(in, NULL, NULL) == VKD__PATH_NONE)
-            snprintf(in, sizeof in, "%.1100s/last.safetensors", o.path);
-    }
+    vkd__model_path(o.path, in, sizeof in);
     if (vkd__path_kind(in, NULL, NULL) == VKD__PATH_NONE) {
         app_error("%s: no such run or file", in);
         return EXIT_USAGE;

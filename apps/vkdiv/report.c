@@ -1,9 +1,11 @@
 // report.c -- gathers runs into one document and writes the page.
 #include "apps/vkdiv/report.h"
 
+#include "engine/run_folder.h"
 #include "engine/train/run_files.h"
 #include "runtime/os.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,27 +44,29 @@ static const char *base_name(const char *path)
     return slash != NULL && slash[1] != 0 ? slash + 1 : path;
 }
 
-// Runs whose recipes differ in the seed alone are of one group; their number is that of the first such.
-static int group_of(const json_t *runs, json_t *manifest)
+// Runs of one recipe are of one group; their number is that of the first such.
+static vkd_result set_group(const struct report *r, const json_t *runs, const json_t *manifest, json_t *run)
 {
-    int next = 0;
+    char text[20];
+    uint64_t recipe;
+    json_int_t group = 0;
     size_t i;
-    json_t *run, *mine = json_copy(json_object_get(manifest, "recipe"));
-    json_object_del(mine, "seed");
-    json_array_foreach(runs, i, run) {
-        int group = (int)json_integer_value(json_object_get(run, "group"));
-        json_t *other = json_copy(json_object_get(json_object_get(run, "manifest"), "recipe"));
-        json_object_del(other, "seed");
-        bool same = mine != NULL && json_equal(mine, other);
-        json_decref(other);
-        next = group >= next ? group + 1 : next;
-        if (same) {
-            next = group;
+    json_t *other;
+    vkd_result result = vkd__run_recipe(manifest, &r->p->log, &recipe);
+    if (result != VKD_OK)
+        return result;
+    snprintf(text, sizeof text, "%016" PRIx64, recipe);
+    json_array_foreach(runs, i, other) {
+        const json_int_t its = json_integer_value(json_object_get(other, "group"));
+        if (strcmp(json_string_value(json_object_get(other, "recipe")), text) == 0) {
+            group = its;
             break;
         }
+        group = its >= group ? its + 1 : group;
     }
-    json_decref(mine);
-    return next;
+    json_object_set_new(run, "recipe", json_string(text));
+    json_object_set_new(run, "group", json_integer(group));
+    return VKD_OK;
 }
 
 static vkd_result add_run(struct report *r, const char *dir, json_t *runs)
@@ -76,9 +80,11 @@ static vkd_result add_run(struct report *r, const char *dir, json_t *runs)
     progress(r, "reading", dir);
     json_object_set_new(run, "name", app_json_text(base_name(dir)));
     json_object_set_new(run, "path", app_json_text(dir));
-    json_object_set_new(run, "group", json_integer(group_of(runs, manifest)));
     json_object_set_new(run, "manifest", manifest);
+    result = set_group(r, runs, manifest, run);
     json_array_append_new(runs, run);
+    if (result != VKD_OK)
+        return result;
     report_curves(r, dir, run);
     report_transfer(r, dir, run);
     report_filters(r, dir, run);

@@ -2,7 +2,7 @@
 #include "apps/vkdiv/report.h"
 
 #include "engine/diversity_json.h"
-#include "engine/model_file.h"
+#include "engine/run_folder.h"
 #include "runtime/os.h"
 
 #include <inttypes.h>

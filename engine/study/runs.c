@@ -1,8 +1,8 @@
 // runs.c -- finds run folders and reads what a study needs of them.
 #include "study.h"
 
-#include "../model_file.h"
-#include "../train/run_files.h"
+#include "../json.h"
+#include "../run_folder.h"
 #include "../../runtime/os.h"
 
 #include <inttypes.h>
@@ -46,28 +46,6 @@ void vkd__study_free(void **memory)
         free(b);
     }
     *memory = NULL;
-}
-
-// ---- Files ----
-
-// NULL when it is not there, or not an object; then `why` says so, unless it is not there.
-static json_t *read_object(const char *path, struct vkd__why *why)
-{
-    uint8_t *data;
-    uint64_t size;
-    json_error_t error;
-    why->text[0] = 0;
-    if (vkd__path_kind(path, NULL, NULL) != VKD__PATH_FILE || vkd__file_read(path, 256 << 20, &data, &size, why) < 0)
-        return NULL;
-    json_t *doc = json_loadb((const char *) data, size, 0, &error);
-    free(data);
-    if (!json_is_object(doc)) {
-        snprintf(why->text, sizeof(why->text), "%.300s is not a JSON object: %.150s", path, doc ? "it is something else"
-                                                                                                : error.text);
-        json_decref(doc);
-        return NULL;
-    }
-    return doc;
 }
 
 static const char *text_at(const json_t *o, const char *key)
@@ -142,7 +120,7 @@ static vkd_result read_found(struct vkd__gather *g, struct vkd__study_run *run)
         if (!ends_with(names[i], ".json"))
             continue;
         snprintf(path, sizeof(path), "%.4010s/%.255s", folder, names[i]);
-        json_t *doc = read_object(path, &why);
+        json_t *doc = vkd__json_load(path, &why);
         if (doc)
             r = take_found(g, run, doc, last);
         else
@@ -156,25 +134,6 @@ static vkd_result read_found(struct vkd__gather *g, struct vkd__study_run *run)
 }
 
 // ---- Runs ----
-
-// What tells recipes apart: the resolved recipe, but for its seed and what changes no number.
-static vkd_result hash_recipe(const json_t *recipe, uint64_t *out)
-{
-    static const char *const no_number[] = { "seed", "checkpoint_minutes", "keep_every" };
-    static const char *const no_number_of_data[] = { "threads", "bad_limit" };
-    json_t *copy = json_deep_copy(recipe);
-    for (size_t i = 0; i < sizeof(no_number) / sizeof(no_number[0]); i++)
-        json_object_del(copy, no_number[i]);
-    for (size_t i = 0; i < sizeof(no_number_of_data) / sizeof(no_number_of_data[0]); i++)
-        json_object_del(json_object_get(copy, "data"), no_number_of_data[i]);
-    char *text = copy ? json_dumps(copy, JSON_SORT_KEYS | JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(copy);
-    if (!text)
-        return VKD_NO_MEMORY;
-    *out = XXH3_64bits(text, strlen(text));
-    free(text);
-    return VKD_OK;
-}
 
 // A SPEC without its option split=: a transfer has all splits.
 static char *without_split(void **memory, const char *spec)
@@ -229,7 +188,7 @@ static void read_diversity(struct vkd__gather *g, struct vkd__study_run *run)
     char path[PATH_MAX_BYTES + 32];
     struct vkd__why why;
     snprintf(path, sizeof(path), "%.4000s/diversity.json", run->model->run);
-    json_t *doc = read_object(path, &why);
+    json_t *doc = vkd__json_load(path, &why);
     const char *hash = text_at(doc, "weights_hash");
     if (why.text[0])
         vkd_log_write(&g->p->log, VKD_LOG_WARNING, "study: %s; it is made again", why.text);
@@ -248,7 +207,7 @@ static vkd_result fill_run(struct vkd__gather *g, struct vkd__study_run *run, co
     const char *arch = text_at(json_object_get(recipe, "model"), "arch");
     const double count = number_at(json_object_get(json_object_get(doc, "data"), "test"), "count");
     struct vkd_study_model *m = run->model;
-    vkd_result r = hash_recipe(recipe, &m->recipe);
+    vkd_result r = vkd__run_recipe(doc, &g->p->log, &m->recipe);
     m->seed = (uint64_t) json_integer_value(json_object_get(recipe, "seed"));
     m->arch = vkd__study_text(memory, arch ? arch : "?");
     m->method = describe_method(memory, recipe);
@@ -288,7 +247,7 @@ static vkd_result add_run(struct vkd__gather *g, const char *dir, const char *la
         if (!strcmp(g->runs[i].model->run, dir))
             return VKD_OK;
     snprintf(path, sizeof(path), "%.4000s/run.json", dir);
-    json_t *doc = read_object(path, &why);
+    json_t *doc = vkd__json_load(path, &why);
     const json_t *results = json_object_get(doc, "results");
     const bool is_run = json_is_object(json_object_get(doc, "recipe"));
     if (text_at(doc, "part_of")) {          // a step of something else, as of a fine-tuning

@@ -2,6 +2,7 @@
 #include "classifier.h"
 #include "network.h"
 #include "run_files.h"
+#include "../run_folder.h"
 #include "../../runtime/os.h"
 
 #include <math.h>
@@ -27,13 +28,9 @@ struct evaluation {
 // Finds the weights, and in a run directory the set it was tested on.
 static vkd_result find_model(struct evaluation *e, const char *path)
 {
-    if (vkd__path_kind(path, NULL, NULL) != VKD__PATH_DIR) {
-        snprintf(e->weights, sizeof(e->weights), "%s", path);
+    vkd__model_path(path, e->weights, sizeof(e->weights));
+    if (vkd__path_kind(path, NULL, NULL) != VKD__PATH_DIR)
         return VKD_OK;
-    }
-    snprintf(e->weights, sizeof(e->weights), "%s/best.safetensors", path);
-    if (vkd__path_kind(e->weights, NULL, NULL) == VKD__PATH_NONE)
-        snprintf(e->weights, sizeof(e->weights), "%s/last.safetensors", path);
     vkd_result r = vkd__run_json_read(path, &e->log, &e->json);
     if (r == VKD_OK)
         vkd__recipe_from_json(json_object_get(e->json, "recipe"), &e->recipe);

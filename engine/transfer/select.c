@@ -1,6 +1,7 @@
 // select.c -- which checkpoint and layer to transfer, by what train and val say. Nothing here sees test.
 #include "transfer_impl.h"
 
+#include "../run_folder.h"
 #include "../../runtime/os.h"
 
 #include <math.h>
@@ -66,7 +67,7 @@ static vkd_result list_checkpoints(const struct vkd__transfer *t, struct checkpo
     if (!c.list)
         return VKD_NO_MEMORY;
     vkd_result r = add(t, &c, "last.safetensors");
-    if (r == VKD_OK)
+    if (r == VKD_OK && vkd__run_is_validated(t->p.model))
         r = add(t, &c, "best.safetensors");
     path_of(t, "checkpoints", folder);
     if (r == VKD_OK && vkd__path_kind(folder, NULL, NULL) == VKD__PATH_DIR) {
@@ -82,8 +83,8 @@ static vkd_result list_checkpoints(const struct vkd__transfer *t, struct checkpo
     }
     free(names);
     if (r == VKD_OK && !c.count) {
-        vkd_log_write(&t->log, VKD_LOG_ERROR, "%.300s: a choice needs a run's folder with checkpoints in it, found neither "
-                      "last.safetensors nor best.safetensors", t->p.model);
+        vkd_log_write(&t->log, VKD_LOG_ERROR, "%.300s: a choice needs a run's folder with checkpoints in it, found no "
+                      "last.safetensors", t->p.model);
         r = VKD_INVALID;
     }
     if (r < 0)

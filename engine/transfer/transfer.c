@@ -2,6 +2,7 @@
 #include "transfer_impl.h"
 
 #include "../model_file.h"
+#include "../run_folder.h"
 #include "../suggest.h"
 #include "../../runtime/os.h"
 

@@ -94,8 +94,8 @@ VKD_CHECKED vkd_result vkd_layer_measure(vkd_filter_nulls *nulls, const struct v
                                          struct vkd_layer_diversity *out);
 
 struct vkd_diversity_params {
-    const char *path;           // run directory (best.safetensors, else last.safetensors), or a safetensors file of a
-                                // supported architecture in the names of torchvision or timm
+    const char *path;           // run directory (last.safetensors; best.safetensors where the run chose it on a split val), or a
+                                // safetensors file of a supported architecture in the names of torchvision or timm
     bool fold_norm;             // multiply each filter by its batch norm's gamma / sqrt(running variance + 1e-5):
                                 // cosines keep their size, but ranks see the filters as the next layer does
     bool partial;               // measure what there is of a file that is not all of a model

@@ -120,7 +120,8 @@ struct vkd_study_model {
     char *run;                          // folder
     char *label;                        // its name within the folder that was given
     char *arch;
-    uint64_t recipe;                    // hash of the resolved recipe without seed and without what changes no number
+    uint64_t recipe;                    // hash of the resolved recipe without its seed; weights that it starts from
+                                // count as the recipe of the run they are of
     uint32_t cluster;                   // its number, from 0 by first appearance
     uint64_t seed;
     char *method;                       // "supervised", "simclr" ...; with label injection "simclr + linear"
@@ -172,7 +173,7 @@ struct vkd_study_params {
 };
 
 // Reads run folders: run.json, transfer/*.json, diversity.json. Runs that are not finished, results of other weights
-// than the run's best.safetensors (else last.safetensors) has, and results of vkd_transfer_params.select do not count.
+// than the run stands for (vkd_transfer_params.model), and results of vkd_transfer_params.select do not count.
 // What is computed is written there at once, so that an interrupted study goes on where it ended. A task whose files
 // are not there, and of which there is no result, is left out.
 //

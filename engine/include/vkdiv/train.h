@@ -67,7 +67,8 @@ bool vkd_train_is_complete(const struct vkd_recipe *recipe, const char *dir);
 // ---- Evaluation --------------------------------------------------------------------------------
 
 struct vkd_eval_params {
-    const char *path;               // run directory or safetensors file
+    const char *path;               // run directory (last.safetensors; best.safetensors where the run chose it on a
+                                    // split val) or safetensors file
     const char *data, *split;       // SPEC; NULL: what the run was tested on
     uint32_t batch;                 // 0: 256
     void (*progress)(void *user, const struct vkd_progress *p);

@@ -46,7 +46,8 @@ struct vkd_finetune_params {
 void vkd_finetune_published(struct vkd_finetune_params *p);
 
 struct vkd_transfer_params {
-    const char *model;          // run directory (best.safetensors, else last.safetensors) or safetensors file
+    const char *model;          // run directory (last.safetensors; best.safetensors where the run chose it on a split val) or
+                                // safetensors file
     const char *data;           // SPEC without split=
     const char *protocol;       // vkd_transfer_protocol_at's
     const char *layer;          // as of vkd_features_params; NULL: the features before the classifier
@@ -77,7 +78,7 @@ struct vkd_transfer_params {
 
 // What a choice was made from: accuracy (mean average precision) on val and RankMe of the features of train.
 struct vkd_transfer_candidate {
-    char checkpoint[VKD_TRANSFER_NAME];     // relative to the run: "best.safetensors", "checkpoints/epoch-0010.safetensors"
+    char checkpoint[VKD_TRANSFER_NAME];     // relative to the run: "last.safetensors", "checkpoints/epoch-0010.safetensors"
     uint64_t steps;
     char layer[VKD_TRANSFER_NAME];
     double val, rankme, score;      // score = logit(val) + lambda log(rankme)

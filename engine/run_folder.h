@@ -1,0 +1,25 @@
+// run_folder.h -- what a run's folder stands for: the weights that its results are of, and its recipe. Internal.
+#ifndef VKD_RUN_FOLDER_H
+#define VKD_RUN_FOLDER_H
+
+#include <vkdiv/base.h>
+
+#include <jansson.h>
+
+// Whether best.safetensors of a run was chosen on a validation set (split val). Where it was chosen on the test set, an
+// accuracy on that set is one that was looked for: those weights are no result.
+bool vkd__run_is_validated(const char *dir);
+
+// The safetensors file that `path` stands for: of a run's folder best.safetensors if it is validated, else
+// last.safetensors.
+void vkd__model_path(const char *path, char *out, size_t size);
+
+// Which recipe a run is one of, by its run.json: a hash of the resolved recipe without its seed and without what changes
+// no weight. The file that it starts from (init) counts as the recipe of the run that it lies in, and that run's own
+// start likewise; outside of a run, as its weights. A file that is gone does not count, and a warning says so: of runs
+// that differ in nothing else it is not known that they are of different recipes.
+//
+//   VKD_NO_MEMORY
+VKD_CHECKED vkd_result vkd__run_recipe(const json_t *run, const struct vkd_log *log, uint64_t *out);
+
+#endif
