@@ -5,7 +5,7 @@ BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config glslc libvulkan-dev l
   libturbojpeg0-dev libjansson-dev libxxhash-dev libstb-dev librandom123-dev zlib1g-dev libcyaml-dev libyaml-dev
   libopenblas-dev liblbfgs-dev libjs-chart.js"
 RUN_PACKAGES="libvulkan1 mesa-vulkan-drivers dataset-fashion-mnist"
-TEST_PACKAGES="check libsubunit-dev g++ clang libclang-rt-14-dev ccache spirv-tools vulkan-validationlayers
+TEST_PACKAGES="check libsubunit-dev libdrm-dev g++ clang libclang-rt-14-dev ccache spirv-tools vulkan-validationlayers
   chromium-headless-shell"
 
 say() { printf '%s\n' "$*"; }

@@ -107,9 +107,19 @@ static VkResult create_handle(vkd_device *dev)
         .subgroupSizeControl = facts->subgroup_control,
         .computeFullSubgroups = facts->full_subgroups,
     };
+    VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR statistics = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
+        .pNext = facts->subgroup_control ? &size_control : NULL,
+        .pipelineExecutableInfo = VK_TRUE,
+    };
+    const char *extensions[VKD_EXTENSION_MAX + 1];
+    uint32_t count = facts->extension_count;
+    memcpy(extensions, facts->extensions, count * sizeof(*extensions));
+    if (dev->compiler)
+        extensions[count++] = VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME;
     VkPhysicalDeviceVulkan12Features v12 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
-        .pNext = facts->subgroup_control ? &size_control : NULL,
+        .pNext = dev->compiler ? &statistics : statistics.pNext,
         .timelineSemaphore = VK_TRUE,
         .shaderFloat16 = dev->caps.f16_arithmetic,
     };
@@ -129,8 +139,8 @@ static VkResult create_handle(vkd_device *dev)
             .queueCount = 1,
             .pQueuePriorities = &priority,
         },
-        .enabledExtensionCount = facts->extension_count,
-        .ppEnabledExtensionNames = facts->extensions,
+        .enabledExtensionCount = count,
+        .ppEnabledExtensionNames = extensions,
     };
     return dev->inst->vk.CreateDevice(dev->physical, &info, NULL, &dev->handle);
 }
@@ -188,6 +198,40 @@ vkd_result vkd_device_create(const struct vkd_device_params *p, vkd_device **out
 fail:
     vkd_device_destroy(&dev);
     return result;
+}
+
+vkd_result vkd__compiler_create(struct vkd__instance *inst, vkd_device **out)
+{
+    vkd_device *dev = calloc(1, sizeof(*dev));
+    vkd_result result;
+    if (!dev) {
+        vkd_log_write(&inst->log, VKD_LOG_ERROR, "out of host memory");
+        vkd__instance_destroy(&inst);
+        return VKD_NO_MEMORY;
+    }
+    dev->log = inst->log;
+    dev->inst = inst;
+    dev->compiler = true;
+    TRY(choose(dev, NULL));
+    VkResult vk = create_handle(dev);
+    VK_AS(dev, vk, CreateDevice);
+    if (!load_functions(dev)) {
+        result = vkd__fail(dev, VKD_UNSUPPORTED, "%.64s: its driver lacks functions of Vulkan 1.2", dev->caps.name);
+        goto fail;
+    }
+    *out = dev;
+    return VKD_OK;
+
+fail:
+    vkd__compiler_destroy(&dev);
+    return result;
+}
+
+void vkd__compiler_destroy(vkd_device **p)
+{
+    if (*p && (*p)->handle)
+        vkd__kernels_finish(*p);
+    vkd_device_destroy(p);
 }
 
 static const char *missing_field(const struct vkd_import_params *p)

@@ -8,7 +8,7 @@
 #include "os.h"
 #include <vkdiv/compute.h>
 
-enum { VKD_BINDING_MAX = 16, VKD_STAMP_MAX = 256, VKD_SLOT_COUNT = 2 };
+enum { VKD_BINDING_MAX = 16, VKD_STAMP_MAX = 256, VKD_SLOT_COUNT = 2, VKD_EXTENSION_MAX = 8 };
 
 // ---- Errors -----------------------------------------------------------------------------------
 
@@ -84,7 +84,7 @@ struct vkd__facts {
     uint64_t buffer_size_max;
     uint8_t  cache_uuid[VK_UUID_SIZE];          // pipelineCacheUUID
     uint32_t queue_family;          // the best for compute, UINT32_MAX when there is none
-    const char *extensions[8];      // wanted and present
+    const char *extensions[VKD_EXTENSION_MAX];  // wanted and present
     uint32_t extension_count;
 };
 
@@ -185,6 +185,7 @@ struct vkd__module {
     uint32_t shared_size;
     uint32_t capabilities[32];
     uint32_t capability_count;
+    uint32_t spec_count;        // specialisation constants: their highest id + 1
 };
 
 // Reads a module under the given specialisation. VKD_FORMAT with `why` when it is not a compute
@@ -300,6 +301,7 @@ struct vkd_device {
     VkPhysicalDevice physical;
     VkDevice handle;
     bool imported;
+    bool compiler;              // made by vkd__compiler_create
     struct VolkDeviceTable vk;
     struct vkd_caps caps;
     struct vkd__facts facts;
@@ -318,5 +320,11 @@ struct vkd_device {
     char *cache_path;
     uint64_t cache_hash;                // of what the file held
 };
+
+// A device for compiling alone: there is no queue, and kernels are the only thing to make on it, so it works on drivers
+// for hardware that is not there. Its pipelines keep the statistics of VK_KHR_pipeline_executable_properties, which the
+// driver must have. `inst` is the device's from here on, also when this fails.
+VKD_CHECKED vkd_result vkd__compiler_create(struct vkd__instance *inst, vkd_device **out);
+void vkd__compiler_destroy(vkd_device **dev);
 
 #endif

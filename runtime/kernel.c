@@ -147,6 +147,7 @@ static vkd_result create_pipeline(vkd_device *dev, vkd_kernel *k, const uint32_t
     VK(dev, dev->vk.vkCreateShaderModule(dev->handle, &code, NULL, &module));
     VkComputePipelineCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+        .flags = dev->compiler ? VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR : 0,
         .stage = {
             .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
             .pNext = pinned ? &subgroup : NULL,

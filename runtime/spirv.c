@@ -273,6 +273,8 @@ vkd_result vkd__spirv_read(const uint32_t *words, size_t size, const uint32_t *s
     for (uint32_t i = 0; i < r.bound; i++) {
         if (op_of(r.ids[i].at) == OP_VARIABLE)
             TRY(read_variable(&r, r.ids[i].at));
+        if (r.ids[i].spec >= out->spec_count)
+            out->spec_count = (uint32_t) r.ids[i].spec + 1;
     }
     read_local_size(&r);
     if (!r.compute || !out->local_size[0] || !out->local_size[1] || !out->local_size[2])
