@@ -18,4 +18,13 @@ json_t *vkd__features_json(const struct vkd_features *f, const struct vkd_featur
 json_t *vkd__cka_json(const double *values, uint32_t count);
 json_t *vkd__layers_cka_json(const struct vkd_layers_cka *c);
 
+// ---- A run's diversity.json (diversity_file.c) ----
+
+// What the folder has of the weights with this hash (""; of any); NULL: nothing.
+json_t *vkd__diversity_load(const char *dir, const char *hash, const struct vkd_log *log);
+// Measures the filters of the run p->path: the document, without features.
+VKD_CHECKED vkd_result vkd__diversity_make(vkd_filter_nulls *nulls, const struct vkd_diversity_params *p, const char *hash,
+                                           json_t **out);
+VKD_CHECKED vkd_result vkd__diversity_save(const char *dir, const json_t *doc, const struct vkd_log *log);
+
 #endif

@@ -1,4 +1,4 @@
-// json.c -- numbers and texts for JSON documents.
+// json.c -- numbers and texts for JSON documents, and their files.
 #include "json.h"
 
 #include <math.h>
@@ -28,6 +28,12 @@ json_t *vkd__json_text(const char *text)
     s = json_string(out);
     free(out);
     return s;
+}
+
+bool vkd__json_named(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    return dot && dot > path && dot[-1] != '/' && !strcmp(dot, ".json");
 }
 
 json_t *vkd__json_load(const char *path, struct vkd__why *why)

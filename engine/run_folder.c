@@ -40,6 +40,29 @@ void vkd__model_path(const char *path, char *out, size_t size)
         snprintf(out, size, "%s/last.safetensors", path);
 }
 
+vkd_result vkd__run_weights(const char *dir, const struct vkd_log *log, char path[4096], char hash[17])
+{
+    uint64_t value;
+    hash[0] = 0;
+    vkd__model_path(dir, path, 4096);
+    if (vkd__path_kind(path, NULL, NULL) != VKD__PATH_FILE)
+        return VKD_OK;
+    vkd_result r = vkd_weights_hash(path, log, &value);
+    if (r == VKD_NO_MEMORY)
+        return r;
+    if (r == VKD_OK)
+        snprintf(hash, 17, "%016" PRIx64, value);
+    else
+        vkd_log_write(log, VKD_LOG_WARNING, "%.600s cannot be read: nothing can be computed of it", path);
+    return VKD_OK;
+}
+
+bool vkd__is_of_weights(const json_t *result, const char *hash)
+{
+    const char *of = json_string_value(json_object_get(json_object_get(result, "model"), "weights_hash"));
+    return !hash[0] || !of || !strcmp(of, hash);
+}
+
 // ---- Recipes ----
 
 static vkd_result hash_recipe(const json_t *run, const struct vkd_log *log, uint32_t depth, uint64_t *out);

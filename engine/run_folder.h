@@ -14,6 +14,14 @@ bool vkd__run_is_validated(const char *dir);
 // last.safetensors.
 void vkd__model_path(const char *path, char *out, size_t size);
 
+// That file, and its vkd_weights_hash in 16 digits; "" where it is not there or, with a warning, cannot be read.
+//
+//   VKD_NO_MEMORY
+VKD_CHECKED vkd_result vkd__run_weights(const char *dir, const struct vkd_log *log, char path[4096], char hash[17]);
+
+// Whether a result of a transfer (KEY.json) is of the weights with this hash; so are those of which it is not known.
+bool vkd__is_of_weights(const json_t *result, const char *hash);
+
 // Which recipe a run is one of, by its run.json: a hash of the resolved recipe without its seed and without what changes
 // no weight. The file that it starts from (init) counts as the recipe of the run that it lies in, and that run's own
 // start likewise; outside of a run, as its weights. A file that is gone does not count, and a warning says so: of runs

@@ -5,6 +5,7 @@
 #include "runtime/os.h"
 
 #include <check.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -304,6 +305,60 @@ START_TEST(transfer_results)
 }
 END_TEST
 
+// A model file of one number, and its hash in 16 digits.
+static void write_weights(const char *path, char value, char hash[17])
+{
+    static const char header[] = "{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
+    char file[8 + 64 + 4] = { 64 };
+    struct vkd__why why;
+    uint64_t number;
+    memset(file + 8, ' ', 64);
+    memcpy(file + 8, header, strlen(header));
+    file[72] = value;
+    ck_assert(vkd__file_replace(path, file, sizeof file, &why) == VKD_OK);
+    ck_assert_int_eq(vkd_weights_hash(path, &test_log, &number), VKD_OK);
+    snprintf(hash, 17, "%016" PRIx64, number);
+}
+
+static void write_result(const char *path, const char *hash, const char *select)
+{
+    char text[512];
+    snprintf(text, sizeof text, "{\"schema\":1,\"model\":{\"weights_hash\":\"%s\"},\"data\":{\"spec\":\"idx:x\","
+             "\"fingerprint\":\"5\"},\"protocol\":{\"name\":\"knn\",\"text\":\"%s\"},\"metric\":\"top1\","
+             "\"value\":0.5%s}", hash, path, select);
+    write_text(path, text);
+}
+
+// Results of weights that the run no longer has do not come into the page; a choice's are those of its checkpoint.
+START_TEST(results_of_other_weights)
+{
+    static const char chosen[] = ",\"select\":{\"checkpoint\":\"checkpoints/epoch-0001.safetensors\"}";
+    char *html, last[17], best[17], early[17];
+    struct vkd__why why;
+    write_text(DIR "/run/run.json", plain_run);
+    ck_assert(vkd__dir_create(DIR "/run/checkpoints", &why) == VKD_OK);
+    write_weights(DIR "/run/last.safetensors", 1, last);
+    write_weights(DIR "/run/best.safetensors", 2, best);
+    write_weights(DIR "/run/checkpoints/epoch-0001.safetensors", 3, early);
+    write_result(DIR "/run/transfer/0.json", best, "");
+    write_result(DIR "/run/transfer/1.json", last, "");
+    write_result(DIR "/run/transfer/2.json", early, "");
+    write_result(DIR "/run/transfer/3.json", early, chosen);
+    write_result(DIR "/run/transfer/4.json", last, chosen);
+    json_t *doc = report(&html), *run = run_of(doc), *list = json_object_get(run, "transfer");
+    ck_assert_uint_eq(json_array_size(list), 2);
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *row = json_array_get(list, i);
+        ck_assert_str_eq(json_string_value(json_object_get(row, "text")), i ? DIR "/run/transfer/3.json"
+                                                                            : DIR "/run/transfer/1.json");
+        ck_assert_str_eq(json_string_value(json_object_get(row, "fingerprint")), "5");
+    }
+    ck_assert(notes_have(run, "3 transfer results were left out: of other weights"));
+    json_decref(doc);
+    free(html);
+}
+END_TEST
+
 // Seeds of one recipe are one group.
 START_TEST(groups)
 {
@@ -340,6 +395,7 @@ int main(void)
     tcase_add_test(t, torn_lines);
     tcase_add_test(t, long_curves);
     tcase_add_test(t, transfer_results);
+    tcase_add_test(t, results_of_other_weights);
     tcase_add_test(t, groups);
     tcase_add_test(t, hostile_texts_stay_texts);    // last: report_page.sh shows its page to a browser
     suite_add_tcase(s, t);

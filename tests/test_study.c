@@ -145,6 +145,7 @@ START_TEST(effect_is_found)
 {
     static const int signs[] = { 1, 1 };
     struct made m;
+    char words[128];
     make(&m, "present", 12, 2, 3, 2, 0.8, false);
     m.t.measure_signs = signs;
     struct vkd_study_fits f = fit(&m, 0);
@@ -156,6 +157,9 @@ START_TEST(effect_is_found)
     ck_assert_double_ge(f.fits[0].p_holm, f.fits[0].permutation.p);
     ck_assert_msg(strstr(f.verdict, "Supported: accuracy and first") == f.verdict, "%s", f.verdict);
     ck_assert_ptr_nonnull(strstr(f.verdict, "24 models of 12 recipes and 3 tasks (linear protocol)"));
+    snprintf(words, sizeof(words), "R2 of recipes left out %.3f, alone %.3f", f.fits[0].recipe_loo_joint,
+             f.fits[0].recipe_loo_accuracy);
+    ck_assert_msg(strstr(f.verdict, words) != NULL, "no '%s' in %s", words, f.verdict);
     ck_assert_ptr_nonnull(strstr(f.verdict, "more diverse models transfer better"));
     ck_assert_ptr_nonnull(strstr(f.falsifier, "95 % interval of b2 contains 0"));
     vkd_study_fits_finish(&f);
@@ -250,6 +254,9 @@ START_TEST(copies_are_no_witnesses)
     ck_assert_double_eq_tol(a.fits[0].partial.low, b.fits[0].partial.low, 1e-9);
     ck_assert_double_eq_tol(a.fits[0].recipe_loo_joint, b.fits[0].recipe_loo_joint, 1e-9);
     ck_assert_double_lt(a.fits[0].joint.loo_r2, b.fits[0].joint.loo_r2);        // and this one is fooled
+    ck_assert_double_eq_tol(a.task_fits[1].recipe_loo_joint, b.task_fits[1].recipe_loo_joint, 1e-9);
+    ck_assert_double_eq_tol(a.task_fits[1].recipe_loo_accuracy, b.task_fits[1].recipe_loo_accuracy, 1e-9);
+    ck_assert_double_lt(a.task_fits[1].loo_r2_joint, b.task_fits[1].loo_r2_joint);
     vkd_study_fits_finish(&a);
     vkd_study_fits_finish(&b);
 }

@@ -133,7 +133,7 @@ START_TEST(whole_zoo)
     ck_assert_str_eq(s.task_names[0], "one");
     ck_assert_str_eq(s.task_names[1], "two?limit=9");
     ck_assert_str_eq(s.protocol_name, "linear");
-    ck_assert_str_eq(s.protocol, LINE);
+    ck_assert_str_eq(s.task_protocols[0], LINE);
     ck_assert_uint_eq(s.measure_count, 4);              // those of which the files have numbers
     ck_assert_str_eq(s.measure_names[0], "filter_clusters");
     ck_assert_double_lt(s.models[0].diversity[0], 1);   // the calibrated threshold, the classifier aside
@@ -330,13 +330,91 @@ START_TEST(mixed_protocols)
     p.protocol = "knn";
     ck_assert_int_eq(gather("mixed", &p, &s), VKD_OK);
     ck_assert_uint_eq(s.task_count, 1);
-    ck_assert_str_eq(s.protocol, knn);
+    ck_assert_str_eq(s.task_protocols[0], knn);
     ck_assert_str_eq(s.base_protocol, LINE);            // base accuracy is always a linear probe's
     ck_assert_double_eq_tol(s.models[3].tasks[0].value, .43, 1e-12);
     vkd_study_finish(&s);
     p.protocol = "no such line";
     ck_assert_int_eq(gather("mixed", &p, &s), VKD_INVALID);
     check_said("no such line");
+}
+END_TEST
+
+static vkd_device *no_device(void *asked)
+{
+    ++*(int *) asked;
+    return NULL;
+}
+
+// Makes weights for a run, and its files those of them.
+static void own_weights(const char *dir)
+{
+    static const char *const files[] = { "diversity", "transfer/t0" };
+    char name[128], hash[17], path[4096];
+    snprintf(name, sizeof(name), "%s/last.safetensors", dir);
+    write_weights(name, 1);
+    ck_assert_int_eq(vkd__run_weights(temp_path("%s", dir), NULL, path, hash), VKD_OK);
+    for (int i = 0; i < 2; i++) {
+        snprintf(name, sizeof(name), "%s/%s.json", dir, files[i]);
+        json_t *doc = json_load_file(temp_path("%s", name), 0, NULL);
+        if (!doc)
+            continue;
+        json_object_set_new(i ? json_object_get(doc, "model") : doc, "weights_hash", json_string(hash));
+        write_json(name, doc);
+    }
+}
+
+// What is missing would come out by other settings than what is there: that is known before anything is computed.
+START_TEST(other_settings_are_not_computed)
+{
+    static const char other[] = "knn cosine, k 5, temperature 0.07; layer features; val 0.2 of train, seed 0; top1";
+    char spec[512];
+    int asked = 0;
+    struct vkd_study s;
+    write_idx_set("set", "train", 40, 8, 8, false);
+    write_idx_set("set", "t10k", 20, 8, 8, false);
+    snprintf(spec, sizeof(spec), "idx:%s", temp_path("set"));
+    for (int i = 0; i < 3; i++) {
+        char dir[64];
+        snprintf(dir, sizeof(dir), "settings/r%d", i);
+        write_run(dir, i, 0, true);
+        if (i < 2)
+            write_result(dir, "t0", spec, "knn", other, .5);
+        write_diversity(dir, 5, .5);
+        own_weights(dir);
+    }
+    struct vkd_study_params p = { .device = no_device, .user = &asked, .base_from_run = true };
+    ck_assert_int_eq(gather("settings", &p, &s), VKD_INVALID);
+    check_said(other);
+    check_said("k 20");
+    check_said("r2 has no result of");
+    ck_assert_int_eq(asked, 0);
+    p.protocol = "k 5";
+    ck_assert_int_eq(gather("settings", &p, &s), VKD_INVALID);
+    p.device = NULL;                                    // nothing is computed: nothing would be mixed
+    ck_assert_msg(gather("settings", &p, &s) == VKD_OK, "%s", said.text);
+    ck_assert_str_eq(s.task_protocols[0], other);
+    check_said("1 of 3 models have no");
+    vkd_study_finish(&s);
+}
+END_TEST
+
+// Lines differ by task, for they say the metric, and each is kept.
+START_TEST(a_line_for_each_task)
+{
+    static const char other[] = "linear: L2 of 45 penalties; layer features; map";
+    struct vkd_study s;
+    write_zoo("lines", 4);
+    for (int i = 0; i < 8; i++) {
+        char dir[64];
+        snprintf(dir, sizeof(dir), "lines/runs/r%02d-s%d", i / 2, i % 2);
+        write_result(dir, "t1", "folder:/nowhere/two", "linear", other, .5);
+    }
+    ck_assert_int_eq(gather("lines", &(struct vkd_study_params) { .dirs = NULL }, &s), VKD_OK);
+    ck_assert_uint_eq(s.task_count, 2);
+    ck_assert_str_eq(s.task_protocols[0], LINE);
+    ck_assert_str_eq(s.task_protocols[1], other);
+    vkd_study_finish(&s);
 }
 END_TEST
 
@@ -400,12 +478,12 @@ END_TEST
 
 // ---- The command ----
 
-// Runs the program where there is no Vulkan driver; its output is in `out_text`.
-static int run(const char *arguments)
+// Runs the program; its output is in `out_text`.
+static int run_with(const char *environment, const char *arguments)
 {
     char command[2048];
-    snprintf(command, sizeof(command), "VK_ICD_FILENAMES=/nowhere.json VK_DRIVER_FILES=/nowhere.json " PROGRAM " study "
-             "%s >%s 2>%s </dev/null", arguments, temp_path("out.txt"), temp_path("err.txt"));
+    snprintf(command, sizeof(command), "%s " PROGRAM " study %s >%s 2>%s </dev/null", environment, arguments,
+             temp_path("out.txt"), temp_path("err.txt"));
     int status = system(command);
     FILE *f = fopen(temp_path("out.txt"), "rb");
     ck_assert_ptr_nonnull(f);
@@ -416,6 +494,37 @@ static int run(const char *arguments)
     fclose(f);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 256;
 }
+
+// The same where there is no Vulkan driver.
+static int run(const char *arguments)
+{
+    return run_with("VK_ICD_FILENAMES=/nowhere.json VK_DRIVER_FILES=/nowhere.json", arguments);
+}
+
+static bool page_wants_device(const char *name)
+{
+    char command[1024];
+    snprintf(command, sizeof(command), "grep -q 'they need a Vulkan device' %s", temp_path("%s", name));
+    return system(command) == 0;
+}
+
+// The page's pictures need a device, be it that nothing else does.
+START_TEST(page)
+{
+    char arguments[1024];
+    write_zoo("page", 2);
+    snprintf(arguments, sizeof(arguments), "%s --html %s", temp_path("page"), temp_path("page.html"));
+    ck_assert_int_eq(run_with("", arguments), 0);
+    ck_assert(!page_wants_device("page.html"));
+    ck_assert_int_eq(run(arguments), 0);
+    ck_assert(page_wants_device("page.html"));
+    snprintf(arguments, sizeof(arguments), "%s --no-run --html %s", temp_path("page"), temp_path("page.html"));
+    ck_assert_int_eq(run_with("", arguments), 0);
+    ck_assert(page_wants_device("page.html"));
+    free(out_text);
+    out_text = NULL;
+}
+END_TEST
 
 static void check_document(json_t *doc)
 {
@@ -435,6 +544,12 @@ static void check_document(json_t *doc)
     task = json_array_get(json_object_get(model, "tasks"), 1);
     ck_assert_str_eq(json_string_value(json_object_get(task, "data")), "folder:/nowhere/two?limit=9");
     ck_assert(json_is_number(json_object_get(task, "log_odds")));
+    task = json_array_get(json_object_get(doc, "tasks"), 1);
+    ck_assert_str_eq(json_string_value(json_object_get(task, "text")), LINE);
+    task = json_array_get(json_object_get(doc, "per_task"), 1);
+    ck_assert_str_eq(json_string_value(json_object_get(task, "text")), LINE);
+    task = json_array_get(json_object_get(task, "fits"), 0);
+    ck_assert(json_is_number(json_object_get(task, "recipe_loo_r2_joint")));
     ck_assert_uint_eq(json_array_size(json_object_get(doc, "per_task")), 2);
     ck_assert_ptr_nonnull(strstr(json_string_value(json_object_get(doc, "verdict")), "Supported"));
     ck_assert_ptr_nonnull(json_string_value(json_object_get(doc, "falsifier")));
@@ -454,12 +569,14 @@ START_TEST(command)
     temp_write("lists/tasks.txt", "# tasks\n\nfolder:/nowhere/one  the first # of them\n folder:../nowhere/there\n",
                74);
     snprintf(arguments, sizeof(arguments), "%s --tasks %s --out %s --measure rankme,lidar", temp_path("command/runs"),
-             temp_path("lists/tasks.txt"), temp_path("other"));
+             temp_path("lists/tasks.txt"), temp_path("other.json.d"));     // a folder
     ck_assert_int_eq(run(arguments), 0);
+    ck_assert_ptr_nonnull(strstr(out_text, "recipes left out"));
+    ck_assert_ptr_null(strstr(out_text, "leave one out"));                 // seeds would leak into it
     ck_assert_ptr_nonnull(strstr(out_text, "(1)  the first"));
     ck_assert_ptr_nonnull(strstr(out_text, "Supported: accuracy and rankme together"));
     ck_assert_ptr_nonnull(strstr(out_text, "The claim falls"));
-    doc = json_load_file(temp_path("other/study.json"), 0, NULL);
+    doc = json_load_file(temp_path("other.json.d/study.json"), 0, NULL);
     ck_assert_uint_eq(json_array_size(json_object_get(doc, "fits")), 1);
     json_decref(doc);
     ck_assert_int_eq(run("/nowhere/at/all"), 2);
@@ -482,10 +599,13 @@ int main(void)
     tcase_add_test(c, base_accuracy);
     tcase_add_test(c, gaps);
     tcase_add_test(c, mixed_protocols);
+    tcase_add_test(c, other_settings_are_not_computed);
+    tcase_add_test(c, a_line_for_each_task);
     tcase_add_test(c, mixed_data);
     tcase_add_test(c, nothing_to_study);
     tcase_add_test(c, interrupted);
     tcase_add_test(c, without_memory);
+    tcase_add_test(c, page);
     tcase_add_test(c, command);
     suite_add_tcase(s, c);
     SRunner *runner = srunner_create(s);

@@ -64,7 +64,7 @@ function studyLabel() {
   const f = fitOf(joint.name) || {};
   return "Scatter of transfer against accuracy of " + studyPoints().length + " models, coloured by " + joint.name +
     ". R\u00b2 of accuracy alone " + number(f.r2_accuracy) + ", with diversity " + number(f.r2_joint) +
-    "; left one out " + number(f.loo_r2_accuracy) + " and " + number(f.loo_r2_joint) + ".";
+    "; of recipes left out " + number(f.recipe_loo_r2_accuracy) + " and " + number(f.recipe_loo_r2_joint) + ".";
 }
 
 function fitsTable() {
@@ -72,7 +72,8 @@ function fitsTable() {
   const range = (f) => known(f.low) ? "[" + fixed(f.low, 2) + ", " + fixed(f.high, 2) + "]" : "";
   return table("Does diversity explain transfer beyond accuracy?", [{title: "diversity", cell: (f) => f.diversity},
     at("R\u00b2 accuracy", "r2_accuracy"), at("R\u00b2 joint", "r2_joint"),
-    at("left-out R\u00b2 accuracy", "loo_r2_accuracy"), at("left-out R\u00b2 joint", "loo_r2_joint"),
+    at("R\u00b2 of recipes left out, accuracy", "recipe_loo_r2_accuracy"),
+    at("R\u00b2 of recipes left out, joint", "recipe_loo_r2_joint"),
     {title: "partial correlation", cell: (f) => [fixed(f.partial_correlation, 3) + " ", node("span", {class: "range"}, range(f))]},
     at("p", "p", 4), at("p, Holm", "p_holm", 4), at("Spearman", "spearman", 2), at("Kendall", "kendall", 2)], study.fits || []);
 }
@@ -83,7 +84,8 @@ function perTaskTable() {
   const at = (title, key) => ({title, cell: (r) => fixed(r[key], 3)});
   return table("Task by task, with " + joint.name, [{title: "task", cell: (r) => r.task},
     {title: "models", cell: (r) => whole(r.models)}, at("R\u00b2 accuracy", "r2_accuracy"), at("R\u00b2 joint", "r2_joint"),
-    at("left-out R\u00b2 accuracy", "loo_r2_accuracy"), at("left-out R\u00b2 joint", "loo_r2_joint"),
+    at("R\u00b2 of recipes left out, accuracy", "recipe_loo_r2_accuracy"),
+    at("R\u00b2 of recipes left out, joint", "recipe_loo_r2_joint"),
     at("partial correlation", "partial_correlation"), at("Spearman", "spearman")], list);
 }
 

@@ -8,14 +8,17 @@ function collectTasks() {
   const places = new Map();
   for (const run of runs)
     for (const result of run.transfer || []) {
-      const key = JSON.stringify([result.data, result.metric, result.text]);
+      const key = JSON.stringify([result.data, result.metric, result.text, result.fingerprint]);
       if (!places.has(key)) {
         places.set(key, tasks.length);
-        const {data: spec, protocol, metric, text} = result;
-        tasks.push({data: spec, name: lastPart(spec), protocol, metric, text, results: []});
+        const {data: spec, protocol, metric, text, fingerprint} = result;
+        tasks.push({data: spec, name: lastPart(spec), protocol, metric, text, fingerprint, results: []});
       }
       tasks[places.get(key)].results.push({...result, run});
     }
+  for (const task of tasks)       // images that have changed between results are another task
+    if (tasks.some((t) => t.data === task.data && t.fingerprint !== task.fingerprint))
+      task.name = lastPart(task.data) + ", images " + String(task.fingerprint || "of no known state").slice(0, 8);
   tasks.sort((a, b) => (a.data + a.protocol + a.metric < b.data + b.protocol + b.metric ? -1 : 1));
 }
 

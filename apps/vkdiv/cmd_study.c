@@ -2,6 +2,7 @@
 #include "apps/vkdiv/report.h"
 #include "apps/vkdiv/study.h"
 
+#include "engine/json.h"
 #include "engine/study/study.h"
 #include "runtime/os.h"
 
@@ -236,7 +237,7 @@ static bool find_out(const struct study_options *o, char *path, size_t size)
 {
     const char *to = o->out != NULL ? o->out : o->dirs[0];
     const size_t length = strlen(to);
-    if (o->out != NULL && length > 5 && strcmp(to + length - 5, ".json") == 0)
+    if (o->out != NULL && vkd__json_named(to))
         return (size_t)snprintf(path, size, "%s", to) < size;
     return (size_t)snprintf(path, size, "%s%sstudy.json", to, length > 0 && to[length - 1] == '/' ? "" : "/") < size;
 }
@@ -245,6 +246,8 @@ static bool find_out(const struct study_options *o, char *path, size_t size)
 static vkd_result write_page(struct study_options *o, const struct vkd_study *s, const char *path)
 {
     struct report_result page;
+    if (o->dev == NULL && !o->no_run && o->device_status == EXIT_DONE)
+        open_device(o);     // nothing was missing, but the page's neighbours need one
     const char **runs = calloc(s->model_count, sizeof *runs);
     if (runs == NULL)
         return VKD_NO_MEMORY;
@@ -269,7 +272,7 @@ static enum exit_status fit_and_show(struct study_options *o, const struct vkd_s
         app_ended("the fit ended", r);
         return app_status(r);
     }
-    if (o->out != NULL && strstr(o->out, ".json") == NULL)
+    if (o->out != NULL && !vkd__json_named(o->out))
         r = vkd__dir_create(o->out, &why);
     if (r != VKD_OK)
         app_error("%s", why.text);

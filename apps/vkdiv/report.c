@@ -1,6 +1,7 @@
 // report.c -- gathers runs into one document and writes the page.
 #include "apps/vkdiv/report.h"
 
+#include "engine/json.h"
 #include "engine/run_folder.h"
 #include "engine/train/run_files.h"
 #include "runtime/os.h"
@@ -71,6 +72,7 @@ static vkd_result set_group(const struct report *r, const json_t *runs, const js
 
 static vkd_result add_run(struct report *r, const char *dir, json_t *runs)
 {
+    char weights[4096], hash[17];
     json_t *manifest = NULL, *run = json_object();
     vkd_result result = vkd__run_json_read(dir, &r->p->log, &manifest);
     if (result != VKD_OK || run == NULL) {
@@ -83,13 +85,15 @@ static vkd_result add_run(struct report *r, const char *dir, json_t *runs)
     json_object_set_new(run, "manifest", manifest);
     result = set_group(r, runs, manifest, run);
     json_array_append_new(runs, run);
+    if (result == VKD_OK)
+        result = vkd__run_weights(dir, &r->p->log, weights, hash);
     if (result != VKD_OK)
         return result;
     report_curves(r, dir, run);
-    report_transfer(r, dir, run);
+    report_transfer(r, dir, hash, run);
     report_filters(r, dir, run);
     progress(r, "diversity", dir);
-    result = report_diversity(r, dir, run);
+    result = report_diversity(r, dir, hash, run);
     progress(r, "images", dir);
     return result == VKD_OK ? report_neighbours(r, dir, run) : result;
 }
@@ -99,23 +103,18 @@ static vkd_result add_run(struct report *r, const char *dir, json_t *runs)
 static vkd_result read_study(const struct report_params *p, json_t **study)
 {
     char path[4096];
-    uint8_t *data;
-    uint64_t size;
     struct vkd__why why;
-    json_error_t error;
     bool folder = vkd__path_kind(p->study, NULL, NULL) == VKD__PATH_DIR;
     snprintf(path, sizeof path, "%s%s", p->study, folder ? "/study.json" : "");
-    vkd_result result = vkd__file_read(path, 16 << 20, &data, &size, &why);
-    if (result != VKD_OK) {
-        vkd_log_write(&p->log, VKD_LOG_ERROR, "%s; `vkdiv study` writes one", why.text);
-        return result;
+    *study = vkd__json_load(path, &why);
+    if (*study == NULL && why.text[0] == 0) {
+        vkd_log_write(&p->log, VKD_LOG_ERROR, "%s is not there; `vkdiv study` writes one", path);
+        return VKD_IO;
     }
-    *study = json_loadb((const char *)data, size, 0, &error);
-    free(data);
-    if (json_is_object(*study) && json_is_array(json_object_get(*study, "models")))
+    if (json_is_array(json_object_get(*study, "models")))
         return VKD_OK;
     vkd_log_write(&p->log, VKD_LOG_ERROR, "%s is not the result of `vkdiv study`: %s", path,
-                  *study ? "it has no list of models" : error.text);
+                  *study ? "it has no list of models" : why.text);
     json_decref(*study);
     *study = NULL;
     return VKD_FORMAT;

@@ -52,8 +52,9 @@ json_t *report_number(double value);
 json_t *report_png(const uint8_t *rgb, uint32_t height, uint32_t width);
 
 void report_curves(struct report *r, const char *dir, json_t *run);         // of metrics.jsonl
-vkd_result report_diversity(struct report *r, const char *dir, json_t *run);
-void report_transfer(struct report *r, const char *dir, json_t *run);       // of transfer/*.json
+// `hash` is that of the run's weights, "" where they cannot be read.
+vkd_result report_diversity(struct report *r, const char *dir, const char *hash, json_t *run);
+void report_transfer(struct report *r, const char *dir, const char *hash, json_t *run);     // of transfer/*.json
 void report_filters(struct report *r, const char *dir, json_t *run);        // of the first layer
 vkd_result report_neighbours(struct report *r, const char *dir, json_t *run);
 

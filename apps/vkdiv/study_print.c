@@ -123,14 +123,13 @@ static void print_pair(double alone, double joint)
 static void print_shares(const struct vkd_study *s, const struct vkd_study_fits *f)
 {
     print_head("What diversity adds to accuracy: R2 of accuracy alone, and of both");
-    printf("%s%-*s  %6s  %17s%17s%17s%17s%s\n", app_sgr(1, APP_DIM), MEASURE_WIDTH, "measure", "models", "R2",
-           "adjusted", "leave one out", "leave recipe out", app_sgr(1, APP_PLAIN));
+    printf("%s%-*s  %6s  %17s%17s%17s%s\n", app_sgr(1, APP_DIM), MEASURE_WIDTH, "measure", "models", "R2",
+           "adjusted", "recipes left out", app_sgr(1, APP_PLAIN));
     for (uint32_t i = 0; i < f->fit_count; i++) {
         const struct vkd_study_fit *x = &f->fits[i];
         printf("%-*s  %6u  ", MEASURE_WIDTH, s->measure_names[x->measure], x->models);
         print_pair(x->accuracy.r2, x->joint.r2);
         print_pair(x->accuracy.adjusted_r2, x->joint.adjusted_r2);
-        print_pair(x->accuracy.loo_r2, x->joint.loo_r2);
         print_pair(x->recipe_loo_accuracy, x->recipe_loo_joint);
         putchar('\n');
     }
@@ -181,7 +180,7 @@ static const struct vkd_study_task_fit *find_task_fit(const struct vkd_study_fit
 
 static void print_tasks(const struct vkd_study *s, const struct vkd_study_fits *f)
 {
-    print_head("Task by task: partial correlation of transfer and diversity, accuracy given; * leave-one-out R2 rises");
+    print_head("Task by task: partial correlation of transfer and diversity, accuracy given; * R2 of recipes left out rises");
     printf("%s%-*s  ", app_sgr(1, APP_DIM), MEASURE_WIDTH, "measure");
     for (uint32_t k = 0; k < s->task_count; k++) {
         char number[16];
@@ -194,9 +193,34 @@ static void print_tasks(const struct vkd_study *s, const struct vkd_study_fits *
         for (uint32_t k = 0; k < s->task_count; k++) {
             const struct vkd_study_task_fit *t = find_task_fit(f, k, m);
             print_number(t != NULL ? t->partial : NAN, 7, 2, true);
-            putchar(t != NULL && t->loo_r2_joint > t->loo_r2_accuracy ? '*' : ' ');
+            putchar(t != NULL && t->recipe_loo_joint > t->recipe_loo_accuracy ? '*' : ' ');
         }
         putchar('\n');
+    }
+}
+
+static bool same_line(const struct vkd_study *s, uint32_t a, uint32_t b)
+{
+    return s->task_protocols[a] != NULL && s->task_protocols[b] != NULL &&
+           strcmp(s->task_protocols[a], s->task_protocols[b]) == 0;
+}
+
+// Each line once, with the tasks that it is of.
+static void print_protocols(const struct vkd_study *s)
+{
+    char plain[1024];
+    for (uint32_t k = 0; k < s->task_count; k++) {
+        bool again = s->task_protocols[k] == NULL;
+        for (uint32_t before = 0; before < k; before++)
+            again |= same_line(s, before, k);
+        if (again)
+            continue;
+        printf("%sprotocol%s", app_sgr(1, APP_BOLD), app_sgr(1, APP_PLAIN));
+        for (uint32_t of = k; of < s->task_count; of++)
+            if (same_line(s, k, of))
+                printf(" (%u)", of + 1);
+        printf("\n%s       %s%s\n", app_sgr(1, APP_DIM), app_printable(plain, sizeof plain, s->task_protocols[k]),
+               app_sgr(1, APP_PLAIN));
     }
 }
 
@@ -216,12 +240,9 @@ static void print_task_names(const struct vkd_study *s, const struct vkd_study_f
     }
     printf("%sbase%s   %s\n", app_sgr(1, APP_BOLD), app_sgr(1, APP_PLAIN),
            app_printable(plain, sizeof plain, s->base[0] != 0 ? s->base : "each run's own test"));
-    if (s->protocol == NULL || strcmp(s->base_protocol, s->protocol) != 0)
-        printf("%s       %s%s\n", app_sgr(1, APP_DIM), app_printable(plain, sizeof plain, s->base_protocol),
-               app_sgr(1, APP_PLAIN));
-    if (s->protocol != NULL)
-        printf("%sprotocol%s %s\n", app_sgr(1, APP_BOLD), app_sgr(1, APP_PLAIN),
-               app_printable(plain, sizeof plain, s->protocol));
+    printf("%s       %s%s\n", app_sgr(1, APP_DIM), app_printable(plain, sizeof plain, s->base_protocol),
+           app_sgr(1, APP_PLAIN));
+    print_protocols(s);
 }
 
 void study_print(const struct vkd_study *s, const struct vkd_study_fits *f)

@@ -266,8 +266,8 @@ static vkd_result fit_measure(const struct vkd_study_table *t, const struct vkd_
         e = fit_squares(r, f);
     if (e == VKD_OK && r->n)
         e = fit_resampled(r, p, f);
-    f->stands = f->clusters >= VKD_STUDY_RECIPES_MIN && f->joint.loo_r2 > f->accuracy.loo_r2 &&
-                f->recipe_loo_joint > f->recipe_loo_accuracy && (f->slope.low > 0 || f->slope.high < 0);
+    f->stands = f->clusters >= VKD_STUDY_RECIPES_MIN && f->recipe_loo_joint > f->recipe_loo_accuracy &&
+                (f->slope.low > 0 || f->slope.high < 0);
     if (r->n && f->joint.rank < f->joint.params)
         vkd_log_write(&p->log, VKD_LOG_WARNING, "study: %s cannot be told from accuracy over %u models of %u recipes: "
                       "it is the same for all, or goes with accuracy, or there are too few", t->measure_names[measure],
@@ -284,7 +284,8 @@ static vkd_result fit_task(const struct vkd_study_table *t, const struct vkd_stu
     struct vkd_ols alone, joint;
     double mean, std;
     *f = (struct vkd_study_task_fit) { .task = task, .measure = measure, .r2_accuracy = NAN, .r2_joint = NAN,
-                                       .loo_r2_accuracy = NAN, .loo_r2_joint = NAN, .partial = NAN, .spearman = NAN };
+                                       .loo_r2_accuracy = NAN, .loo_r2_joint = NAN, .recipe_loo_accuracy = NAN,
+                                       .recipe_loo_joint = NAN, .partial = NAN, .spearman = NAN };
     rows_take(t, all, t->diversity + measure, t->measures, r);
     standardise(r, &mean, &std);
     f->models = r->n;
@@ -296,6 +297,10 @@ static vkd_result fit_task(const struct vkd_study_table *t, const struct vkd_stu
     vkd_result e = vkd_ols(r->y, columns, 1, r->n, NULL, &alone, NULL, NULL);
     if (e == VKD_OK)
         e = vkd_ols(r->y, columns, 2, r->n, NULL, &joint, NULL, NULL);
+    if (e == VKD_OK)
+        e = vkd_ols_cluster_loo(r->y, columns, 1, r->n, r->recipe, NULL, &f->recipe_loo_accuracy);
+    if (e == VKD_OK)
+        e = vkd_ols_cluster_loo(r->y, columns, 2, r->n, r->recipe, NULL, &f->recipe_loo_joint);
     if (e == VKD_OK)
         e = vkd_partial_correlation(r->y, r->z, columns, 1, r->n, NULL, &f->partial);
     if (e == VKD_OK)

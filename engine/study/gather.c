@@ -59,7 +59,7 @@ static bool is_protocol(const char *name)
 }
 
 // Of the protocol that was asked for, if any.
-static bool is_wanted(const struct vkd__gather *g, const struct vkd__study_found *f)
+bool vkd__study_is_wanted(const struct vkd__gather *g, const struct vkd__study_found *f)
 {
     const char *p = g->p->protocol;
     return !p || !strcmp(f->protocol, p) || (!is_protocol(p) && strstr(f->text, p));
@@ -101,7 +101,7 @@ static vkd_result choose_protocol(struct vkd__gather *g)
     const char *p = g->p->protocol;
     for (uint32_t i = 0; i < g->run_count; i++)
         for (const struct vkd__study_found *f = g->runs[i].found; f; f = f->next) {
-            if (!is_task(g, f) || !is_wanted(g, f))
+            if (!is_task(g, f) || !vkd__study_is_wanted(g, f))
                 continue;
             if (first && strcmp(first->protocol, f->protocol))
                 return refuse_two(g, f->spec, first, f);
@@ -124,7 +124,7 @@ vkd_result vkd__study_result(const struct vkd__gather *g, const struct vkd__stud
     const bool filter = !strcmp(name, g->s->protocol_name);
     *out = NULL;
     for (const struct vkd__study_found *f = run->found; f; f = f->next) {
-        if (strcmp(f->spec, spec) || strcmp(f->protocol, name) || (filter && !is_wanted(g, f)))
+        if (strcmp(f->spec, spec) || strcmp(f->protocol, name) || (filter && !vkd__study_is_wanted(g, f)))
             continue;
         if (*out && (strcmp((*out)->text, f->text) || strcmp((*out)->result.metric, f->result.metric) ||
                      strcmp((*out)->fingerprint, f->fingerprint)))
@@ -211,13 +211,14 @@ static vkd_result choose_tasks(struct vkd__gather *g)
             room++;
     s->task_specs = vkd__study_alloc(&s->memory, room * sizeof(char *));
     s->task_names = vkd__study_alloc(&s->memory, room * sizeof(char *));
-    if (!s->task_specs || !s->task_names)
+    s->task_protocols = vkd__study_alloc(&s->memory, room * sizeof(char *));
+    if (!s->task_specs || !s->task_names || !s->task_protocols)
         return VKD_NO_MEMORY;
     for (uint32_t k = 0; r == VKD_OK && k < g->p->task_count; k++)
         r = add_task(g, g->p->tasks[k].data, g->p->tasks[k].name);
     for (uint32_t i = 0; !g->p->task_count && i < g->run_count; i++)
         for (const struct vkd__study_found *f = g->runs[i].found; r == VKD_OK && f; f = f->next)
-            if (is_task(g, f) && is_wanted(g, f) && !strcmp(f->protocol, s->protocol_name))
+            if (is_task(g, f) && vkd__study_is_wanted(g, f) && !strcmp(f->protocol, s->protocol_name))
                 r = add_task(g, f->spec, NULL);
     if (r == VKD_OK && !s->task_count) {
         vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: there is no task: name some with --data SPEC or --tasks FILE, "

@@ -2,11 +2,8 @@
 #include "study.h"
 
 #include "../diversity_json.h"
-#include "../../runtime/os.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 // Of filters: the ratio to random filters of the same shapes, mean over the kinds of convolution weighted by their
@@ -107,21 +104,6 @@ void vkd__study_measures(const json_t *doc, bool features, double values[VKD__ST
 
 // ---- Making what is missing ----
 
-static vkd_result write(const struct vkd__gather *g, const struct vkd__study_run *run)
-{
-    char path[4200];
-    struct vkd__why why;
-    snprintf(path, sizeof(path), "%.4000s/diversity.json", run->model->run);
-    char *text = json_dumps(run->diversity, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    if (!text)
-        return VKD_NO_MEMORY;
-    vkd_result r = vkd__file_replace(path, text, strlen(text), &why);
-    if (r < 0)
-        vkd_log_write(&g->p->log, VKD_LOG_ERROR, "%s", why.text);
-    free(text);
-    return r;
-}
-
 static vkd_result need_nulls(struct vkd__gather *g)
 {
     return g->nulls ? VKD_OK : vkd_filter_nulls_create(&(struct vkd_null_params) { .log = g->p->log }, &g->nulls);
@@ -129,18 +111,12 @@ static vkd_result need_nulls(struct vkd__gather *g)
 
 static vkd_result add_filters(struct vkd__gather *g, struct vkd__study_run *run)
 {
-    struct vkd_diversity d;
     vkd_result r = need_nulls(g);
     if (r == VKD_OK)
-        r = vkd_diversity_measure(g->nulls, &(struct vkd_diversity_params) {
-            .path = run->model->run, .log = g->p->log, .stop = g->p->stop, .user = g->p->user }, &d);
-    if (r < 0)
-        return r;
-    run->diversity = vkd__diversity_json(run->model->run, &d);
-    vkd_diversity_finish(&d);
-    json_object_set_new(run->diversity, "schema", json_integer(1));
-    json_object_set_new(run->diversity, "weights_hash", json_string(run->hash));
-    return run->diversity ? write(g, run) : VKD_NO_MEMORY;
+        r = vkd__diversity_make(g->nulls, &(struct vkd_diversity_params) {
+            .path = run->model->run, .log = g->p->log, .stop = g->p->stop, .user = g->p->user }, run->hash,
+            &run->diversity);
+    return r == VKD_OK ? vkd__diversity_save(run->model->run, run->diversity, &g->p->log) : r;
 }
 
 static vkd_result add_features(struct vkd__gather *g, struct vkd__study_run *run, vkd_device *dev,
@@ -160,13 +136,15 @@ static vkd_result add_features(struct vkd__gather *g, struct vkd__study_run *run
     vkd_features_finish(&f);
     if (r < 0)
         return r;
-    return features && json_object_set_new(run->diversity, "features", features) == 0 ? write(g, run) : VKD_NO_MEMORY;
+    if (!features || json_object_set_new(run->diversity, "features", features))
+        return VKD_NO_MEMORY;
+    return vkd__diversity_save(run->model->run, run->diversity, &g->p->log);
 }
 
 vkd_result vkd__study_measure(struct vkd__gather *g, struct vkd__study_run *run, const struct vkd__study_probe *probe)
 {
     vkd_result r = VKD_OK;
-    if (!run->weights)
+    if (!run->weights[0])
         return VKD_OK;
     if (!run->diversity)
         r = add_filters(g, run);

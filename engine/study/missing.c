@@ -4,6 +4,7 @@
 #include <vkdiv/transfer.h>
 
 #include <stdio.h>
+#include <string.h>
 
 vkd_device *vkd__study_device(struct vkd__gather *g)
 {
@@ -65,13 +66,68 @@ static vkd_result keep(struct vkd__gather *g, struct vkd__study_run *run, const 
     return VKD_OK;
 }
 
+static bool is_missing(const struct vkd__study_run *run, const char *spec, const struct vkd__study_found *found)
+{
+    return !found && run->weights[0] && vkd__study_data_exist(spec);
+}
+
+static struct vkd_transfer_params params_of(const struct vkd__gather *g, const struct vkd__study_run *run,
+                                            const char *spec, bool base)
+{
+    return (struct vkd_transfer_params) {
+        .model = run->model->run, .data = spec, .protocol = base ? VKD__STUDY_BASE_PROTOCOL : g->s->protocol_name };
+}
+
+// Whether what would be computed compares with what is there; refused before anything is.
+static vkd_result check_task(const struct vkd__gather *g, const char *spec, bool base)
+{
+    const struct vkd_log quiet = { .fn = NULL };
+    const struct vkd__study_found *there, *f;
+    const struct vkd__study_run *lacking = NULL;
+    struct vkd_transfer_result would;
+    char fingerprint[20];
+    vkd_result r = vkd__study_results(g, spec, base, &there);
+    for (uint32_t i = 0; r == VKD_OK && !lacking && i < g->run_count; i++) {
+        r = vkd__study_result(g, &g->runs[i], spec, base, &f);
+        lacking = r == VKD_OK && is_missing(&g->runs[i], spec, f) ? &g->runs[i] : NULL;
+    }
+    if (r < 0 || !lacking)
+        return r;
+    const struct vkd_transfer_params p = params_of(g, lacking, spec, base);
+    r = vkd_transfer_describe(&p, &quiet, &would);
+    if (r < 0)
+        return r == VKD_NO_MEMORY ? r : VKD_OK;     // told when it is tried
+    snprintf(fingerprint, sizeof(fingerprint), "%016llx", (unsigned long long) would.fingerprint);
+    const struct vkd__study_found computed = { .protocol = would.protocol, .text = would.text,
+                                               .fingerprint = fingerprint };
+    if (there && (strcmp(there->text, would.text) || strcmp(there->result.metric, would.metric))) {
+        vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: %.300s has no result of %.200s, and would get one by\n  %.300s "
+                      "(%s)\nwhich never mixes with those that are there, by\n  %.300s (%s)\nrun `vkdiv transfer` with "
+                      "the latter's settings on runs that lack it; --no-run does without them", lacking->model->label,
+                      spec, would.text, would.metric, there->text, there->result.metric);
+        r = VKD_INVALID;
+    } else if (there && strcmp(there->fingerprint, fingerprint)) {
+        vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: %.300s has no result of %.200s, whose images have changed since "
+                      "others got theirs (fingerprints %s and %s): delete those results, or --no-run does without new "
+                      "ones", lacking->model->label, spec, there->fingerprint, fingerprint);
+        r = VKD_INVALID;
+    } else if (!base && !vkd__study_is_wanted(g, &computed)) {
+        vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: %.300s has no result of %.200s, and would get one by\n  %.300s\n"
+                      "of which '%.200s' is no part: run `vkdiv transfer` with the settings that are meant; --no-run "
+                      "does without it", lacking->model->label, spec, would.text, g->p->protocol);
+        r = VKD_INVALID;
+    }
+    vkd_transfer_finish(&would);
+    return r;
+}
+
 static vkd_result transfer(struct missing *m, struct vkd__study_run *run, const char *spec, bool base)
 {
     struct vkd__gather *g = m->g;
     const struct vkd__study_found *f;
     struct vkd_transfer_result result;
     vkd_result r = vkd__study_result(g, run, spec, base, &f);
-    if (r < 0 || f || !run->weights || !vkd__study_data_exist(spec))
+    if (r < 0 || !is_missing(run, spec, f))
         return r;
     vkd_device *dev = vkd__study_device(g);
     if (!dev)
@@ -80,9 +136,11 @@ static vkd_result transfer(struct missing *m, struct vkd__study_run *run, const 
         return VKD_INTERRUPTED;
     snprintf(m->what, sizeof(m->what), "%.100s, %.100s", run->model->label, vkd__study_short_name(spec));
     tell(m, base ? "base accuracy" : g->s->protocol_name, 0, 1);
-    r = vkd_transfer(dev, &(struct vkd_transfer_params) {
-        .model = run->model->run, .data = spec, .protocol = base ? VKD__STUDY_BASE_PROTOCOL : g->s->protocol_name,
-        .progress = tell, .stop = stop, .user = m }, &result);
+    struct vkd_transfer_params p = params_of(g, run, spec, base);
+    p.progress = tell;
+    p.stop = stop;
+    p.user = m;
+    r = vkd_transfer(dev, &p, &result);
     if (r == VKD_OK) {
         r = keep(g, run, spec, &result);
         vkd_transfer_finish(&result);
@@ -100,7 +158,9 @@ vkd_result vkd__study_compute(struct vkd__gather *g, const struct vkd__study_pro
 {
     struct vkd_study *s = g->s;
     struct missing m = { .g = g, .count = g->run_count * (s->task_count + 2) };
-    vkd_result r = VKD_OK;
+    vkd_result r = g->p->device && !g->p->base_from_run ? check_task(g, s->base, true) : VKD_OK;
+    for (uint32_t k = 0; r == VKD_OK && g->p->device && k < s->task_count; k++)
+        r = check_task(g, s->task_specs[k], false);
     for (uint32_t i = 0; r == VKD_OK && i < g->run_count; i++, m.done++)
         r = g->p->base_from_run ? VKD_OK : transfer(&m, &g->runs[i], s->base, true);
     for (uint32_t k = 0; r == VKD_OK && k < s->task_count; k++)

@@ -1,6 +1,7 @@
 // runs.c -- finds run folders and reads what a study needs of them.
 #include "study.h"
 
+#include "../diversity_json.h"
 #include "../json.h"
 #include "../run_folder.h"
 #include "../../runtime/os.h"
@@ -68,13 +69,13 @@ static vkd_result take_found(struct vkd__gather *g, const struct vkd__study_run 
     void **memory = &g->s->memory;
     const json_t *data = json_object_get(doc, "data"), *protocol = json_object_get(doc, "protocol");
     const char *spec = text_at(data, "spec"), *name = text_at(protocol, "name"), *text = text_at(protocol, "text");
-    const char *hash = text_at(json_object_get(doc, "model"), "weights_hash"), *metric = text_at(doc, "metric");
+    const char *metric = text_at(doc, "metric");
     const char *fingerprint = text_at(data, "fingerprint");
     double value = number_at(doc, "value"), log_odds = number_at(doc, "log_odds"), test = number_at(data, "test");
     *out = NULL;
     if (!spec || !name || !text || isnan(value) || json_is_object(json_object_get(doc, "select")))
         return VKD_OK;
-    if (run->hash && hash && strcmp(hash, run->hash)) {
+    if (!vkd__is_of_weights(doc, run->hash)) {
         g->stale++;
         return VKD_OK;
     }
@@ -92,11 +93,6 @@ static vkd_result take_found(struct vkd__gather *g, const struct vkd__study_run 
     snprintf(f->result.metric, sizeof(f->result.metric), "%s", metric ? metric : "");
     *out = f;
     return f->spec && f->protocol && f->text && f->fingerprint ? VKD_OK : VKD_NO_MEMORY;
-}
-
-static bool ends_with(const char *name, const char *end)
-{
-    return strlen(name) > strlen(end) && !strcmp(name + strlen(name) - strlen(end), end);
 }
 
 static vkd_result read_found(struct vkd__gather *g, struct vkd__study_run *run)
@@ -117,7 +113,7 @@ static vkd_result read_found(struct vkd__gather *g, struct vkd__study_run *run)
         return r;
     }
     for (uint32_t i = 0; r == VKD_OK && i < count; i++) {
-        if (!ends_with(names[i], ".json"))
+        if (!vkd__json_named(names[i]))
             continue;
         snprintf(path, sizeof(path), "%.4010s/%.255s", folder, names[i]);
         json_t *doc = vkd__json_load(path, &why);
@@ -165,38 +161,13 @@ static char *describe_method(void **memory, const json_t *recipe)
 
 static vkd_result read_weights(struct vkd__gather *g, struct vkd__study_run *run)
 {
-    char path[PATH_MAX_BYTES], hex[20];
-    uint64_t hash;
-    vkd__model_path(run->model->run, path, sizeof(path));
-    if (vkd__path_kind(path, NULL, NULL) != VKD__PATH_FILE)
-        return VKD_OK;
-    vkd_result r = vkd_weights_hash(path, &g->p->log, &hash);
-    if (r == VKD_NO_MEMORY)
+    char path[PATH_MAX_BYTES], hash[17];
+    vkd_result r = vkd__run_weights(run->model->run, &g->p->log, path, hash);
+    if (r < 0)
         return r;
-    if (r < 0) {
-        vkd_log_write(&g->p->log, VKD_LOG_WARNING, "study: %.600s cannot be read: nothing can be computed of it", path);
-        return VKD_OK;
-    }
-    snprintf(hex, sizeof(hex), "%016" PRIx64, hash);
-    run->weights = vkd__study_text(&g->s->memory, path);
-    run->hash = vkd__study_text(&g->s->memory, hex);
+    run->weights = vkd__study_text(&g->s->memory, hash[0] ? path : "");
+    run->hash = vkd__study_text(&g->s->memory, hash);
     return run->weights && run->hash ? VKD_OK : VKD_NO_MEMORY;
-}
-
-static void read_diversity(struct vkd__gather *g, struct vkd__study_run *run)
-{
-    char path[PATH_MAX_BYTES + 32];
-    struct vkd__why why;
-    snprintf(path, sizeof(path), "%.4000s/diversity.json", run->model->run);
-    json_t *doc = vkd__json_load(path, &why);
-    const char *hash = text_at(doc, "weights_hash");
-    if (why.text[0])
-        vkd_log_write(&g->p->log, VKD_LOG_WARNING, "study: %s; it is made again", why.text);
-    if (doc && run->hash && (!hash || strcmp(hash, run->hash))) {
-        json_decref(doc);
-        doc = NULL;
-    }
-    run->diversity = doc;
 }
 
 static vkd_result fill_run(struct vkd__gather *g, struct vkd__study_run *run, const json_t *doc)
@@ -221,7 +192,7 @@ static vkd_result fill_run(struct vkd__gather *g, struct vkd__study_run *run, co
     if (r == VKD_OK)
         r = read_found(g, run);
     if (r == VKD_OK)
-        read_diversity(g, run);
+        run->diversity = vkd__diversity_load(m->run, run->hash, &g->p->log);
     return r;
 }
 

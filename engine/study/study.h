@@ -32,7 +32,7 @@ struct vkd__study_found {
 
 struct vkd__study_run {
     struct vkd_study_model *model;
-    char *weights, *hash;               // safetensors file and its hash; NULL: there is none
+    char *weights, *hash;               // safetensors file and its hash; "": there is none
     char *train;                        // SPEC, without split=
     double accuracy;                    // run.json's, and the images it is of
     uint64_t accuracy_count;
@@ -58,6 +58,8 @@ VKD_CHECKED vkd_result vkd__study_read_runs(struct vkd__gather *g);
 
 #define VKD__STUDY_BASE_PROTOCOL "linear"
 
+// Of the protocol that was asked for, if any.
+bool vkd__study_is_wanted(const struct vkd__gather *g, const struct vkd__study_found *f);
 // The result of a run for the base data or a task, of the study's protocol; *out NULL: there is none.
 VKD_CHECKED vkd_result vkd__study_result(const struct vkd__gather *g, const struct vkd__study_run *run,
                                          const char *spec, bool base, const struct vkd__study_found **out);

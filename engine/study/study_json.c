@@ -99,6 +99,21 @@ static json_t *fit_json(const struct vkd_study *s, const struct vkd_study_fit *f
     return row;
 }
 
+static json_t *protocol_of(const struct vkd_study *s, uint32_t task)
+{
+    return s->task_protocols[task] ? vkd__json_text(s->task_protocols[task]) : json_null();
+}
+
+static json_t *tasks_json(const struct vkd_study *s)
+{
+    json_t *list = json_array();
+    for (uint32_t k = 0; k < s->task_count; k++)
+        json_array_append_new(list, json_pack("{s:o, s:o, s:s, s:o}", "data", vkd__json_text(s->task_specs[k]), "name",
+                                              vkd__json_text(s->task_names[k]), "protocol", s->protocol_name, "text",
+                                              protocol_of(s, k)));
+    return list;
+}
+
 static json_t *per_task_json(const struct vkd_study *s, const struct vkd_study_fits *f)
 {
     json_t *list = json_array(), *row = NULL, *measures = NULL;
@@ -106,13 +121,16 @@ static json_t *per_task_json(const struct vkd_study *s, const struct vkd_study_f
         const struct vkd_study_task_fit *t = &f->task_fits[i];
         if (!i || t->task != f->task_fits[i - 1].task) {
             measures = json_array();
-            row = json_pack("{s:o, s:o, s:s, s:o}", "data", vkd__json_text(s->task_specs[t->task]), "name",
-                            vkd__json_text(s->task_names[t->task]), "protocol", s->protocol_name, "fits", measures);
+            row = json_pack("{s:o, s:o, s:s, s:o, s:o}", "data", vkd__json_text(s->task_specs[t->task]), "name",
+                            vkd__json_text(s->task_names[t->task]), "protocol", s->protocol_name, "text",
+                            protocol_of(s, t->task), "fits", measures);
             json_array_append_new(list, row);
         }
-        json_array_append_new(measures, json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "diversity",
+        json_array_append_new(measures, json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+            "diversity",
             s->measure_names[t->measure], "models", (int) t->models, "r2_accuracy", real(t->r2_accuracy), "r2_joint",
             real(t->r2_joint), "loo_r2_accuracy", real(t->loo_r2_accuracy), "loo_r2_joint", real(t->loo_r2_joint),
+            "recipe_loo_r2_accuracy", real(t->recipe_loo_accuracy), "recipe_loo_r2_joint", real(t->recipe_loo_joint),
             "partial_correlation", real(t->partial), "spearman", real(t->spearman)));
     }
     return list;
@@ -125,9 +143,9 @@ json_t *vkd__study_json(const struct vkd_study *s, const struct vkd_study_fits *
         json_array_append_new(models, model_json(s, f, i));
     for (uint32_t i = 0; i < f->fit_count; i++)
         json_array_append_new(fits, fit_json(s, &f->fits[i]));
-    return json_pack("{s:i, s:{s:o, s:o}, s:{s:s, s:o}, s:i, s:i, s:i, s:{s:o, s:o}, s:o, s:o, s:o, s:s, s:s, s:s}",
+    return json_pack("{s:i, s:{s:o, s:o}, s:{s:s}, s:o, s:i, s:i, s:i, s:{s:o, s:o}, s:o, s:o, s:o, s:s, s:s, s:s}",
                      "schema", 1, "base", "data", vkd__json_text(s->base), "protocol", vkd__json_text(s->base_protocol),
-                     "protocol", "name", s->protocol_name, "text", vkd__json_text(s->protocol ? s->protocol : ""),
+                     "protocol", "name", s->protocol_name, "tasks", tasks_json(s),
                      "models_used", (int) f->models, "recipes", (int) f->clusters, "recipes_needed",
                      VKD_STUDY_RECIPES_MIN,
                      "accuracy", "spearman", real(f->accuracy_spearman), "kendall", real(f->accuracy_kendall),

@@ -54,10 +54,10 @@ static void describe(const struct vkd_study_table *t, const struct vkd_study_fit
     const struct vkd_study_fit *b = f->best;
     char more[48];
     const bool supported = f->outcome == VKD_STUDY_SUPPORTED;
-    snprintf(text, size, "%s: accuracy and %s together explain transfer better than accuracy alone%s (leave-one-out R2 "
-             "%.3f, alone %.3f; b2 = %+.3f per standard deviation, %.3g %% interval [%+.3f, %+.3f]: %s) over %s, %s "
+    snprintf(text, size, "%s: accuracy and %s together explain transfer better than accuracy alone%s (R2 of recipes left "
+             "out %.3f, alone %.3f; b2 = %+.3f per standard deviation, %.3g %% interval [%+.3f, %+.3f]: %s) over %s, %s "
              "p = %.3g after Holm's correction for %u measure%s%s.", supported ? "Supported" : "Not established",
-             t->measure_names[b->measure], others(more, count), b->joint.loo_r2, b->accuracy.loo_r2, b->slope.value,
+             t->measure_names[b->measure], others(more, count), b->recipe_loo_joint, b->recipe_loo_accuracy, b->slope.value,
              percent, b->slope.low, b->slope.high, direction(t, b), of, supported ? "with" : "but with", b->p_holm,
              f->fit_count, f->fit_count == 1 ? "" : "s", supported ? "" : ": this may be chance");
 }
@@ -71,9 +71,8 @@ void vkd__study_conclude(const struct vkd_study_table *t, const struct vkd_study
     snprintf(of, sizeof(of), "%u models of %u recipes and %u task%s%s%.64s%s", f->models, f->clusters, f->tasks,
              f->tasks == 1 ? "" : "s", p->protocol ? " (" : "", p->protocol ? p->protocol : "",
              p->protocol ? " protocol)" : "");
-    snprintf(f->falsifier, sizeof(f->falsifier), "The claim falls for a measure if leave-one-out R2 does not rise "
-             "beside accuracy alone, single models or whole recipes left out, or if the %.3g %% interval of b2 "
-             "contains 0.", percent);
+    snprintf(f->falsifier, sizeof(f->falsifier), "The claim falls for a measure if R2 of recipes left out, all their "
+             "seeds at once, does not rise beside accuracy alone, or if the %.3g %% interval of b2 contains 0.", percent);
     const struct vkd_study_fit *sure = find_best(f, true, &count), *any = find_best(f, false, &standing);
     f->best = f->clusters < VKD_STUDY_RECIPES_MIN ? NULL : sure ? sure : any;
     if (!f->models) {
@@ -87,7 +86,7 @@ void vkd__study_conclude(const struct vkd_study_table *t, const struct vkd_study
     } else if (!any) {
         f->outcome = VKD_STUDY_NOT_SUPPORTED;
         snprintf(f->verdict, sizeof(f->verdict), "Not supported: over %s no one of %u diversity measure%s explains "
-                 "transfer beyond accuracy: leave-one-out R2 does not rise, or the interval of b2 contains 0.", of,
+                 "transfer beyond accuracy: R2 of recipes left out does not rise, or the interval of b2 contains 0.", of,
                  f->fit_count, f->fit_count == 1 ? "" : "s");
     } else {
         f->outcome = sure ? VKD_STUDY_SUPPORTED : VKD_STUDY_NOT_ESTABLISHED;

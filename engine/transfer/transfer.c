@@ -196,7 +196,8 @@ static vkd_result open_cache(struct vkd__transfer *t)
     return r;
 }
 
-static vkd_result open_transfer(struct vkd__transfer *t, struct vkd_transfer_result *out)
+// The sets, and the protocol's line on them.
+static vkd_result open_task(struct vkd__transfer *t)
 {
     const bool is_run = vkd__path_kind(t->p.model, NULL, NULL) == VKD__PATH_DIR;
     vkd__model_path(t->p.model, t->weights, sizeof(t->weights));
@@ -208,11 +209,7 @@ static vkd_result open_transfer(struct vkd__transfer *t, struct vkd_transfer_res
         r = find_metric(t);
     if (r == VKD_OK && t->protocol->check)
         r = t->protocol->check(t);
-    if (r == VKD_OK)
-        r = write_text(t);
-    if (r == VKD_OK)
-        r = identify(t, out);
-    return r == VKD_OK ? open_cache(t) : r;
+    return r == VKD_OK ? write_text(t) : r;
 }
 
 static void close_transfer(struct vkd__transfer *t)
@@ -378,9 +375,31 @@ vkd_result vkd_transfer(vkd_device *dev, const struct vkd_transfer_params *p, st
     struct vkd_transfer_result r = { .classes = 0 };
     vkd_result res = check(&t);
     if (res == VKD_OK)
-        res = open_transfer(&t, &r);
+        res = open_task(&t);
+    if (res == VKD_OK)
+        res = identify(&t, &r);
+    if (res == VKD_OK)
+        res = open_cache(&t);
     if (res == VKD_OK && !resume(&t, &r))
         res = work(&t, &r);
+    close_transfer(&t);
+    if (res < 0)
+        vkd_transfer_finish(&r);
+    else
+        *out = r;
+    return res;
+}
+
+vkd_result vkd_transfer_describe(const struct vkd_transfer_params *p, const struct vkd_log *log,
+                                 struct vkd_transfer_result *out)
+{
+    struct vkd__transfer t = { .log = *log, .p = *p };
+    struct vkd_transfer_result r = { .classes = 0 };
+    vkd_result res = check(&t);
+    if (res == VKD_OK)
+        res = open_task(&t);
+    if (res == VKD_OK)
+        res = describe_task(&t, &r);
     close_transfer(&t);
     if (res < 0)
         vkd_transfer_finish(&r);

@@ -4,8 +4,9 @@
 //
 // y is a model's mean over tasks of logit(transfer), centred per task; z is standardised over the models. Each
 // diversity measure is compared with accuracy alone. Seeds of one recipe are one cluster: they are not
-// independent witnesses. The claim falls for a measure when the leave-one-out R2 does not rise, or when the
-// interval of b2 contains 0.
+// independent witnesses. The claim falls for a measure when the R2 of recipes left out does not rise, or when the
+// interval of b2 contains 0. (That of single models left out is given too, and proves nothing: the other seeds of
+// the recipe stay in.)
 #ifndef VKDIV_STUDY_H
 #define VKDIV_STUDY_H
 
@@ -59,7 +60,7 @@ struct vkd_study_fit {
     struct vkd_permutation permutation; // p of b2: Freedman and Lane on the recipes' means
     double p_holm;                      // p after Holm's correction for all measures of the study
     double spearman, kendall;           // of diversity and y, accuracy not controlled for
-    bool stands;                        // both R2 of leaving out rise and the interval of b2 leaves 0 out, over
+    bool stands;                        // R2 of recipes left out rises and the interval of b2 leaves 0 out, over
                                         // VKD_STUDY_RECIPES_MIN recipes or more
 };
 
@@ -68,6 +69,7 @@ struct vkd_study_task_fit {
     uint32_t task, measure;
     uint32_t models;
     double r2_accuracy, r2_joint, loo_r2_accuracy, loo_r2_joint;
+    double recipe_loo_accuracy, recipe_loo_joint;   // as of struct vkd_study_fit
     double partial, spearman;           // of diversity and the task's transfer; partial given accuracy
 };
 
@@ -140,7 +142,9 @@ struct vkd_study {
     char **task_names, **task_specs;
     char *base;                         // SPEC that base accuracy is of
     char *base_protocol;                // how: the protocol's text, or that it is run.json's test accuracy
-    char *protocol_name, *protocol;     // of the tasks: its name and its whole text
+    char *protocol_name;                // of the tasks
+    char **task_protocols;              // its whole line on each, which says metric and validation images too; NULL:
+                                        // no model has a result
     struct vkd_study_table table;       // for vkd_study_fit; its arrays belong to the study
     void *memory;
 };
@@ -177,8 +181,8 @@ struct vkd_study_params {
 // What is computed is written there at once, so that an interrupted study goes on where it ended. A task whose files
 // are not there, and of which there is no result, is left out.
 //
-//   VKD_INVALID      no run; results of several protocols or several states of the data (the log prints both); base
-//                    data that are not one; an unknown measure
+//   VKD_INVALID      no run; results of several protocols or several states of the data, those included that would be
+//                    computed (the log prints both); base data that are not one; an unknown measure
 //   VKD_IO, VKD_FORMAT, VKD_NO_MEMORY, VKD_DEVICE_LOST
 //   VKD_INTERRUPTED  stop() said so
 VKD_CHECKED vkd_result vkd_study_gather(const struct vkd_study_params *p, struct vkd_study *out);

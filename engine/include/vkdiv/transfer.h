@@ -151,6 +151,13 @@ const char *vkd_transfer_protocol_at(uint32_t index);
 VKD_CHECKED vkd_result vkd_transfer(vkd_device *dev, const struct vkd_transfer_params *p, struct vkd_transfer_result *out);
 void vkd_transfer_finish(struct vkd_transfer_result *r);
 
+// What vkd_transfer would say of the task, found out without a device and without work: data, fingerprint, counts,
+// classes, protocol, text and metric; the rest of *out is zero.
+//
+//   VKD_INVALID, VKD_IO, VKD_FORMAT, VKD_NO_MEMORY as vkd_transfer
+VKD_CHECKED vkd_result vkd_transfer_describe(const struct vkd_transfer_params *p, const struct vkd_log *log,
+                                             struct vkd_transfer_result *out);
+
 // Reads a result back. Scores and truth are there when their file still is.
 //
 //   VKD_IO, VKD_NO_MEMORY
