@@ -165,22 +165,6 @@ START_TEST(several_labels)
 }
 END_TEST
 
-static void write_picture(const char *split, uint32_t class, uint32_t index)
-{
-    struct vkd__why why;
-    char path[160];
-    snprintf(path, sizeof(path), "%s/pictures/%s/%c", world.root, split, 'a' + class);
-    ck_assert_int_eq(vkd__dir_create(path, &why), VKD_OK);
-    snprintf(path, sizeof(path), "%s/pictures/%s/%c/%02u.ppm", world.root, split, 'a' + class, index);
-    FILE *f = fopen(path, "wb");
-    ck_assert_ptr_nonnull(f);
-    fprintf(f, "P6\n%u %u\n255\n", WORLD_SIDE + index % 3, WORLD_SIDE + index % 2);
-    for (uint32_t i = 0; i < (WORLD_SIDE + index % 3) * (WORLD_SIDE + index % 2); i++)
-        for (uint32_t c = 0; c < 3; c++)
-            fputc((int) (c == class ? 200 - index / 4 : 20 + i % 40), f);
-    fclose(f);
-}
-
 // A set with a val of its own, of images in colour and of several sizes; fewer than a batch.
 START_TEST(a_set_with_its_own_val)
 {
@@ -188,10 +172,10 @@ START_TEST(a_set_with_its_own_val)
     struct vkd_transfer_result r;
     char spec[128];
     for (uint32_t i = 0; i < 12; i++) {
-        write_picture("train", i % 3, i);
-        write_picture("test", i % 3, i + 40);
+        world_write_picture("pictures/train", i % 3, i);
+        world_write_picture("pictures/test", i % 3, i + 40);
         if (i < 6)
-            write_picture("val", i % 3, i + 20);
+            world_write_picture("pictures/val", i % 3, i + 20);
     }
     snprintf(spec, sizeof(spec), "folder:%s/pictures", world.root);
     struct vkd_transfer_params p = params(spec, "pictured", &w);

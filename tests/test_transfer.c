@@ -25,6 +25,7 @@ static void open_all(void)
     ck_assert_ptr_nonnull(world.dev);
     r = world_recipe();
     r.keep_every = 1;
+    r.model.channels = 3;                   // of which the set's images have one
     ck_assert_int_eq(world_train(&r, "run", false, 0, &res), VKD_OK);
     snprintf(run_dir, sizeof(run_dir), "%s", world_path("run"));
     snprintf(last_path, sizeof(last_path), "%s/last.safetensors", run_dir);
@@ -227,6 +228,101 @@ START_TEST(cache_that_cannot_be_written)
     ck_assert_ptr_nonnull(strstr(gpu_last_warning, "cannot be kept"));
     vkd_transfer_finish(&r);
     vkd_feature_cache_destroy(&cache);
+}
+END_TEST
+
+// A set of pictures in files, and a cache in a folder.
+static vkd_feature_cache *picture_cache(char spec[300], uint32_t train)
+{
+    char command[400];
+    snprintf(command, sizeof(command), "rm -rf %s/pictures", world.root);
+    ck_assert_int_eq(system(command), 0);
+    for (uint32_t i = 0; i < train; i++)
+        world_write_picture("pictures/train", i % 3, i);
+    for (uint32_t i = 0; i < 24; i++)
+        world_write_picture("pictures/test", i % 3, i + 200);
+    snprintf(spec, 300, "folder:%s/pictures", world.root);
+    remove_results();
+    return cache_open(world_path("out/features"), 0);
+}
+
+// Other bytes in a file of the same name and size: neither the result nor the features are what was kept.
+START_TEST(pictures_that_change)
+{
+    char spec[300];
+    uint8_t *data;
+    uint64_t size;
+    struct vkd__why why;
+    vkd_feature_cache *cache = picture_cache(spec, 30);
+    struct vkd_transfer_params p = params("knn");
+    p.data = spec;
+    p.cache = cache;
+    struct vkd_transfer_result a = transfer_ok(&p), b = transfer_ok(&p);
+    ck_assert(!a.resumed && b.resumed);
+    vkd_feature_cache_destroy(&cache);
+    ck_assert_int_eq(vkd__file_read(world_path("pictures/train/b/004.ppm"), 1 << 20, &data, &size, &why), VKD_OK);
+    memset(data + 20, 7, size - 20);
+    ck_assert_int_eq(vkd__file_replace(world_path("pictures/train/b/004.ppm"), data, size, &why), VKD_OK);
+    free(data);
+    p.cache = cache = cache_open(world_path("out/features"), 0);
+    vkd_transfer_finish(&b);
+    b = transfer_ok(&p);
+    struct vkd_feature_cache_stats s = vkd_feature_cache_stats(cache);
+    ck_assert(!b.resumed && s.passes == 1 && s.found == 1);         // train; test is as it was
+    ck_assert_str_ne(a.key, b.key);
+    ck_assert_uint_ne(a.fingerprint, b.fingerprint);
+    vkd_transfer_finish(&a);
+    vkd_transfer_finish(&b);
+    vkd_feature_cache_destroy(&cache);
+}
+END_TEST
+
+START_TEST(pictures_that_cannot_be_read)
+{
+    char spec[300];
+    struct vkd__why why;
+    vkd_feature_cache *cache = picture_cache(spec, 120);
+    ck_assert_int_eq(vkd__file_replace(world_path("pictures/train/b/004.ppm"), "P6\n", 3, &why), VKD_OK);
+    struct vkd_transfer_params p = params("linear");
+    p.data = spec;
+    p.cache = cache;
+    for (uint32_t pass = 0; pass < 2; pass++) {
+        gpu_last_warning[0] = 0;
+        struct vkd_transfer_result r = transfer_ok(&p), read;
+        struct vkd_feature_cache_stats s = vkd_feature_cache_stats(cache);
+        ck_assert(!r.resumed && r.unreadable == 1 && s.passes == 2 + pass && s.found == pass);
+        ck_assert_int_eq(vkd_transfer_load(r.path, NULL, &read), VKD_OK);
+        ck_assert_uint_eq(read.unreadable, 1);
+        ck_assert_ptr_nonnull(strstr(gpu_last_warning, "1 images of train cannot be read"));
+        vkd_transfer_finish(&read);
+        vkd_transfer_finish(&r);
+    }
+    vkd_feature_cache_destroy(&cache);
+}
+END_TEST
+
+START_TEST(force_makes_features_again)
+{
+    char folder[300];
+    remove_results();
+    snprintf(folder, sizeof(folder), "%s/features", run_dir);
+    struct vkd_transfer_params p = params("knn");
+    for (int round = 0; round < 3; round++) {
+        vkd_feature_cache *cache = NULL;
+        const struct vkd_feature_cache_params c = { .folder = folder, .fresh = round == 2, .log = gpu_params().log };
+        ck_assert_int_eq(vkd_feature_cache_create(&c, &cache), VKD_OK);
+        p.cache = cache;
+        p.force = true;
+        for (int protocol = 0; protocol < 2; protocol++) {
+            p.protocol = protocol ? "linear" : "knn";
+            struct vkd_transfer_result r = transfer_ok(&p);
+            struct vkd_feature_cache_stats s = vkd_feature_cache_stats(cache);
+            ck_assert_uint_eq(s.passes, round == 1 ? 0 : 2);
+            ck_assert_uint_eq(s.found, round == 1 ? 2 * (uint32_t) protocol + 2 : 2 * (uint32_t) protocol);
+            vkd_transfer_finish(&r);
+        }
+        vkd_feature_cache_destroy(&cache);
+    }
 }
 END_TEST
 
@@ -517,6 +613,9 @@ int main(void)
     tcase_add_test(t, bare_file);
     tcase_add_test(t, damaged_cache);
     tcase_add_test(t, cache_that_cannot_be_written);
+    tcase_add_test(t, pictures_that_change);
+    tcase_add_test(t, pictures_that_cannot_be_read);
+    tcase_add_test(t, force_makes_features_again);
     tcase_add_test(t, layers_in_one_pass);
     tcase_add_test(t, memory_keeps_the_newest);
     tcase_add_test(t, multi_label);

@@ -61,6 +61,23 @@ void world_write_set(void)
     write_split("t10k", WORLD_TEST, 2);
 }
 
+void world_write_picture(const char *folder, uint32_t class_index, uint32_t index)
+{
+    struct vkd__why why;
+    char path[160];
+    const uint32_t width = WORLD_SIDE + index % 3, height = WORLD_SIDE + index % 2;
+    snprintf(path, sizeof(path), "%s/%s/%c", world.root, folder, 'a' + class_index);
+    ck_assert_int_eq(vkd__dir_create(path, &why), VKD_OK);
+    snprintf(path, sizeof(path), "%s/%s/%c/%03u.ppm", world.root, folder, 'a' + class_index, index);
+    FILE *f = fopen(path, "wb");
+    ck_assert_ptr_nonnull(f);
+    fprintf(f, "P6\n%u %u\n255\n", width, height);
+    for (uint32_t i = 0; i < width * height; i++)
+        for (uint32_t c = 0; c < 3; c++)
+            fputc((int) (c == class_index ? 200 - index / 4 : 20 + i % 40), f);
+    fclose(f);
+}
+
 void world_remove(void)
 {
     char command[128];

@@ -16,6 +16,8 @@ extern struct world world;
 
 void world_write_set(void);
 void world_remove(void);
+// Writes root/FOLDER/CLASS/INDEX.ppm of one of several sizes, in the colour of its class.
+void world_write_picture(const char *folder, uint32_t class_index, uint32_t index);
 
 // Fixtures, for files that include gpu.h first: the device and the set; away with everything.
 #ifdef GPU_H

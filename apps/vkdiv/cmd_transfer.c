@@ -161,7 +161,7 @@ static const struct argp_option options[] = {
     { "holdout", KEY_HOLDOUT, "SHARE", 0, "of train, for validation, where a set has no val (0.2)", 1 },
     { "seed", KEY_SEED, "N", 0, "of what is held out, and of intervals and tests (0)", 1 },
     { "out", KEY_OUT, "DIR", 0, "keep results in DIR/transfer, not in the run's folder", 2 },
-    { "force", KEY_FORCE, NULL, 0, "work even where there is a result already", 2 },
+    { "force", KEY_FORCE, NULL, 0, "work even where there is a result already, and make features again", 2 },
     { "cache", KEY_CACHE, "DIR", 0, "keep features there, not in DIR/features of the results", 2 },
     { "no-cache", KEY_NO_CACHE, NULL, 0, "keep features in memory alone", 2 },
     { "batch", KEY_BATCH, "N", 0, "images at a time", 2 },
@@ -204,7 +204,8 @@ static vkd_result open_cache(const struct transfer_options *o, const char *model
     const char *at = o->p.out != NULL ? o->p.out : vkd__path_kind(model, NULL, NULL) == VKD__PATH_DIR ? model : NULL;
     snprintf(folder, sizeof folder, "%s/features", at != NULL ? at : "");
     return vkd_feature_cache_create(&(struct vkd_feature_cache_params){
-        .folder = o->no_cache ? NULL : o->cache != NULL ? o->cache : at != NULL ? folder : NULL, .log = app_log(&o->app) }, out);
+        .folder = o->no_cache ? NULL : o->cache != NULL ? o->cache : at != NULL ? folder : NULL, .fresh = o->p.force,
+        .log = app_log(&o->app) }, out);
 }
 
 static vkd_result transfer_model(struct transfer_work *w, uint32_t model)

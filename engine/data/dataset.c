@@ -269,12 +269,27 @@ static vkd_result shrink(struct vkd_image *image, uint32_t short_side, uint32_t 
     return r == VKD_OK ? r : vkd__data_fail(why, r, "out of memory while scaling to %u x %u pixels", width, height);
 }
 
+static vkd_result read_file(const vkd_dataset *d, uint32_t source, uint32_t short_side, uint32_t max_side,
+                            struct vkd_image *out, struct vkd__why *why)
+{
+    char name[sizeof(why->text)];
+    char *path = d->format->file_of(&d->source, source);
+    if (!path)
+        return vkd__data_fail(why, VKD_NO_MEMORY, "out of memory for an image's path");
+    d->format->name_of(&d->source, source, name, sizeof(name));
+    vkd_result r = vkd__image_read(path, name, short_side, max_side, out, why);
+    free(path);
+    return r;
+}
+
 vkd_result vkd__image_of(const vkd_dataset *d, uint32_t image, uint32_t short_side, uint32_t max_side,
                          struct vkd_image *out, struct vkd__why *why)
 {
     const struct vkd__source *s = &d->source;
     if (d->format->decode)
         return d->format->decode(s, d->images[image], short_side, max_side, out, why);
+    if (d->format->file_of)
+        return read_file(d, d->images[image], short_side, max_side, out, why);
     vkd_result r = vkd__image_alloc(s->height, s->width, out, why);
     if (r != VKD_OK)
         return r;

@@ -61,10 +61,12 @@ struct vkd__format {
     const char *(*group_of)(const struct vkd__source *s, uint32_t image);   // NULL: there are no groups
     // Adds to the fingerprint what identifies image content beyond labels: bytes, or names and sizes.
     void (*digest)(const struct vkd__source *s, const uint32_t *images, uint32_t count, XXH64_state_t *hash);
-    // Exactly one of these. `pixels`: every image lies in memory with the common size, writing it cannot fail.
+    // Exactly one of these. `pixels`: every image lies in memory with the common size, writing it cannot fail. `file_of`:
+    // each is a file, of this path; malloc'd, NULL: out of memory.
     void (*pixels)(const struct vkd__source *s, uint32_t image, uint8_t *rgba);
     vkd_result (*decode)(const struct vkd__source *s, uint32_t image, uint32_t short_side, uint32_t max_side,
                          struct vkd_image *out, struct vkd__why *why);
+    char *(*file_of)(const struct vkd__source *s, uint32_t image);
 };
 
 const struct vkd__format *vkd__format_at(uint32_t index);       // NULL behind the last

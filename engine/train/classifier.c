@@ -113,14 +113,9 @@ static vkd_result measure_labels(struct evaluation *v)
 {
     struct vkd_matrix scores = vkd__features_matrix(&v->logits);
     struct vkd_map map;
-    size_t entries = (size_t) v->logits.count * v->s.classes;
-    int8_t *truth = malloc(entries + 1);
+    int8_t *truth = vkd__features_truth(&v->logits);
     vkd_result r = VKD_NO_MEMORY;
     v->s.per_class = calloc(v->s.classes, sizeof(*v->s.per_class));
-    for (size_t i = 0; truth && i < entries; i++) {
-        float t = v->logits.targets[i];
-        truth[i] = t < 0 ? VKD_TRUTH_UNKNOWN : t > 0.5f ? VKD_TRUTH_YES : VKD_TRUTH_NO;
-    }
     if (truth && v->s.per_class)
         r = vkd_average_precision(&scores, truth, v->e->log, v->s.per_class, &map);
     free(truth);

@@ -1,6 +1,7 @@
 // features.c -- a whole set through a feed.
 #include "features.h"
 #include "../op.h"
+#include "../truth.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -59,11 +60,21 @@ vkd_result vkd__collect_features(const struct vkd__features_params *p, struct vk
                                        vkd__feed_classes(p->feed));
     if (r == VKD_OK)
         r = vkd__pass_run(&(struct vkd__pass) { p->feed, p->route, p->loader, take, p->stop, &c, p->user, 0 });
+    f.unreadable = vkd_loader_bad_count(p->loader);
     if (r < 0)
         vkd__features_finish(&f);
     else
         *out = f;
     return r;
+}
+
+int8_t *vkd__features_truth(const struct vkd__features *f)
+{
+    const uint64_t entries = (uint64_t) f->count * f->classes;
+    int8_t *truth = malloc(entries + 1);
+    for (uint64_t i = 0; truth && i < entries; i++)
+        truth[i] = vkd__truth_of(f->targets[i]);
+    return truth;
 }
 
 void vkd__features_finish(struct vkd__features *f)

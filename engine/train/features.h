@@ -23,6 +23,7 @@ struct vkd__features {
     uint32_t *labels, *indices;     // count; VKD_NO_LABEL for an image without a label, or whose label is hidden
     float *targets;                 // (count, classes); NULL unless multi-label
     uint32_t classes;
+    uint32_t unreadable;            // images, as the loader counted them
 };
 
 // Room for `images` rows; `classes` 0 without targets. To be finished, failed or not.
@@ -39,6 +40,8 @@ struct vkd_matrix vkd__features_matrix(const struct vkd__features *f);
 //   VKD_INVALID      no such mark, or not of this width
 //   VKD_INTERRUPTED  stop() said so
 VKD_CHECKED vkd_result vkd__collect_features(const struct vkd__features_params *p, struct vkd__features *out);
+// VKD_TRUTH_* of a multi-label set: (count, classes), malloc'd. NULL: no memory.
+int8_t *vkd__features_truth(const struct vkd__features *f);
 void vkd__features_finish(struct vkd__features *f);
 
 #endif

@@ -119,7 +119,8 @@ static vkd_result mark_layer(struct extraction *e, vkd_tensor *features, uint32_
     return VKD_OK;
 }
 
-static vkd_result open_program(struct extraction *e)
+// The model as far as it needs no device.
+static vkd_result open_graph(struct extraction *e)
 {
     const struct vkd_weights_info *info = &e->model.info;
     vkd_result r = vkd_graph_create(&e->log, &e->graph);
@@ -134,6 +135,12 @@ static vkd_result open_program(struct extraction *e)
         return VKD_INVALID;
     for (uint32_t l = 0; r == VKD_OK && l < e->layers; l++)
         r = mark_layer(e, m.features, l);
+    return r;
+}
+
+static vkd_result open_program(struct extraction *e)
+{
+    vkd_result r = open_graph(e);
     if (r == VKD_OK)
         r = vkd_params_create(e->dev, e->graph, false, &e->params);
     if (r == VKD_OK)
@@ -238,6 +245,8 @@ static vkd_result run(struct extraction *e)
         r = allocate(e, &e->out[l]);
     for (uint32_t pass = 0; r == VKD_OK && pass <= e->p->views; pass++)
         r = run_pass(e, pass);
+    for (uint32_t l = 0; l < e->layers; l++)
+        e->out[l].unreadable = vkd_loader_bad_count(e->loader);
     return r;
 }
 
@@ -297,25 +306,32 @@ vkd_result vkd_features_extract(vkd_device *dev, const struct vkd_features_param
     return r;
 }
 
-vkd_result vkd__features_identify(vkd_device *dev, const struct vkd_features_params *p, struct vkd__features_identity *out)
+vkd_result vkd__features_identify(vkd_device *dev, const struct vkd_features_params *p, const uint64_t *data,
+                                  struct vkd__features_identity *out)
 {
     struct extraction e;
     vkd_result r = extraction_init(&e, dev, p);
-    uint64_t weights = 0;
+    uint64_t weights = 0, content = data ? *data : 0;
+    if (r == VKD_OK)
+        r = open_graph(&e);
     if (r == VKD_OK)
         r = vkd_weights_hash(e.model.path, &e.log, &weights);
+    if (r == VKD_OK && !data)
+        r = vkd_dataset_content(e.set, &content);
     if (r == VKD_OK) {
         const struct vkd_dataset_info *info = vkd_dataset_info(e.set);
         const struct vkd_weights_info *m = &e.model.info;
         *out = (struct vkd__features_identity) {
-            .weights = weights, .data = info->fingerprint, .rows = e.rows, .classes = info->classes,
-            .multi_label = info->multi_label, .told = e.model.told, .model = *m,
+            .weights = weights, .data = content, .fingerprint = info->fingerprint, .images = info->count, .rows = e.rows,
+            .classes = info->classes, .multi_label = info->multi_label, .told = e.model.told, .model = *m,
         };
+        for (uint32_t l = 0; l < e.layers; l++)
+            out->dims[l] = e.out[l].dim;
         snprintf(out->split, sizeof(out->split), "%s", info->split);
-        snprintf(out->preparation, sizeof(out->preparation), "canvas %u short %u resize %u crop %u channels %u mean %.9g %.9g "
-                 "%.9g std %.9g %.9g %.9g", e.plan.canvas, e.plan.short_side, e.plan.resize, m->size, m->channels,
-                 (double) m->mean[0], (double) m->mean[1], (double) m->mean[2], (double) m->std[0], (double) m->std[1],
-                 (double) m->std[2]);
+        snprintf(out->preparation, sizeof(out->preparation), "arch %s width %u stem %s canvas %u short %u resize %u crop %u "
+                 "channels %u mean %.9g %.9g %.9g std %.9g %.9g %.9g", m->arch, m->width, m->cifar_stem ? "cifar" : "imagenet",
+                 e.plan.canvas, e.plan.short_side, e.plan.resize, m->size, m->channels, (double) m->mean[0],
+                 (double) m->mean[1], (double) m->mean[2], (double) m->std[0], (double) m->std[1], (double) m->std[2]);
     }
     extraction_finish(&e);
     return r;

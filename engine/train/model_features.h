@@ -6,16 +6,20 @@
 
 // Everything but the layer that features of vkd_features_params depend on.
 struct vkd__features_identity {
-    uint64_t weights, data;         // vkd_weights_hash; fingerprint of the split
+    uint64_t weights;               // vkd_weights_hash
+    uint64_t data, fingerprint;     // of the split: vkd_dataset_content; its fingerprint
+    uint32_t images;                // of the split
     uint32_t rows, classes;
+    uint32_t dims[VKD_LAYERS_MAX];  // of each layer that was asked for
     bool multi_label, told;
     struct vkd_weights_info model;
     char split[16];
-    char preparation[320];          // how images are brought to the model's size
+    char preparation[384];          // the model's make, and how images are brought to its size
 };
 
-// Fails where vkd_features_extract fails before it needs the device; `dev` says how large a binding may be.
-VKD_CHECKED vkd_result vkd__features_identify(vkd_device *dev, const struct vkd_features_params *p,
+// Fails where vkd_features_extract fails before it needs the device; `dev` says how large a binding may be. `data`:
+// the set's content, when it is known already; NULL: the files are read for it.
+VKD_CHECKED vkd_result vkd__features_identify(vkd_device *dev, const struct vkd_features_params *p, const uint64_t *data,
                                               struct vkd__features_identity *out);
 
 // p->layers[i], "features" where there are none.

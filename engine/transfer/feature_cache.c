@@ -1,7 +1,6 @@
 // feature_cache.c -- features that are made once: one safetensors file, or a piece of memory, per layer of a model and split.
-#include "../model_layers.h"
-#include "../safetensors.h"
-#include "../train/model_features.h"
+#include "feature_file.h"
+
 #include "../../runtime/os.h"
 
 #include <vkdiv/features.h>
@@ -11,7 +10,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { TEXT_SIZE = 640 };
+enum { TEXT_SIZE = 704 };
 #define MEMORY_DEFAULT (UINT64_C(256) << 20)
 
 struct entry {
@@ -21,8 +20,15 @@ struct entry {
     struct entry *next;                 // older
 };
 
+// What this cache has learnt since it was made.
+struct known_set { char *spec, *split; uint64_t content; struct known_set *next; };     // a split's vkd_dataset_content
+struct written { uint64_t key; struct written *next; };
+
 struct vkd_feature_cache {
     char *folder;                       // NULL: memory
+    bool fresh;
+    struct known_set *sets;
+    struct written *written;
     struct vkd_log log;
     uint64_t memory;
     struct entry *newest;
@@ -35,6 +41,7 @@ vkd_result vkd_feature_cache_create(const struct vkd_feature_cache_params *p, vk
     if (!c)
         return VKD_NO_MEMORY;
     c->log = p->log;
+    c->fresh = p->fresh;
     c->memory = p->memory ? p->memory : MEMORY_DEFAULT;
     if (p->folder && !(c->folder = strdup(p->folder))) {
         free(c);
@@ -44,18 +51,36 @@ vkd_result vkd_feature_cache_create(const struct vkd_feature_cache_params *p, vk
     return VKD_OK;
 }
 
+static void free_set(struct known_set *s)
+{
+    if (s) {
+        free(s->spec);
+        free(s->split);
+    }
+    free(s);
+}
+
 void vkd_feature_cache_destroy(vkd_feature_cache **pc)
 {
     vkd_feature_cache *c = *pc;
-    for (struct entry *e = c ? c->newest : NULL, *next; e; e = next) {
+    *pc = NULL;
+    if (!c)
+        return;
+    for (struct entry *e = c->newest, *next; e; e = next) {
         next = e->next;
         vkd_features_finish(&e->f);
         free(e);
     }
-    if (c)
-        free(c->folder);
+    for (struct known_set *s = c->sets, *next; s; s = next) {
+        next = s->next;
+        free_set(s);
+    }
+    for (struct written *w = c->written, *next; w; w = next) {
+        next = w->next;
+        free(w);
+    }
+    free(c->folder);
     free(c);
-    *pc = NULL;
 }
 
 struct vkd_feature_cache_stats vkd_feature_cache_stats(const vkd_feature_cache *c)
@@ -65,29 +90,9 @@ struct vkd_feature_cache_stats vkd_feature_cache_stats(const vkd_feature_cache *
 
 // ---- Copies -----------------------------------------------------------------------------------
 
-static bool has_targets(const struct vkd__features_identity *id)
-{
-    return id->multi_label && id->classes;
-}
-
-// Room for features of `dim` numbers each, and all that is known of them beforehand.
-static vkd_result begin(const struct vkd__features_identity *id, uint32_t dim, struct vkd_features *out)
-{
-    *out = (struct vkd_features) { .rows = id->rows, .dim = dim, .classes = id->classes, .data_fingerprint = id->data,
-                                   .model = id->model, .told = id->told };
-    out->values = malloc((uint64_t) id->rows * dim * sizeof(float) + 1);
-    out->labels = malloc(id->rows * sizeof(*out->labels) + 1);
-    out->indices = malloc(id->rows * sizeof(*out->indices) + 1);
-    out->targets = has_targets(id) ? malloc((uint64_t) id->rows * id->classes * sizeof(float) + 1) : NULL;
-    if (out->values && out->labels && out->indices && (out->targets || !has_targets(id)))
-        return VKD_OK;
-    vkd_features_finish(out);
-    return VKD_NO_MEMORY;
-}
-
 static vkd_result copy(const struct vkd__features_identity *id, const struct vkd_features *from, struct vkd_features *out)
 {
-    vkd_result r = begin(id, from->dim, out);
+    vkd_result r = vkd__features_room(id, from->dim, out);
     if (r < 0)
         return r;
     memcpy(out->values, from->values, (uint64_t) id->rows * from->dim * sizeof(float));
@@ -142,91 +147,46 @@ static const struct entry *recall(const vkd_feature_cache *c, uint64_t key, cons
 
 // ---- Files ------------------------------------------------------------------------------------
 
-static void content_hash(const struct vkd__st_tensor *tensors, uint32_t count, char text[17])
+static void file_path(const vkd_feature_cache *c, uint64_t key, char path[4096])
 {
-    XXH64_hash_t hash = 0;
-    for (uint32_t i = 0; i < count; i++)
-        hash = XXH3_64bits_withSeed(tensors[i].data, vkd__st_size(&tensors[i]), hash);
-    snprintf(text, 17, "%016llx", (unsigned long long) hash);
+    snprintf(path, 4096, "%.4000s/%016llx.safetensors", c->folder, (unsigned long long) key);
 }
 
-static void file_path(const vkd_feature_cache *c, uint64_t key, char *path, size_t size)
+static bool has_written(const vkd_feature_cache *c, uint64_t key)
 {
-    snprintf(path, size, "%.4000s/%016llx.safetensors", c->folder, (unsigned long long) key);
+    const struct written *w = c->written;
+    while (w && w->key != key)
+        w = w->next;
+    return w != NULL;
 }
 
-static vkd_result write_file(const vkd_feature_cache *c, uint64_t key, const char *text, const struct vkd_features *f)
+static vkd_result write_file(vkd_feature_cache *c, const struct vkd__features_identity *id, uint64_t key, const char *text,
+                             const struct vkd_features *f)
 {
-    char path[4096], content[17];
+    char path[4096];
     struct vkd__why why;
-    int64_t *whole = malloc((2ull * f->rows + 1) * sizeof(*whole));
-    vkd_result r = whole ? vkd__dir_create(c->folder, &why) : VKD_NO_MEMORY;
+    struct written *w = calloc(1, sizeof(*w));
+    vkd_result r = w ? vkd__dir_create(c->folder, &why) : VKD_NO_MEMORY;
+    file_path(c, key, path);
+    if (r == VKD_OK)
+        r = vkd__feature_file_write(&(struct vkd__feature_file) { path, text, id, f->dim }, f);
     if (r == VKD_OK) {
-        for (uint32_t i = 0; i < f->rows; i++) {
-            whole[i] = f->labels[i] == VKD_NO_LABEL ? -1 : (int64_t) f->labels[i];
-            whole[f->rows + i] = f->indices[i];
-        }
-        const struct vkd__st_tensor tensors[4] = {
-            { .name = "features", .type = VKD__ST_F32, .rank = 2, .shape = { f->rows, f->dim }, .data = f->values },
-            { .name = "labels", .type = VKD__ST_I64, .rank = 1, .shape = { f->rows }, .data = whole },
-            { .name = "indices", .type = VKD__ST_I64, .rank = 1, .shape = { f->rows }, .data = whole + f->rows },
-            { .name = "targets", .type = VKD__ST_F32, .rank = 2, .shape = { f->rows, f->classes }, .data = f->targets },
-        };
-        const uint32_t count = f->targets ? 4 : 3;
-        content_hash(tensors, count, content);
-        const struct vkd__st_pair pairs[] = { { "vkdiv_features", text }, { "content", content } };
-        file_path(c, key, path, sizeof(path));
-        r = vkd__st_write(path, NULL, tensors, count, pairs, 2);
+        *w = (struct written) { key, c->written };
+        c->written = w;
+    } else {
+        free(w);
     }
-    free(whole);
     return r;
 }
 
-// Takes tensors 0 ... of a file over; false when any is not what it should be.
-static bool take_over(const vkd__st_file *f, const struct vkd__features_identity *id, struct vkd_features *out)
-{
-    static const char *const names[] = { "features", "labels", "indices", "targets" };
-    const uint32_t count = has_targets(id) ? 4 : 3;
-    struct vkd__st_tensor t[4];
-    char content[17];
-    for (uint32_t i = 0; i < count; i++) {
-        const struct vkd__st_tensor *found = vkd__st_find(f, names[i]);
-        bool floats = i % 3 == 0;
-        if (!found || found->type != (floats ? VKD__ST_F32 : VKD__ST_I64) || found->rank != (floats ? 2 : 1) ||
-            found->shape[0] != id->rows || (floats && (!found->shape[1] || found->shape[1] > UINT32_MAX)))
-            return false;
-        t[i] = *found;
-    }
-    content_hash(t, count, content);
-    const char *expected = vkd__st_metadata(f, "content");
-    if (!expected || strcmp(expected, content) || (count > 3 && t[3].shape[1] != id->classes) ||
-        begin(id, (uint32_t) t[0].shape[1], out) < 0)
-        return false;
-    memcpy(out->values, t[0].data, vkd__st_size(&t[0]));
-    for (uint32_t i = 0; i < id->rows; i++) {
-        int64_t label, index;
-        memcpy(&label, (const char *) t[1].data + i * sizeof(label), sizeof(label));
-        memcpy(&index, (const char *) t[2].data + i * sizeof(index), sizeof(index));
-        out->labels[i] = label < 0 ? VKD_NO_LABEL : (uint32_t) label;
-        out->indices[i] = (uint32_t) index;
-    }
-    if (out->targets)
-        memcpy(out->targets, t[3].data, vkd__st_size(&t[3]));
-    return true;
-}
-
-static bool read_file(vkd_feature_cache *c, const struct vkd__features_identity *id, uint64_t key, const char *text,
+static bool read_file(vkd_feature_cache *c, const struct vkd__features_identity *id, uint64_t key, const char *text, uint32_t dim,
                       struct vkd_features *out)
 {
     char path[4096];
-    vkd__st_file *f = NULL;
-    file_path(c, key, path, sizeof(path));
-    if (vkd__path_kind(path, NULL, NULL) != VKD__PATH_FILE)
+    file_path(c, key, path);
+    if ((c->fresh && !has_written(c, key)) || vkd__path_kind(path, NULL, NULL) != VKD__PATH_FILE)
         return false;
-    bool good = vkd__st_open(path, NULL, &f) == VKD_OK;
-    const char *of = good ? vkd__st_metadata(f, "vkdiv_features") : NULL;
-    good = good && of && !strcmp(of, text) && take_over(f, id, out);
-    vkd__st_close(&f);
+    bool good = vkd__feature_file_read(&(struct vkd__feature_file) { path, text, id, dim }, out);
     if (!good) {
         c->stats.damaged++;
         vkd_log_write(&c->log, VKD_LOG_WARNING, "%s is damaged or holds other features than it should: they are made again", path);
@@ -243,12 +203,13 @@ static uint64_t describe(const struct vkd__features_identity *id, const char *la
     return XXH3_64bits(text, strlen(text));
 }
 
-static bool look_up(vkd_feature_cache *c, const struct vkd__features_identity *id, const char *layer, struct vkd_features *out)
+static bool look_up(vkd_feature_cache *c, const struct vkd__features_identity *id, const char *layer, uint32_t dim,
+                    struct vkd_features *out)
 {
     char text[TEXT_SIZE];
     const uint64_t key = describe(id, layer, text);
     const struct entry *e = recall(c, key, text);
-    bool found = c->folder ? read_file(c, id, key, text, out) : e && copy(id, &e->f, out) == VKD_OK;
+    bool found = c->folder ? read_file(c, id, key, text, dim, out) : e && copy(id, &e->f, out) == VKD_OK;
     c->stats.found += found;
     return found;
 }
@@ -259,43 +220,82 @@ static void keep(vkd_feature_cache *c, const struct vkd__features_identity *id, 
     const uint64_t key = describe(id, layer, text);
     if (!c->folder)
         remember(c, id, key, text, f);
-    else if (write_file(c, key, text, f) < 0)
+    else if (write_file(c, id, key, text, f) < 0)
         vkd_log_write(&c->log, VKD_LOG_WARNING, "features cannot be kept in %.800s: is it writable, is there space?", c->folder);
+}
+
+static struct known_set *find_set(const vkd_feature_cache *c, const char *spec, const char *split)
+{
+    struct known_set *s = c->sets;
+    while (s && (strcmp(s->spec, spec) || strcmp(s->split, split)))
+        s = s->next;
+    return s;
+}
+
+// vkd__features_identify, which reads a set's files once.
+static vkd_result identify(vkd_feature_cache *c, vkd_device *dev, const struct vkd_features_params *p,
+                           struct vkd__features_identity *id)
+{
+    const char *split = p->split ? p->split : "";
+    const struct known_set *known = p->data ? find_set(c, p->data, split) : NULL;
+    vkd_result r = vkd__features_identify(dev, p, known ? &known->content : NULL, id);
+    struct known_set *s = r == VKD_OK && !known ? calloc(1, sizeof(*s)) : NULL;
+    if (!s)
+        return r;
+    *s = (struct known_set) { strdup(p->data), strdup(split), id->data, c->sets };
+    if (s->spec && s->split)
+        c->sets = s;
+    else                                // then they are read once more
+        free_set(s);
+    return VKD_OK;
+}
+
+// Extracts what is missing into its places, and keeps it.
+static vkd_result make(vkd_feature_cache *c, vkd_device *dev, const struct vkd_features_params *p,
+                       const struct vkd__features_identity *id, const uint32_t *places, uint32_t count, struct vkd_features *all)
+{
+    struct vkd_features made[VKD_LAYERS_MAX];
+    const char *layers[VKD_LAYERS_MAX];
+    struct vkd_features_params some = *p;
+    for (uint32_t i = 0; i < count; i++)
+        layers[i] = vkd__features_layer(p, places[i]);
+    some.layers = layers;
+    some.layer_count = count;
+    vkd_result r = vkd_features_extract(dev, &some, made);
+    if (r < 0)
+        return r;
+    c->stats.passes++;
+    for (uint32_t i = 0; i < count; i++) {
+        all[places[i]] = made[i];
+        if (!made[i].unreadable)
+            keep(c, id, layers[i], &made[i]);
+    }
+    if (made[0].unreadable)
+        vkd_log_write(&c->log, VKD_LOG_WARNING, "%.300s: %u images of %s cannot be read: they do not count, and features of the "
+                      "others are not kept, so that all is made again when they are repaired", p->data, made[0].unreadable,
+                      id->split);
+    return VKD_OK;
 }
 
 vkd_result vkd_features_get(vkd_feature_cache *c, vkd_device *dev, const struct vkd_features_params *p,
                             struct vkd_features *out)
 {
     struct vkd__features_identity id;
-    struct vkd_features all[VKD_LAYERS_MAX] = { { .rows = 0 } }, made[VKD_LAYERS_MAX];
-    const char *missing[VKD_LAYERS_MAX];
-    uint32_t place[VKD_LAYERS_MAX], lacks = 0;
+    struct vkd_features all[VKD_LAYERS_MAX] = { { .rows = 0 } };
+    uint32_t missing[VKD_LAYERS_MAX], lacks = 0;
     const uint32_t layers = p->layer_count ? p->layer_count : 1;
     if (p->views) {
         vkd_log_write(&c->log, VKD_LOG_ERROR, "features: random views are not kept, expected none, found %u", p->views);
         return VKD_INVALID;
     }
-    vkd_result r = vkd__features_identify(dev, p, &id);
+    vkd_result r = identify(c, dev, p, &id);
     if (r < 0)
         return r;
-    for (uint32_t l = 0; l < layers; l++) {
-        const char *layer = vkd__features_layer(p, l);
-        if (look_up(c, &id, layer, &all[l]))
-            continue;
-        missing[lacks] = layer;
-        place[lacks++] = l;
-    }
-    if (lacks) {
-        struct vkd_features_params some = *p;
-        some.layers = missing;
-        some.layer_count = lacks;
-        r = vkd_features_extract(dev, &some, made);
-        c->stats.passes += r == VKD_OK;
-    }
-    for (uint32_t i = 0; r == VKD_OK && i < lacks; i++) {
-        all[place[i]] = made[i];
-        keep(c, &id, missing[i], &made[i]);
-    }
+    for (uint32_t l = 0; l < layers; l++)
+        if (!look_up(c, &id, vkd__features_layer(p, l), id.dims[l], &all[l]))
+            missing[lacks++] = l;
+    if (lacks)
+        r = make(c, dev, p, &id, missing, lacks, all);
     for (uint32_t l = 0; l < layers; l++) {
         if (r < 0)
             vkd_features_finish(&all[l]);

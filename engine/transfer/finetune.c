@@ -167,22 +167,13 @@ uint32_t *vkd__finetune_predictions(const struct vkd__features *said)
     return out;
 }
 
-int8_t *vkd__finetune_truth(const struct vkd__features *said)
-{
-    const uint64_t entries = (uint64_t) said->count * said->classes;
-    int8_t *out = malloc(entries + 1);
-    for (uint64_t i = 0; out && i < entries; i++)
-        out[i] = said->targets[i] < 0 ? VKD_TRUTH_UNKNOWN : said->targets[i] > 0.5f ? VKD_TRUTH_YES : VKD_TRUTH_NO;
-    return out;
-}
-
 // ---- The grid ---------------------------------------------------------------------------------
 
 static vkd_result measure(const struct finetune *f, const struct vkd__features *said, double *out)
 {
     const bool many = f->t->sets.multi_label;
     uint32_t *predictions = many ? NULL : vkd__finetune_predictions(said);
-    int8_t *truth = many ? vkd__finetune_truth(said) : NULL;
+    int8_t *truth = many ? vkd__features_truth(said) : NULL;
     const struct vkd__table of = { .rows = said->count, .labels = said->labels, .truth = truth };
     vkd_result r = predictions || truth ? vkd__metric_value(f->t, &of, predictions, said->rows, out) : VKD_NO_MEMORY;
     free(predictions);

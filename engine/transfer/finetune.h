@@ -22,9 +22,8 @@ struct vkd__finetune_result {
 VKD_CHECKED vkd_result vkd__finetune(const struct vkd__transfer *t, const char *weights, bool test,
                                      struct vkd__finetune_result *out);
 
-// Predictions of one label, malloc'd; truth of several (count, classes), malloc'd. NULL: no memory.
+// The class with the largest logit of each image, malloc'd. NULL: no memory.
 uint32_t *vkd__finetune_predictions(const struct vkd__features *said);
-int8_t *vkd__finetune_truth(const struct vkd__features *said);
 
 // ---- finetune_files.c: what of a grid is done, and the runs' folders ----
 

@@ -2,6 +2,7 @@
 #include "transfer_impl.h"
 
 #include "../data/order.h"
+#include "../truth.h"
 #include "../../shaders/philox.h"
 
 #include <math.h>
@@ -29,7 +30,8 @@ static uint32_t stratum_of(const struct holdout *h, uint32_t i, float *row)
     }
     vkd_dataset_targets(h->d, i, row);
     for (uint32_t c = 0; c < classes; c++)
-        if (row[c] > 0 && (best == classes || vkd_dataset_class_size(h->d, c) < vkd_dataset_class_size(h->d, best)))
+        if (vkd__truth_of(row[c]) == VKD_TRUTH_YES &&
+            (best == classes || vkd_dataset_class_size(h->d, c) < vkd_dataset_class_size(h->d, best)))
             best = c;
     return best;
 }

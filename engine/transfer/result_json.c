@@ -107,9 +107,10 @@ json_t *vkd__transfer_json(const struct vkd_transfer_result *r, bool images)
     json_t *model = json_pack("{s:o, s:o, s:s, s:i, s:i, s:I}", "path", text(r->model), "weights_hash", hex(r->weights_hash),
                               "arch", r->info.arch, "width", (int) r->info.width, "classes", (int) r->info.classes,
                               "step", (json_int_t) r->info.steps);
-    json_t *data = json_pack("{s:o, s:o, s:i, s:i, s:i, s:b, s:i, s:b}", "spec", text(r->data), "fingerprint", hex(r->fingerprint),
-                             "train", (int) r->train, "val", (int) r->val, "test", (int) r->test, "held_out", r->held_out,
-                             "classes", (int) r->classes, "multi_label", r->multi_label);
+    json_t *data = json_pack("{s:o, s:o, s:i, s:i, s:i, s:i, s:b, s:i, s:b}", "spec", text(r->data), "fingerprint",
+                             hex(r->fingerprint), "train", (int) r->train, "val", (int) r->val, "test", (int) r->test,
+                             "unreadable", (int) r->unreadable, "held_out", r->held_out, "classes", (int) r->classes,
+                             "multi_label", r->multi_label);
     json_t *doc = json_pack("{s:i, s:s, s:o, s:o, s:{s:s, s:o}, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1,
         "key", r->key, "model", model, "data", data, "protocol", "name", r->protocol, "text", text(r->text), "metric", r->metric,
         "value", number(r->value), "low", number(r->low), "high", number(r->high), "log_odds", number(r->log_odds),
@@ -262,6 +263,7 @@ static const char *read_task(const json_t *doc, struct vkd_transfer_result *r)
     r->weights_hash = hex_at(model, "weights_hash");
     r->fingerprint = hex_at(data, "fingerprint");
     r->held_out = json_is_true(json_object_get(data, "held_out"));
+    r->unreadable = count_at(data, "unreadable", UINT32_MAX, &unused) ? unused : 0;
     r->multi_label = json_is_true(json_object_get(data, "multi_label"));
     text_at(doc, "key", r->key, sizeof(r->key));
     text_at(model, "arch", r->info.arch, sizeof(r->info.arch));

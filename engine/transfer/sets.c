@@ -112,6 +112,21 @@ static vkd_result open_val(struct vkd__transfer_sets *s, const char *spec, doubl
     return r;
 }
 
+static vkd_result fingerprint(struct vkd__transfer_sets *s)
+{
+    uint64_t contents[3] = { 0 };
+    char text[64];
+    vkd_result r = vkd_dataset_content(s->train, &contents[0]);
+    if (r == VKD_OK && s->val)
+        r = vkd_dataset_content(s->val, &contents[1]);
+    if (r == VKD_OK)
+        r = vkd_dataset_content(s->test, &contents[2]);
+    snprintf(text, sizeof(text), "%016llx %016llx %016llx", (unsigned long long) contents[0], (unsigned long long) contents[1],
+             (unsigned long long) contents[2]);
+    s->fingerprint = XXH3_64bits(text, strlen(text));
+    return r;
+}
+
 vkd_result vkd__transfer_sets_open(const char *spec, double holdout, uint64_t seed, const struct vkd_log *log,
                                    struct vkd__transfer_sets *out)
 {
@@ -130,18 +145,14 @@ vkd_result vkd__transfer_sets_open(const char *spec, double holdout, uint64_t se
     }
     if (r == VKD_OK)
         r = open_val(&s, spec, holdout, seed, log);
+    if (r == VKD_OK)
+        r = fingerprint(&s);
     if (r < 0) {
         vkd__transfer_sets_close(&s);
         return r;
     }
-    const uint64_t prints[3] = { vkd_dataset_info(s.train)->fingerprint, s.val ? vkd_dataset_info(s.val)->fingerprint : 0,
-                                 vkd_dataset_info(s.test)->fingerprint };
-    if (prints[0] == prints[2])
+    if (vkd_dataset_info(s.train)->fingerprint == vkd_dataset_info(s.test)->fingerprint)
         vkd_log_write(log, VKD_LOG_WARNING, "%.300s: test holds what train holds: the result says nothing of new images", spec);
-    char text[64];
-    snprintf(text, sizeof(text), "%016llx %016llx %016llx", (unsigned long long) prints[0], (unsigned long long) prints[1],
-             (unsigned long long) prints[2]);
-    s.fingerprint = XXH3_64bits(text, strlen(text));
     *out = s;
     return VKD_OK;
 }

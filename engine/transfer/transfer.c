@@ -190,7 +190,7 @@ static vkd_result open_cache(struct vkd__transfer *t)
     if (t->cache)
         return VKD_OK;
     snprintf(folder, sizeof(folder), "%.4000s/features", t->out);
-    const struct vkd_feature_cache_params p = { .folder = t->out[0] ? folder : NULL, .log = t->log };
+    const struct vkd_feature_cache_params p = { .folder = t->out[0] ? folder : NULL, .fresh = t->p.force, .log = t->log };
     vkd_result r = vkd_feature_cache_create(&p, &t->own_cache);
     t->cache = t->own_cache;
     return r;
@@ -235,6 +235,12 @@ static bool resume(const struct vkd__transfer *t, struct vkd_transfer_result *ou
         return false;
     if (vkd_transfer_load(path, &silent, &r) == VKD_OK) {
         bool whole = r.multi_label ? r.scores && r.truth : r.labels && r.predictions;
+        if (whole && r.unreadable) {
+            vkd_log_write(&t->log, VKD_LOG_WARNING, "%s was made while %u images could not be read: it is made again", path,
+                          r.unreadable);
+            vkd_transfer_finish(&r);
+            return false;
+        }
         if (whole && !strcmp(r.key, out->key) && !strcmp(r.text, t->text) && r.fingerprint == t->sets.fingerprint) {
             *out = r;
             out->resumed = true;
@@ -310,6 +316,7 @@ static vkd_result transfer_one(const struct vkd__transfer *t, const struct vkd__
         r->temperature = o.temperature;
         r->lr = o.lr;
         r->weight_decay = o.weight_decay;
+        r->unreadable = train.unreadable + val.unreadable + test.unreadable + o.unreadable;
         r->predictions = o.predictions;
         r->scores = o.scores;
         r->labels = features ? test.labels : o.labels;

@@ -15,7 +15,7 @@ struct vkd__transfer_sets {
     uint32_t train_count, val_count, test_count;
     uint32_t classes;
     bool multi_label;
-    uint64_t fingerprint;               // of all three
+    uint64_t fingerprint;               // of all three, with what their images hold
 };
 
 // Opens and checks the splits of `spec`.
@@ -59,6 +59,7 @@ struct vkd__table {
     float *values;                      // (rows, dim)
     uint32_t *labels;                   // rows; or
     int8_t *truth;                      // (rows, classes) of a multi-label set
+    uint32_t unreadable;                // images of the split that they are of
 };
 void vkd__table_finish(struct vkd__table *t);
 struct vkd_matrix vkd__table_matrix(const struct vkd__table *t);
@@ -69,8 +70,10 @@ VKD_CHECKED vkd_result vkd__train_tables(const struct vkd__transfer *t, const ch
 VKD_CHECKED vkd_result vkd__test_table(const struct vkd__transfer *t, const char *weights, const char *layer,
                                        struct vkd__table *test);
 // The rows of both.
+//
+//   VKD_INVALID  they do not fit together
 VKD_CHECKED vkd_result vkd__table_join(const struct vkd__table *a, const struct vkd__table *b, uint32_t classes,
-                                       struct vkd__table *out);
+                                       const struct vkd_log *log, struct vkd__table *out);
 
 // ---- Protocols: constant data in engine/transfer/protocols/NAME.c as vkd_transfer_NAME, found by the build ----
 
@@ -94,6 +97,7 @@ struct vkd__transfer_outcome {
     float *scores;                      // (test, classes) of a multi-label set
     uint32_t *labels;                   // a protocol without features: of test, as they were seen; or
     int8_t *truth;
+    uint32_t unreadable;                // images of test, where there are no features
 };
 void vkd__transfer_outcome_finish(struct vkd__transfer_outcome *o);
 

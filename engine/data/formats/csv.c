@@ -198,19 +198,12 @@ static void csv_digest(const struct vkd__source *s, const uint32_t *images, uint
     }
 }
 
-static vkd_result csv_decode(const struct vkd__source *s, uint32_t image, uint32_t short_side, uint32_t max_side,
-                             struct vkd_image *out, struct vkd__why *why)
+static char *csv_file_of(const struct vkd__source *s, uint32_t image)
 {
-    const char *name = image_of(s, image)->path;
-    char *path = path_of(s->state, name);
-    if (!path)
-        return no_memory(why);
-    vkd_result r = vkd__image_read(path, name, short_side, max_side, out, why);
-    free(path);
-    return r;
+    return path_of(s->state, image_of(s, image)->path);
 }
 
 const struct vkd__format vkd__format_csv = {
     .name = "csv", .is_file = true, .open = csv_open, .close = csv_close, .name_of = csv_name_of,
-    .group_of = csv_group_of, .digest = csv_digest, .decode = csv_decode,
+    .group_of = csv_group_of, .digest = csv_digest, .file_of = csv_file_of,
 };

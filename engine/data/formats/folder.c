@@ -362,20 +362,13 @@ static void folder_digest(const struct vkd__source *s, const uint32_t *images, u
     }
 }
 
-static vkd_result folder_decode(const struct vkd__source *s, uint32_t image, uint32_t short_side, uint32_t max_side,
-                                struct vkd_image *out, struct vkd__why *why)
+static char *folder_file_of(const struct vkd__source *s, uint32_t image)
 {
     const struct folder_state *f = s->state;
-    const char *name = relative_name(s, image);
-    char *path = vkd__data_path(f->root, name);
-    if (!path)
-        return no_memory(why);
-    vkd_result r = vkd__image_read(path, name, short_side, max_side, out, why);
-    free(path);
-    return r;
+    return vkd__data_path(f->root, relative_name(s, image));
 }
 
 const struct vkd__format vkd__format_folder = {
     .name = "folder", .open = folder_open, .close = folder_close, .name_of = folder_name_of,
-    .digest = folder_digest, .decode = folder_decode,
+    .digest = folder_digest, .file_of = folder_file_of,
 };

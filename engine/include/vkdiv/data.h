@@ -63,6 +63,14 @@ struct vkd_dataset_info {
 };
 const struct vkd_dataset_info *vkd_dataset_info(const vkd_dataset *d);
 
+// What things made of the images are kept by. Of folder: and csv: the fingerprint and an xxHash64 of the bytes of all
+// image files, or where these are more than 256 MiB together, of their sizes and times of change; of the others the
+// fingerprint, which has their bytes already. Reads the files, some 20 us each, so ask once.
+//
+//   VKD_NO_MEMORY
+// Thread-safety: safe.
+VKD_CHECKED vkd_result vkd_dataset_content(const vkd_dataset *d, uint64_t *out);
+
 // "?" and 0 for a class that does not exist.
 const char *vkd_dataset_class_name(const vkd_dataset *d, uint32_t class_index);
 uint32_t    vkd_dataset_class_size(const vkd_dataset *d, uint32_t class_index);    // images that show it

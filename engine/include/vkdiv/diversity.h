@@ -149,6 +149,7 @@ struct vkd_features {
     uint32_t *labels;           // rows; VKD_NO_LABEL: none, or several
     float *targets;             // (rows, classes) as vkd_dataset_targets gives them; NULL unless multi-label
     uint32_t *indices;          // rows, in the split
+    uint32_t unreadable;        // images; a row of such a one is another's, without label or targets
     uint64_t data_fingerprint;
     struct vkd_weights_info model;
     bool told;                  // size and normalisation are the file's own, not guesses

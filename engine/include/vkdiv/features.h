@@ -12,6 +12,7 @@ typedef struct vkd_feature_cache vkd_feature_cache;
 struct vkd_feature_cache_params {
     const char *folder;         // made when there is something to keep; NULL: features are kept in memory
     uint64_t memory;            // bytes kept there, the oldest go first; 0: 256 MiB
+    bool fresh;                 // files that were there before this cache are made again
     struct vkd_log log;
 };
 
@@ -26,8 +27,9 @@ struct vkd_feature_cache_stats {
 struct vkd_feature_cache_stats vkd_feature_cache_stats(const vkd_feature_cache *c);
 
 // vkd_features_extract, but what the cache has is taken from it, and what it lacks is made in one pass and kept
-// (random views are not: p->views must be 0). A damaged file is made again, with a warning; one that cannot be
-// written is a warning.
+// (random views are not: p->views must be 0). Images are known by vkd_dataset_content, of which a cache takes it that
+// it stays the same as long as the cache is there. A damaged file is made again, with a warning; one that cannot be
+// written is a warning. Features of a split of which images cannot be read are not kept, with a warning.
 VKD_CHECKED vkd_result vkd_features_get(vkd_feature_cache *c, vkd_device *dev, const struct vkd_features_params *p,
                                         struct vkd_features *out);
 

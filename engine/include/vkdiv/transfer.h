@@ -69,7 +69,8 @@ struct vkd_transfer_params {
 
     const char *out;            // folder of results; NULL: the run directory, of a bare file none are kept
     vkd_feature_cache *cache;   // NULL: one of this call's own, in OUT/features where there is an OUT
-    bool force;                 // work even when there is a result of the same key
+    bool force;                 // work even when there is a result of the same key, and make features again; a given
+                                // cache should be `fresh`
     // Told of work in words: done of `of` batches, fits, ...; may be NULL.
     void (*progress)(void *user, const char *what, uint32_t done, uint32_t of);
     bool (*stop)(void *user);   // may be NULL
@@ -105,8 +106,9 @@ struct vkd_transfer_result {
     struct vkd_weights_info info;
 
     char *data;
-    uint64_t fingerprint;       // of train, val and test
+    uint64_t fingerprint;       // of train, val and test: vkd_dataset_content
     uint32_t train, val, test;  // images
+    uint32_t unreadable;        // of them: they do not count, and the result is made again each time
     bool held_out;              // val is a part of train
     bool multi_label;
     uint32_t classes;

@@ -113,10 +113,10 @@ static vkd_result run(const struct vkd__transfer_job *job, struct vkd__transfer_
     if (r < 0)
         return r;
     struct vkd__transfer_outcome o = { .val = f.val, .penalty = NAN, .temperature = NAN, .lr = f.lr,
-                                       .weight_decay = f.weight_decay };
+                                       .weight_decay = f.weight_decay, .unreadable = f.said.unreadable };
     if (job->test && many) {
         o.scores = f.said.rows;
-        o.truth = vkd__finetune_truth(&f.said);
+        o.truth = vkd__features_truth(&f.said);
         f.said.rows = NULL;
         r = o.truth ? VKD_OK : VKD_NO_MEMORY;
     } else if (job->test) {

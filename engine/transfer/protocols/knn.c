@@ -79,7 +79,7 @@ static vkd_result run(const struct vkd__transfer_job *job, struct vkd__transfer_
     }
     if (r == VKD_OK && job->test) {
         struct vkd__table all;
-        r = vkd__table_join(job->train, job->val, t->sets.classes, &all);
+        r = vkd__table_join(job->train, job->val, t->sets.classes, &t->log, &all);
         if (r == VKD_OK) {
             r = vote(t, &all, job->test, o.k, o.temperature, &o.predictions, &o.scores);
             vkd__table_finish(&all);
