@@ -30,14 +30,14 @@ vkd_result vkd_buffer_create(vkd_device *dev, uint64_t size, enum vkd_memory mem
     buf->dev = dev;
     buf->size = size;
     buf->memory = memory;
+    buf->usage = VKD_WRAP_USAGE;
     VkBufferCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
         .size = size,
-        .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT
-               | VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT,
+        .usage = buf->usage,
         .sharingMode = VK_SHARING_MODE_EXCLUSIVE,
     };
-    VK(dev, dev->vk.vkCreateBuffer(dev->handle, &info, NULL, &buf->handle));
+    VK(dev, dev->vk.vkCreateBuffer(dev->handle, &info, dev->host_memory, &buf->handle));
     dev->vk.vkGetBufferMemoryRequirements(dev->handle, buf->handle, &req);
     TRY(vkd__memory_take(dev, &req, memory, &buf->allocation));
     VK(dev, dev->vk.vkBindBufferMemory(dev->handle, buf->handle, buf->allocation.block->handle, buf->allocation.ofs));
@@ -56,11 +56,57 @@ fail:
     return result;
 }
 
+static vkd_result check_wrap(vkd_device *dev, const struct vkd_wrap_params *p)
+{
+    unsigned long long ofs = p->ofs, size = p->size;
+    const struct vkd_caps *caps = &dev->caps;
+    uint32_t align = caps->cpu && caps->texel_align > caps->storage_align ? caps->texel_align : caps->storage_align;
+    if (!p->buffer)
+        return vkd__fail(dev, VKD_INVALID, "vkd_buffer_wrap: the VkBuffer is VK_NULL_HANDLE");
+    if (!(p->usage & VK_BUFFER_USAGE_STORAGE_BUFFER_BIT))
+        return vkd__fail(dev, VKD_INVALID, "vkd_buffer_wrap: the buffer was created without "
+                         "VK_BUFFER_USAGE_STORAGE_BUFFER_BIT: create it with VKD_WRAP_USAGE");
+    if (ofs % align)
+        return vkd__fail(dev, VKD_INVALID, "vkd_buffer_wrap: offset %llu is not a multiple of %u, which this device "
+                         "needs", ofs, align);
+    if (!size || size % 4)
+        return vkd__fail(dev, VKD_INVALID, "vkd_buffer_wrap: size %llu is not a multiple of 4 above 0", size);
+    // A VkBuffer does not tell its size; the memory it needs is a bound.
+    VkMemoryRequirements req;
+    dev->vk.vkGetBufferMemoryRequirements(dev->handle, p->buffer, &req);
+    if (ofs > req.size || size > req.size - ofs)
+        return vkd__fail(dev, VKD_INVALID, "vkd_buffer_wrap: offset %llu and size %llu go beyond the buffer, which "
+                         "takes %llu bytes of memory", ofs, size, (unsigned long long) req.size);
+    return VKD_OK;
+}
+
+vkd_result vkd_buffer_wrap(vkd_device *dev, const struct vkd_wrap_params *p, vkd_buffer **out)
+{
+    vkd_result result;
+    TRY(vkd__device_check(dev));
+    TRY(check_wrap(dev, p));
+    vkd_buffer *buf = calloc(1, sizeof(*buf));
+    if (!buf)
+        return vkd__fail(dev, VKD_NO_MEMORY, "vkd_buffer_wrap: out of host memory");
+    buf->dev = dev;
+    buf->handle = p->buffer;
+    buf->base = p->ofs;
+    buf->size = p->size;
+    buf->usage = p->usage;
+    buf->wrapped = true;
+    dev->live_buffers++;
+    *out = buf;
+    return VKD_OK;
+fail:
+    return result;
+}
+
 void vkd__buffer_free(vkd_device *dev, vkd_buffer *buf)
 {
     for (uint32_t i = 0; i < buf->view_count; i++)
-        dev->vk.vkDestroyBufferView(dev->handle, buf->views[i].handle, NULL);
-    dev->vk.vkDestroyBuffer(dev->handle, buf->handle, NULL);
+        dev->vk.vkDestroyBufferView(dev->handle, buf->views[i].handle, dev->host_memory);
+    if (!buf->wrapped)
+        dev->vk.vkDestroyBuffer(dev->handle, buf->handle, dev->host_memory);
     vkd__memory_give(dev, &buf->allocation);
     free(buf->views);
     free(buf);
@@ -104,7 +150,7 @@ vkd_result vkd__buffer_view(vkd_device *dev, vkd_buffer *buf, uint64_t ofs, uint
         .offset = ofs,
         .range = size,
     };
-    VK(dev, dev->vk.vkCreateBufferView(dev->handle, &info, NULL, &view));
+    VK(dev, dev->vk.vkCreateBufferView(dev->handle, &info, dev->host_memory, &view));
     buf->views[buf->view_count++] = (struct vkd__view) { ofs, size, view };
     *out = view;
     return VKD_OK;

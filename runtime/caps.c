@@ -19,6 +19,37 @@ const struct vkd_feature *vkd_required_features(uint32_t *count)
     return required_features;
 }
 
+// In the order in which struct vkd_device_wants lists them.
+static const struct vkd_extension required_extensions[] = {
+    { VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME, false, "kernels that need one subgroup size" },
+    { VK_EXT_MEMORY_BUDGET_EXTENSION_NAME, false, "how much memory is free now" },
+    { "VK_KHR_portability_subset", true, "Vulkan asks for it where a device has it" },
+    { VK_KHR_MAINTENANCE_4_EXTENSION_NAME, false, "the size of the largest buffer" },
+};
+
+// Vulkan promises most of these; what is not promised is said so.
+static const struct vkd_limit required_limits[] = {
+    { "maxPerStageDescriptorStorageBuffers", VKD__STORAGE_BINDINGS, "bindings of the optimisers' kernels; 4 are promised" },
+    { "maxComputeWorkGroupInvocations", 128, "the smallest workgroups; larger ones are used where there are" },
+    { "maxComputeWorkGroupSize[0]", 128, "the same" },
+    { "maxComputeSharedMemorySize", 16384, "tiles of products; larger ones are used where there is more" },
+    { "maxPushConstantsSize", 128, "parameters of kernels" },
+    { "maxStorageBufferRange", (uint64_t) 1 << 27, "bytes of one tensor" },
+    { "maxMemoryAllocationCount", 64, "a few large blocks" },
+};
+
+const struct vkd_extension *vkd_required_extensions(uint32_t *count)
+{
+    *count = sizeof(required_extensions) / sizeof(required_extensions[0]);
+    return required_extensions;
+}
+
+const struct vkd_limit *vkd_required_limits(uint32_t *count)
+{
+    *count = sizeof(required_limits) / sizeof(required_limits[0]);
+    return required_limits;
+}
+
 static bool listed(const VkExtensionProperties *rows, uint32_t count, const char *name)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -30,11 +61,7 @@ static bool listed(const VkExtensionProperties *rows, uint32_t count, const char
 
 static vkd_result read_extensions(struct vkd__instance *inst, VkPhysicalDevice pd, struct vkd__facts *facts)
 {
-    static const char *const wanted[] = {
-        VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME,
-        "VK_KHR_portability_subset", VK_KHR_MAINTENANCE_4_EXTENSION_NAME,
-    };
-    uint32_t count = 0;
+    uint32_t count = 0, wanted = sizeof(required_extensions) / sizeof(required_extensions[0]);
     VkExtensionProperties *rows = NULL;
     VkResult vk = inst->vk.EnumerateDeviceExtensionProperties(pd, NULL, &count, NULL);
     if (vk >= 0 && count) {
@@ -45,9 +72,9 @@ static vkd_result read_extensions(struct vkd__instance *inst, VkPhysicalDevice p
         }
         vk = inst->vk.EnumerateDeviceExtensionProperties(pd, NULL, &count, rows);
     }
-    for (uint32_t i = 0; vk >= 0 && i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-        if (listed(rows, count, wanted[i]))
-            facts->extensions[facts->extension_count++] = wanted[i];
+    for (uint32_t i = 0; vk >= 0 && i < wanted; i++) {
+        if (listed(rows, count, required_extensions[i].name))
+            facts->extensions[facts->extension_count++] = required_extensions[i].name;
     }
     free(rows);
     return VKD_OK;
@@ -87,6 +114,22 @@ static void read_features(struct vkd__instance *inst, VkPhysicalDevice pd, struc
     facts->full_subgroups = size_control.computeFullSubgroups;
     caps->f16_storage = v11.storageBuffer16BitAccess;
     caps->f16_arithmetic = v12.shaderFloat16;
+}
+
+// The first limit that is too low, in facts->limit.
+static void check_limits(const VkPhysicalDeviceLimits *lim, struct vkd__facts *facts)
+{
+    const uint64_t found[] = {
+        lim->maxPerStageDescriptorStorageBuffers, lim->maxComputeWorkGroupInvocations, lim->maxComputeWorkGroupSize[0],
+        lim->maxComputeSharedMemorySize, lim->maxPushConstantsSize, lim->maxStorageBufferRange,
+        lim->maxMemoryAllocationCount,
+    };
+    for (size_t i = 0; i < sizeof(found) / sizeof(found[0]) && !facts->limit; i++) {
+        if (found[i] < required_limits[i].least) {
+            facts->limit = &required_limits[i];
+            facts->limit_found = found[i];
+        }
+    }
 }
 
 static void read_properties(struct vkd__instance *inst, VkPhysicalDevice pd, struct vkd_caps *caps,
@@ -143,6 +186,7 @@ static void read_properties(struct vkd__instance *inst, VkPhysicalDevice pd, str
         facts->subgroup_control = false;
     facts->allocation_count_max = lim->maxMemoryAllocationCount;
     facts->buffer_size_max = buffers.maxBufferSize ? buffers.maxBufferSize : UINT64_MAX;
+    check_limits(lim, facts);
 }
 
 // Tensors live in the largest device-local heap.
@@ -257,6 +301,38 @@ vkd_result vkd__caps_read(struct vkd__instance *inst, VkPhysicalDevice pd, struc
     return VKD_OK;
 }
 
+void vkd__caps_wants(const struct vkd_caps *caps, const struct vkd__facts *facts, struct vkd_device_wants *out)
+{
+    struct vkd_device_wants *w = out;
+    *w = (struct vkd_device_wants) {
+        .queue_family = facts->queue_family,
+        .extension_count = facts->extension_count,
+        .features = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &w->v11 },
+        .v11 = {
+            .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
+            .pNext = &w->v12,
+            .storageBuffer16BitAccess = caps->f16_storage,
+        },
+        .v12 = {
+            .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+            .timelineSemaphore = facts->timeline,
+            .shaderFloat16 = caps->f16_arithmetic,
+        },
+        .subgroup_size = {
+            .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES,
+            .subgroupSizeControl = facts->subgroup_control,
+            .computeFullSubgroups = facts->full_subgroups,
+        },
+    };
+    memcpy(w->extensions, facts->extensions, sizeof(w->extensions));
+    w->tail = &w->v12.pNext;
+    if (facts->subgroup_control) {
+        *w->tail = &w->subgroup_size;
+        w->tail = &w->subgroup_size.pNext;
+    }
+    w->usable = vkd__caps_usable(caps, facts, w->why, sizeof(w->why));
+}
+
 static const void *chained(const VkPhysicalDeviceFeatures2 *features, VkStructureType type)
 {
     const VkBaseInStructure *s = features ? features->pNext : NULL;
@@ -307,6 +383,11 @@ bool vkd__caps_usable(const struct vkd_caps *caps, const struct vkd__facts *fact
     }
     if (!facts->timeline) {
         snprintf(why, size, "the feature timelineSemaphore is missing or was not enabled");
+        return false;
+    }
+    if (facts->limit) {
+        snprintf(why, size, "its limit %s is %llu, %llu is needed", facts->limit->name,
+                 (unsigned long long) facts->limit_found, (unsigned long long) facts->limit->least);
         return false;
     }
     if (facts->queue_family == UINT32_MAX) {

@@ -5,7 +5,7 @@
 
 #include "internal.h"
 
-vkd_result vkd_commands_create(vkd_device *dev, vkd_commands **out)
+static vkd_result create(vkd_device *dev, const struct vkd_edges *edges, vkd_commands **out)
 {
     vkd_result result = vkd__device_check(dev);
     if (result != VKD_OK)
@@ -14,16 +14,19 @@ vkd_result vkd_commands_create(vkd_device *dev, vkd_commands **out)
     if (!cmds)
         return vkd__fail(dev, VKD_NO_MEMORY, "vkd_commands_create: out of host memory");
     cmds->dev = dev;
+    cmds->embedded = edges;
+    if (edges)
+        cmds->edges = *edges;
     dev->live_lists++;
     VkCommandPoolCreateInfo pool = {
         .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
         .queueFamilyIndex = dev->queue.family,
     };
-    VK(dev, dev->vk.vkCreateCommandPool(dev->handle, &pool, NULL, &cmds->pool));
+    VK(dev, dev->vk.vkCreateCommandPool(dev->handle, &pool, dev->host_memory, &cmds->pool));
     VkCommandBufferAllocateInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
         .commandPool = cmds->pool,
-        .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
+        .level = edges ? VK_COMMAND_BUFFER_LEVEL_SECONDARY : VK_COMMAND_BUFFER_LEVEL_PRIMARY,
         .commandBufferCount = 1,
     };
     VK(dev, dev->vk.vkAllocateCommandBuffers(dev->handle, &info, &cmds->handle));
@@ -35,11 +38,22 @@ fail:
     return result;
 }
 
+vkd_result vkd_commands_create(vkd_device *dev, vkd_commands **out)
+{
+    return create(dev, NULL, out);
+}
+
+vkd_result vkd_commands_create_embedded(vkd_device *dev, const struct vkd_edges *edges, vkd_commands **out)
+{
+    const struct vkd_edges any = { 0 };
+    return create(dev, edges ? edges : &any, out);
+}
+
 void vkd__commands_free(vkd_device *dev, vkd_commands *cmds)
 {
     vkd__sets_free(dev, cmds);
-    dev->vk.vkDestroyQueryPool(dev->handle, cmds->queries, NULL);
-    dev->vk.vkDestroyCommandPool(dev->handle, cmds->pool, NULL);      // frees the command buffer
+    dev->vk.vkDestroyQueryPool(dev->handle, cmds->queries, dev->host_memory);
+    dev->vk.vkDestroyCommandPool(dev->handle, cmds->pool, dev->host_memory);      // frees the command buffer
     free(cmds->sync.uses);
     free(cmds);
     dev->live_lists--;
@@ -67,6 +81,9 @@ vkd_result vkd_commands_begin(vkd_commands *cmds)
     VkCommandBufferBeginInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
         .flags = VK_COMMAND_BUFFER_USAGE_SIMULTANEOUS_USE_BIT,
+        .pInheritanceInfo = &(VkCommandBufferInheritanceInfo) {
+            .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_INHERITANCE_INFO,
+        },
     };
     cmds->state = VKD__COMMANDS_EMPTY;
     VK(dev, dev->vk.vkBeginCommandBuffer(cmds->handle, &info));
@@ -75,9 +92,10 @@ vkd_result vkd_commands_begin(vkd_commands *cmds)
     cmds->ticket = 0;
     cmds->bound = NULL;
     cmds->bound_set = VK_NULL_HANDLE;
+    cmds->dispatches = 0;
     cmds->stamped = false;
     memset(cmds->stamps, 0, sizeof(cmds->stamps));
-    vkd__sync_begin(dev, &cmds->sync, cmds->handle);
+    vkd__sync_begin(dev, &cmds->sync, cmds->handle, cmds->embedded ? &cmds->edges : NULL);
     return VKD_OK;
 fail:
     return result;
@@ -93,10 +111,9 @@ static bool recording(vkd_commands *cmds, const char *call)
 }
 
 // Fills in "to the end" and checks that the range lies inside its buffer.
-static vkd_result resolve(vkd_commands *cmds, const char *who, uint32_t index, struct vkd_range range,
+static vkd_result resolve(vkd_device *dev, const char *who, uint32_t index, struct vkd_range range,
                           struct vkd__span *out)
 {
-    vkd_device *dev = cmds->dev;
     if (!range.buffer || range.buffer->dev != dev)
         return vkd__fail(dev, VKD_INVALID, "%s: range %u has no buffer of this device", who, index);
     uint64_t all = range.buffer->size;
@@ -104,8 +121,19 @@ static vkd_result resolve(vkd_commands *cmds, const char *who, uint32_t index, s
         return vkd__fail(dev, VKD_INVALID, "%s: range %u (offset %llu, size %llu) is outside its buffer of %llu bytes",
                          who, index, (unsigned long long) range.ofs, (unsigned long long) range.size,
                          (unsigned long long) all);
-    *out = (struct vkd__span) { range.buffer, range.ofs, range.size ? range.size : all - range.ofs };
+    uint64_t ofs = range.buffer->base + range.ofs;
+    *out = (struct vkd__span) { range.buffer, ofs, range.size ? range.size : all - range.ofs };
     return VKD_OK;
+}
+
+// What the application created a wrapped buffer for.
+static vkd_result check_usage(vkd_device *dev, const char *who, const struct vkd__span *span, VkBufferUsageFlags usage,
+                              const char *name)
+{
+    if ((span->buffer->usage & usage) == usage)
+        return VKD_OK;
+    return vkd__fail(dev, VKD_INVALID, "%s: the application's buffer was created without %s: add it to its usage "
+                     "(VKD_WRAP_USAGE has all that vkdiv ever needs)", who, name);
 }
 
 static vkd_result check_binding(vkd_device *dev, const vkd_kernel *kernel, uint32_t i, const struct vkd__span *span)
@@ -127,6 +155,8 @@ static vkd_result check_binding(vkd_device *dev, const vkd_kernel *kernel, uint3
             return vkd__fail(dev, VKD_UNSUPPORTED, "%s: binding %u: a texel view at offset %llu of %llu texels, the "
                              "device needs offsets in multiples of %u (texel_align) and has at most %u texels "
                              "(texel_count_max)", name, i, ofs, size / 16, caps->texel_align, caps->texel_count_max);
+        return check_usage(dev, name, span, VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT,
+                           "VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT");
     }
     return VKD_OK;
 }
@@ -152,7 +182,7 @@ static vkd_result check_dispatch(vkd_commands *cmds, const vkd_kernel *kernel, c
         spans[i] = (struct vkd__span) { 0 };
         if (m->bindings[i].kind == VKD__BINDING_NONE)
             continue;           // the shader does not use it
-        vkd_result result = resolve(cmds, kernel->name, i, ranges[i], &spans[i]);
+        vkd_result result = resolve(dev, kernel->name, i, ranges[i], &spans[i]);
         if (result == VKD_OK)
             result = check_binding(dev, kernel, i, &spans[i]);
         if (result != VKD_OK)
@@ -179,7 +209,8 @@ void vkd_commands_dispatch(vkd_commands *cmds, const vkd_kernel *kernel,
     for (uint32_t i = 0; i < range_count; i++) {
         const struct vkd__binding *b = &kernel->module.bindings[i];
         uint64_t end = spans[i].ofs + spans[i].size;
-        uses[i] = (struct vkd__use) { spans[i].buffer, spans[i].ofs, end, b->reads, b->writes };
+        uses[i] = (struct vkd__use) { spans[i].buffer ? spans[i].buffer->handle : VK_NULL_HANDLE, spans[i].ofs, end,
+                                      b->reads, b->writes };
     }
     TRY(vkd__sync_use(dev, &cmds->sync, cmds->handle, uses, range_count));
     if (kernel != cmds->bound)
@@ -192,6 +223,7 @@ void vkd_commands_dispatch(vkd_commands *cmds, const vkd_kernel *kernel,
     if (push_size)
         dev->vk.vkCmdPushConstants(cmds->handle, kernel->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, push_size, push);
     dev->vk.vkCmdDispatch(cmds->handle, groups[0], groups[1], groups[2]);
+    cmds->dispatches++;
     return;
 fail:
     cmds->result = result;
@@ -204,24 +236,27 @@ void vkd_commands_copy(vkd_commands *cmds, struct vkd_range dst, struct vkd_rang
     vkd_result result;
     if (!recording(cmds, "vkd_commands_copy"))
         return;
-    TRY(resolve(cmds, "vkd_commands_copy", 0, dst, &to));
-    TRY(resolve(cmds, "vkd_commands_copy", 1, src, &from));
+    TRY(resolve(dev, "vkd_commands_copy", 0, dst, &to));
+    TRY(resolve(dev, "vkd_commands_copy", 1, src, &from));
     if (to.size != from.size) {
         result = vkd__fail(dev, VKD_INVALID, "vkd_commands_copy: %llu bytes into %llu: sizes must be equal",
                            (unsigned long long) from.size, (unsigned long long) to.size);
         goto fail;
     }
-    if (to.buffer == from.buffer && to.ofs < from.ofs + from.size && from.ofs < to.ofs + to.size) {
+    if (to.buffer->handle == from.buffer->handle && to.ofs < from.ofs + from.size && from.ofs < to.ofs + to.size) {
         result = vkd__fail(dev, VKD_INVALID, "vkd_commands_copy: the two ranges overlap");
         goto fail;
     }
+    TRY(check_usage(dev, "vkd_commands_copy", &to, VK_BUFFER_USAGE_TRANSFER_DST_BIT, "VK_BUFFER_USAGE_TRANSFER_DST_BIT"));
+    TRY(check_usage(dev, "vkd_commands_copy", &from, VK_BUFFER_USAGE_TRANSFER_SRC_BIT, "VK_BUFFER_USAGE_TRANSFER_SRC_BIT"));
     struct vkd__use uses[2] = {
-        { to.buffer, to.ofs, to.ofs + to.size, false, true },
-        { from.buffer, from.ofs, from.ofs + from.size, true, false },
+        { to.buffer->handle, to.ofs, to.ofs + to.size, false, true },
+        { from.buffer->handle, from.ofs, from.ofs + from.size, true, false },
     };
     TRY(vkd__sync_use(dev, &cmds->sync, cmds->handle, uses, 2));
     VkBufferCopy region = { from.ofs, to.ofs, to.size };
     dev->vk.vkCmdCopyBuffer(cmds->handle, from.buffer->handle, to.buffer->handle, 1, &region);
+    cmds->dispatches++;
     return;
 fail:
     cmds->result = result;
@@ -234,15 +269,17 @@ void vkd_commands_fill(vkd_commands *cmds, struct vkd_range dst, uint32_t word)
     vkd_result result;
     if (!recording(cmds, "vkd_commands_fill"))
         return;
-    TRY(resolve(cmds, "vkd_commands_fill", 0, dst, &to));
+    TRY(resolve(dev, "vkd_commands_fill", 0, dst, &to));
     if (to.ofs % 4 || to.size % 4) {
         result = vkd__fail(dev, VKD_INVALID, "vkd_commands_fill: offset %llu and size %llu must be multiples of 4",
                            (unsigned long long) to.ofs, (unsigned long long) to.size);
         goto fail;
     }
-    struct vkd__use use = { to.buffer, to.ofs, to.ofs + to.size, false, true };
+    TRY(check_usage(dev, "vkd_commands_fill", &to, VK_BUFFER_USAGE_TRANSFER_DST_BIT, "VK_BUFFER_USAGE_TRANSFER_DST_BIT"));
+    struct vkd__use use = { to.buffer->handle, to.ofs, to.ofs + to.size, false, true };
     TRY(vkd__sync_use(dev, &cmds->sync, cmds->handle, &use, 1));
     dev->vk.vkCmdFillBuffer(cmds->handle, to.buffer->handle, to.ofs, to.size, word);
+    cmds->dispatches++;
     return;
 fail:
     cmds->result = result;
@@ -255,11 +292,57 @@ vkd_result vkd_commands_end(vkd_commands *cmds)
     if (cmds->state != VKD__COMMANDS_RECORDING)
         return vkd__fail(dev, VKD_INVALID, "vkd_commands_end: the list is not recording");
     cmds->state = VKD__COMMANDS_EMPTY;
-    vkd__sync_end(dev, &cmds->sync, cmds->handle);
+    vkd__sync_end(dev, &cmds->sync, cmds->handle, cmds->embedded ? &cmds->edges : NULL);
     VK(dev, dev->vk.vkEndCommandBuffer(cmds->handle));
     if (cmds->result == VKD_OK)
         cmds->state = VKD__COMMANDS_READY;
     return cmds->result;
+fail:
+    return result;
+}
+
+// ---- In an application's command buffer -------------------------------------------------------
+
+vkd_result vkd_commands_embed(vkd_device *dev, vkd_commands *const *lists, uint32_t count, VkCommandBuffer cb)
+{
+    enum { AT_ONCE = 32 };
+    VkCommandBuffer handles[AT_ONCE];
+    vkd_result result;
+    TRY(vkd__device_check(dev));
+    if (!cb)
+        return vkd__fail(dev, VKD_INVALID, "vkd_commands_embed: the command buffer is NULL");
+    for (uint32_t i = 0; i < count; i++) {
+        if (!lists || !lists[i] || lists[i]->dev != dev || !lists[i]->embedded || lists[i]->state != VKD__COMMANDS_READY)
+            return vkd__fail(dev, VKD_INVALID, "vkd_commands_embed: list %u is not one of vkd_commands_create_embedded "
+                             "on this device that a successful vkd_commands_end finished", i);
+    }
+    for (uint32_t i = 0; i < count; i += AT_ONCE) {
+        uint32_t n = 0;
+        for (; n < AT_ONCE && i + n < count; n++)
+            handles[n] = lists[i + n]->handle;
+        dev->vk.vkCmdExecuteCommands(cb, n, handles);
+    }
+    return VKD_OK;
+fail:
+    return result;
+}
+
+vkd_result vkd_range_embed(vkd_device *dev, struct vkd_range range, const void *data, VkCommandBuffer cb)
+{
+    const char *who = "vkd_range_embed";
+    struct vkd__span to;
+    vkd_result result;
+    TRY(vkd__device_check(dev));
+    if (!cb || !data)
+        return vkd__fail(dev, VKD_INVALID, "%s: the %s NULL", who, cb ? "data are" : "command buffer is");
+    TRY(resolve(dev, who, 0, range, &to));
+    if (to.ofs % 4 || to.size % 4 || to.size > 65536)
+        return vkd__fail(dev, VKD_INVALID, "%s: offset %llu and size %llu must be multiples of 4, the size 65536 at most",
+                         who, (unsigned long long) to.ofs, (unsigned long long) to.size);
+    TRY(check_usage(dev, who, &to, VK_BUFFER_USAGE_TRANSFER_DST_BIT, "VK_BUFFER_USAGE_TRANSFER_DST_BIT"));
+    vkd__sync_update(dev, cb);
+    dev->vk.vkCmdUpdateBuffer(cb, to.buffer->handle, to.ofs, to.size, data);
+    return VKD_OK;
 fail:
     return result;
 }
@@ -286,7 +369,7 @@ void vkd_commands_stamp(vkd_commands *cmds, uint32_t index)
             .queryType = VK_QUERY_TYPE_TIMESTAMP,
             .queryCount = VKD_STAMP_MAX,
         };
-        VK(dev, dev->vk.vkCreateQueryPool(dev->handle, &info, NULL, &cmds->queries));
+        VK(dev, dev->vk.vkCreateQueryPool(dev->handle, &info, dev->host_memory, &cmds->queries));
     }
     if (!cmds->stamped)
         dev->vk.vkCmdResetQueryPool(cmds->handle, cmds->queries, 0, VKD_STAMP_MAX);

@@ -32,7 +32,7 @@ static vkd_result pool_create(vkd_commands *cmds)
         .poolSizeCount = 2,
         .pPoolSizes = sizes,
     };
-    VK(dev, dev->vk.vkCreateDescriptorPool(dev->handle, &info, NULL, &cmds->pools[cmds->pool_count]));
+    VK(dev, dev->vk.vkCreateDescriptorPool(dev->handle, &info, dev->host_memory, &cmds->pools[cmds->pool_count]));
     cmds->pool_count++;
 fail:
     return result;
@@ -169,7 +169,7 @@ void vkd__sets_reset(vkd_commands *cmds)
 void vkd__sets_free(vkd_device *dev, vkd_commands *cmds)
 {
     for (uint32_t i = 0; i < cmds->pool_count; i++)
-        dev->vk.vkDestroyDescriptorPool(dev->handle, cmds->pools[i], NULL);
+        dev->vk.vkDestroyDescriptorPool(dev->handle, cmds->pools[i], dev->host_memory);
     free(cmds->pools);
     free(cmds->sets);
 }

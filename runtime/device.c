@@ -101,59 +101,45 @@ static bool load_functions(vkd_device *dev)
 
 static VkResult create_handle(vkd_device *dev)
 {
-    const struct vkd__facts *facts = &dev->facts;
-    VkPhysicalDeviceSubgroupSizeControlFeatures size_control = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES,
-        .subgroupSizeControl = facts->subgroup_control,
-        .computeFullSubgroups = facts->full_subgroups,
-    };
+    struct vkd_device_wants wants;
     VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR statistics = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
-        .pNext = facts->subgroup_control ? &size_control : NULL,
         .pipelineExecutableInfo = VK_TRUE,
     };
+    vkd__caps_wants(&dev->caps, &dev->facts, &wants);
     const char *extensions[VKD_EXTENSION_MAX + 1];
-    uint32_t count = facts->extension_count;
-    memcpy(extensions, facts->extensions, count * sizeof(*extensions));
-    if (dev->compiler)
+    uint32_t count = wants.extension_count;
+    memcpy(extensions, wants.extensions, count * sizeof(*extensions));
+    if (dev->compiler) {
         extensions[count++] = VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME;
-    VkPhysicalDeviceVulkan12Features v12 = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
-        .pNext = dev->compiler ? &statistics : statistics.pNext,
-        .timelineSemaphore = VK_TRUE,
-        .shaderFloat16 = dev->caps.f16_arithmetic,
-    };
-    VkPhysicalDeviceVulkan11Features v11 = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
-        .pNext = &v12,
-        .storageBuffer16BitAccess = dev->caps.f16_storage,
-    };
+        *wants.tail = &statistics;
+    }
     float priority = 1;
     VkDeviceCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-        .pNext = &v11,
+        .pNext = &wants.features,
         .queueCreateInfoCount = 1,
         .pQueueCreateInfos = &(VkDeviceQueueCreateInfo) {
             .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
-            .queueFamilyIndex = facts->queue_family,
+            .queueFamilyIndex = wants.queue_family,
             .queueCount = 1,
             .pQueuePriorities = &priority,
         },
         .enabledExtensionCount = count,
         .ppEnabledExtensionNames = extensions,
     };
-    return dev->inst->vk.CreateDevice(dev->physical, &info, NULL, &dev->handle);
+    return dev->inst->vk.CreateDevice(dev->physical, &info, dev->host_memory, &dev->handle);
 }
 
 // What own and imported devices have in common once dev->handle is there.
-static vkd_result set_up(vkd_device *dev, uint32_t family, uint32_t index, const char *cache_dir)
+static vkd_result set_up(vkd_device *dev, uint32_t family, uint32_t index, const struct vkd__cache_source *cache)
 {
     if (!load_functions(dev))
         return vkd__fail(dev, VKD_UNSUPPORTED, "%.64s: its driver lacks functions of Vulkan 1.2", dev->caps.name);
     dev->queue.family = family;
     dev->vk.vkGetDeviceQueue(dev->handle, family, index, &dev->queue.handle);
     vkd_result result = vkd__queue_create(dev);
-    return result == VKD_OK ? vkd__pipeline_cache_open(dev, cache_dir) : result;
+    return result == VKD_OK ? vkd__pipeline_cache_open(dev, cache) : result;
 }
 
 static vkd_result choose(vkd_device *dev, const char *selector)
@@ -178,6 +164,13 @@ static vkd_result choose(vkd_device *dev, const char *selector)
     return result;
 }
 
+static void take_allocator(vkd_device *dev, const VkAllocationCallbacks *allocator)
+{
+    if (allocator)
+        dev->allocator = *allocator;
+    dev->host_memory = allocator ? &dev->allocator : NULL;
+}
+
 vkd_result vkd_device_create(const struct vkd_device_params *p, vkd_device **out)
 {
     vkd_device *dev = calloc(1, sizeof(*dev));
@@ -187,11 +180,12 @@ vkd_result vkd_device_create(const struct vkd_device_params *p, vkd_device **out
         return VKD_NO_MEMORY;
     }
     dev->log = p->log;
-    TRY(vkd__instance_create(&p->log, p->validation, &dev->inst));
+    take_allocator(dev, p->allocator);
+    TRY(vkd__instance_create(&p->log, p->validation, dev->host_memory, &dev->inst));
     TRY(choose(dev, p->selector));
     VkResult vk = create_handle(dev);
     VK_AS(dev, vk, CreateDevice);
-    TRY(set_up(dev, dev->facts.queue_family, 0, p->cache_dir));
+    TRY(set_up(dev, dev->facts.queue_family, 0, &(struct vkd__cache_source) { .dir = p->cache_dir }));
     *out = dev;
     return VKD_OK;
 
@@ -234,6 +228,26 @@ void vkd__compiler_destroy(vkd_device **p)
     vkd_device_destroy(p);
 }
 
+vkd_result vkd_device_wants(VkInstance instance, VkPhysicalDevice physical, PFN_vkGetInstanceProcAddr get,
+                            const struct vkd_log *log, struct vkd_device_wants *out)
+{
+    const struct vkd_import_params p = { .instance = instance, .get_proc_addr = get, .log = log ? *log : (struct vkd_log) { 0 } };
+    struct vkd__instance *inst = NULL;
+    struct vkd_caps caps;
+    struct vkd__facts facts;
+    if (!instance || !physical || !get) {
+        vkd_log_write(log, VKD_LOG_ERROR, "vkd_device_wants: instance, physical_device and get_proc_addr are required");
+        return VKD_INVALID;
+    }
+    vkd_result result = vkd__instance_import(&p, &inst);
+    if (result == VKD_OK)
+        result = vkd__caps_read(inst, physical, &caps, &facts);
+    if (result == VKD_OK)
+        vkd__caps_wants(&caps, &facts, out);
+    vkd__instance_destroy(&inst);
+    return result;
+}
+
 static const char *missing_field(const struct vkd_import_params *p)
 {
     if (!p->instance)
@@ -246,6 +260,12 @@ static const char *missing_field(const struct vkd_import_params *p)
         return "get_proc_addr";
     if (!p->lock_queue != !p->unlock_queue)
         return p->lock_queue ? "unlock_queue" : "lock_queue";
+    if (!p->memory.allocate != !p->memory.release)
+        return p->memory.allocate ? "memory.release" : "memory.allocate";
+    if (p->extension_count && !p->extensions)
+        return "extensions";
+    if (p->cache_size && !p->cache_data)
+        return "cache_data";
     return NULL;
 }
 
@@ -259,12 +279,19 @@ vkd_result vkd_device_import(const struct vkd_import_params *p, vkd_device **out
         vkd_log_write(&p->log, VKD_LOG_ERROR, "vkd_device_import: the field '%s' is required", missing);
         return VKD_INVALID;
     }
+    if (!!p->pipeline_cache + !!p->cache_data + !!p->cache_dir > 1) {
+        vkd_log_write(&p->log, VKD_LOG_ERROR, "vkd_device_import: pipelines can be cached by one of 'pipeline_cache', "
+                      "'cache_data' and 'cache_dir', but several are given");
+        return VKD_INVALID;
+    }
     vkd_device *dev = calloc(1, sizeof(*dev));
     if (!dev) {
         vkd_log_write(&p->log, VKD_LOG_ERROR, "out of host memory");
         return VKD_NO_MEMORY;
     }
     dev->log = p->log;
+    take_allocator(dev, p->allocator);
+    dev->source = p->memory;
     dev->imported = true;
     dev->physical = p->physical_device;
     dev->handle = p->device;
@@ -283,7 +310,9 @@ vkd_result vkd_device_import(const struct vkd_import_params *p, vkd_device **out
                            "VK_QUEUE_COMPUTE_BIT", p->queue_family);
         goto fail;
     }
-    TRY(set_up(dev, p->queue_family, p->queue_index, p->cache_dir));
+    TRY(set_up(dev, p->queue_family, p->queue_index, &(struct vkd__cache_source) {
+        .handle = p->pipeline_cache, .data = p->cache_data, .size = p->cache_size, .dir = p->cache_dir,
+    }));
     *out = dev;
     return VKD_OK;
 
@@ -313,7 +342,7 @@ void vkd_device_destroy(vkd_device **p)
         vkd__memory_finish(dev);
     }
     if (dev->handle && !dev->imported && dev->vk.vkDestroyDevice)
-        dev->vk.vkDestroyDevice(dev->handle, NULL);
+        dev->vk.vkDestroyDevice(dev->handle, dev->host_memory);
     vkd__instance_destroy(&dev->inst);
     free(dev);
 }

@@ -146,7 +146,7 @@ vkd_result vkd_device_list(const struct vkd_log *log, const char *selector,
 {
     struct vkd__instance *inst = NULL;
     VkPhysicalDevice *handles = NULL;
-    vkd_result result = vkd__instance_create(log, false, &inst);
+    vkd_result result = vkd__instance_create(log, false, NULL, &inst);
     if (result != VKD_OK)
         return result;
     struct vkd_device_row *list = NULL;

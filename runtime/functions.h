@@ -22,7 +22,7 @@
 // A device without one of these is refused.
 #define VKD_DEVICE_FUNCTIONS(X) \
     X(DestroyDevice) X(GetDeviceQueue) X(QueueSubmit) \
-    X(AllocateMemory) X(FreeMemory) X(MapMemory) \
+    X(AllocateMemory) X(FreeMemory) X(MapMemory) X(UnmapMemory) \
     X(CreateBuffer) X(DestroyBuffer) X(GetBufferMemoryRequirements) X(BindBufferMemory) \
     X(CreateBufferView) X(DestroyBufferView) \
     X(CreateShaderModule) X(DestroyShaderModule) X(CreateComputePipelines) X(DestroyPipeline) \
@@ -33,7 +33,8 @@
     X(CreateCommandPool) X(DestroyCommandPool) X(ResetCommandPool) X(AllocateCommandBuffers) \
     X(BeginCommandBuffer) X(EndCommandBuffer) \
     X(CmdBindPipeline) X(CmdBindDescriptorSets) X(CmdPushConstants) X(CmdDispatch) \
-    X(CmdPipelineBarrier) X(CmdCopyBuffer) X(CmdFillBuffer) X(CmdResetQueryPool) X(CmdWriteTimestamp) \
+    X(CmdPipelineBarrier) X(CmdCopyBuffer) X(CmdFillBuffer) X(CmdUpdateBuffer) X(CmdExecuteCommands) \
+    X(CmdResetQueryPool) X(CmdWriteTimestamp) \
     X(CreateQueryPool) X(DestroyQueryPool) X(GetQueryPoolResults) \
     X(CreateSemaphore) X(DestroySemaphore) X(WaitSemaphores) X(GetSemaphoreCounterValue)
 

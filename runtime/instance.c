@@ -107,7 +107,7 @@ static VkResult create_handle(struct vkd__instance *inst, bool validation)
         .ppEnabledExtensionNames = extensions,
     };
     PFN_vkCreateInstance create = (PFN_vkCreateInstance) inst->get(NULL, "vkCreateInstance");
-    VkResult vk = create ? create(&info, NULL, &inst->handle) : VK_ERROR_INITIALIZATION_FAILED;
+    VkResult vk = create ? create(&info, inst->host_memory, &inst->handle) : VK_ERROR_INITIALIZATION_FAILED;
     if (vk < 0) {
         inst->handle = NULL;
         return vk;
@@ -117,12 +117,13 @@ static VkResult create_handle(struct vkd__instance *inst, bool validation)
     if (validation) {
         PFN_vkCreateDebugUtilsMessengerEXT fn = (PFN_vkCreateDebugUtilsMessengerEXT)
             inst->get(inst->handle, "vkCreateDebugUtilsMessengerEXT");
-        vk = fn ? fn(inst->handle, &messenger, NULL, &inst->messenger) : VK_ERROR_EXTENSION_NOT_PRESENT;
+        vk = fn ? fn(inst->handle, &messenger, inst->host_memory, &inst->messenger) : VK_ERROR_EXTENSION_NOT_PRESENT;
     }
     return vk;
 }
 
-vkd_result vkd__instance_create(const struct vkd_log *log, bool validation, struct vkd__instance **out)
+vkd_result vkd__instance_create(const struct vkd_log *log, bool validation,
+                                const VkAllocationCallbacks *host_memory, struct vkd__instance **out)
 {
     struct vkd__instance *inst = calloc(1, sizeof(*inst));
     vkd_result result = VKD_UNSUPPORTED;
@@ -131,6 +132,7 @@ vkd_result vkd__instance_create(const struct vkd_log *log, bool validation, stru
         return VKD_NO_MEMORY;
     }
     inst->owned = true;
+    inst->host_memory = host_memory;
     if (log)
         inst->log = *log;
     inst->get = (PFN_vkGetInstanceProcAddr) vkd__os_vulkan_loader();
@@ -201,10 +203,10 @@ void vkd__instance_destroy(struct vkd__instance **p)
         if (inst->messenger) {
             PFN_vkDestroyDebugUtilsMessengerEXT fn = (PFN_vkDestroyDebugUtilsMessengerEXT)
                 inst->get(inst->handle, "vkDestroyDebugUtilsMessengerEXT");
-            fn(inst->handle, inst->messenger, NULL);
+            fn(inst->handle, inst->messenger, inst->host_memory);
         }
         if (inst->vk.DestroyInstance)
-            inst->vk.DestroyInstance(inst->handle, NULL);
+            inst->vk.DestroyInstance(inst->handle, inst->host_memory);
     }
     free(inst);
 }

@@ -6,9 +6,10 @@
 
 #include "functions.h"
 #include "os.h"
-#include <vkdiv/compute.h>
+#include <vkdiv/embed.h>
 
 enum { VKD_BINDING_MAX = 16, VKD_STAMP_MAX = 256, VKD_SLOT_COUNT = 2, VKD_EXTENSION_MAX = 8 };
+enum { VKD__STORAGE_BINDINGS = 8 };     // the most that any kernel has; a test looks
 
 // ---- Errors -----------------------------------------------------------------------------------
 
@@ -57,12 +58,14 @@ struct vkd__instance {
     PFN_vkGetInstanceProcAddr get;
     struct vkd__instance_functions vk;
     struct vkd_log log;
+    const VkAllocationCallbacks *host_memory;   // the application's, or NULL
     bool owned;
     VkDebugUtilsMessengerEXT messenger;
     atomic_uint_fast64_t messages;      // from the validation layer
 };
 
-VKD_CHECKED vkd_result vkd__instance_create(const struct vkd_log *log, bool validation, struct vkd__instance **out);
+VKD_CHECKED vkd_result vkd__instance_create(const struct vkd_log *log, bool validation,
+                                            const VkAllocationCallbacks *host_memory, struct vkd__instance **out);
 VKD_CHECKED vkd_result vkd__instance_import(const struct vkd_import_params *p, struct vkd__instance **out);
 void vkd__instance_destroy(struct vkd__instance **inst);
 // malloc'd handles of the instance's physical devices.
@@ -86,12 +89,16 @@ struct vkd__facts {
     uint32_t queue_family;          // the best for compute, UINT32_MAX when there is none
     const char *extensions[VKD_EXTENSION_MAX];  // wanted and present
     uint32_t extension_count;
+    const struct vkd_limit *limit;  // the first that is too low, or NULL
+    uint64_t limit_found;
 };
 
 VKD_CHECKED vkd_result vkd__caps_read(struct vkd__instance *inst, VkPhysicalDevice pd, struct vkd_caps *caps,
                                       struct vkd__facts *facts);
 // Takes away what the application of an imported device has not enabled.
 void vkd__caps_restrict(const struct vkd_import_params *p, struct vkd_caps *caps, struct vkd__facts *facts);
+// What vkd_device_wants tells, of a device whose caps and facts are known.
+void vkd__caps_wants(const struct vkd_caps *caps, const struct vkd__facts *facts, struct vkd_device_wants *out);
 // Fills `timestamp_*` for the queue family in use; false when it cannot compute.
 bool vkd__caps_queue(struct vkd__instance *inst, VkPhysicalDevice pd, uint32_t family, struct vkd_caps *caps);
 // Why the device cannot be used (false) or what class it is.
@@ -146,7 +153,9 @@ struct vkd__view { uint64_t ofs, size; VkBufferView handle; };
 struct vkd_buffer {
     vkd_device *dev;
     VkBuffer handle;
-    uint64_t size;
+    uint64_t base, size;        // base: where it begins in the application's VkBuffer; 0 in our own
+    VkBufferUsageFlags usage;
+    bool wrapped;               // the application's
     enum vkd_memory memory;
     struct vkd__allocation allocation;
     void *data;
@@ -155,7 +164,7 @@ struct vkd_buffer {
 };
 
 void vkd__buffer_free(vkd_device *dev, vkd_buffer *buf);
-// The texel view of a range, made on first use.
+// The texel view of a part of its VkBuffer, made on first use.
 VKD_CHECKED vkd_result vkd__buffer_view(vkd_device *dev, vkd_buffer *buf, uint64_t ofs, uint64_t size,
                                        VkBufferView *out);
 
@@ -203,13 +212,20 @@ struct vkd_kernel {
 };
 void vkd__kernels_finish(vkd_device *dev);
 
-VKD_CHECKED vkd_result vkd__pipeline_cache_open(vkd_device *dev, const char *dir);
+// Where compiled pipelines come from: the application's cache, its bytes, or a folder. All may be NULL.
+struct vkd__cache_source {
+    VkPipelineCache handle;
+    const void *data;
+    uint64_t size;
+    const char *dir;
+};
+VKD_CHECKED vkd_result vkd__pipeline_cache_open(vkd_device *dev, const struct vkd__cache_source *from);
 void vkd__pipeline_cache_close(vkd_device *dev);
 
 // ---- Barriers (sync.c) ------------------------------------------------------------------------
 
 struct vkd__use {
-    const vkd_buffer *buffer;
+    VkBuffer buffer;
     uint64_t ofs, end;
     bool reads, writes;
 };
@@ -220,11 +236,14 @@ struct vkd__sync {
     uint32_t count, capacity;
 };
 
-void vkd__sync_begin(vkd_device *dev, struct vkd__sync *sync, VkCommandBuffer cb);
+// `edges` is NULL in lists that vkdiv submits itself.
+void vkd__sync_begin(vkd_device *dev, struct vkd__sync *sync, VkCommandBuffer cb, const struct vkd_edges *edges);
 // Called before a command that uses `uses`: makes it wait for what it depends on.
 VKD_CHECKED vkd_result vkd__sync_use(vkd_device *dev, struct vkd__sync *sync, VkCommandBuffer cb,
                                      const struct vkd__use *uses, uint32_t count);
-void vkd__sync_end(vkd_device *dev, struct vkd__sync *sync, VkCommandBuffer cb);
+void vkd__sync_end(vkd_device *dev, struct vkd__sync *sync, VkCommandBuffer cb, const struct vkd_edges *edges);
+// Lets the application's command buffer write what earlier lists have read.
+void vkd__sync_update(vkd_device *dev, VkCommandBuffer cb);
 
 // ---- Command lists (commands.c) ---------------------------------------------------------------
 
@@ -237,6 +256,9 @@ struct vkd_commands {
     enum vkd__commands_state state;
     vkd_result result;                  // sticky, of the recording
     uint64_t ticket;                    // last submission
+    bool embedded;                      // a secondary command buffer, for the application's own ones
+    struct vkd_edges edges;             // of an embedded one
+    uint32_t dispatches;                // dispatches, copies and fills recorded
     struct vkd__sync sync;
     const vkd_kernel *bound;
     VkDescriptorSet bound_set;
@@ -253,7 +275,7 @@ struct vkd_commands {
 
 void vkd__commands_free(vkd_device *dev, vkd_commands *cmds);
 
-// A binding's range with its size known.
+// A binding's range with its size known; `ofs` counts from the start of the VkBuffer.
 struct vkd__span {
     vkd_buffer *buffer;
     uint64_t ofs, size;
@@ -302,6 +324,9 @@ struct vkd_device {
     VkDevice handle;
     bool imported;
     bool compiler;              // made by vkd__compiler_create
+    const VkAllocationCallbacks *host_memory;   // the application's, copied to `allocator`, or NULL
+    VkAllocationCallbacks allocator;
+    struct vkd_memory_source source;            // of device memory; all NULL: the driver's
     struct VolkDeviceTable vk;
     struct vkd_caps caps;
     struct vkd__facts facts;
@@ -317,6 +342,7 @@ struct vkd_device {
     vkd_kernel **kernels;
     uint32_t kernel_count, kernel_capacity;
     VkPipelineCache cache;
+    bool cache_borrowed;                // it is the application's
     char *cache_path;
     uint64_t cache_hash;                // of what the file held
 };

@@ -80,9 +80,9 @@ static vkd_result check_module(vkd_device *dev, const char *name, const struct v
 
 static void kernel_free(vkd_device *dev, vkd_kernel *k)
 {
-    dev->vk.vkDestroyPipeline(dev->handle, k->pipeline, NULL);
-    dev->vk.vkDestroyPipelineLayout(dev->handle, k->layout, NULL);
-    dev->vk.vkDestroyDescriptorSetLayout(dev->handle, k->set_layout, NULL);
+    dev->vk.vkDestroyPipeline(dev->handle, k->pipeline, dev->host_memory);
+    dev->vk.vkDestroyPipelineLayout(dev->handle, k->layout, dev->host_memory);
+    dev->vk.vkDestroyDescriptorSetLayout(dev->handle, k->set_layout, dev->host_memory);
     free(k);
 }
 
@@ -108,7 +108,7 @@ static vkd_result create_layout(vkd_device *dev, vkd_kernel *k)
         .bindingCount = count,
         .pBindings = bindings,
     };
-    VK(dev, dev->vk.vkCreateDescriptorSetLayout(dev->handle, &set, NULL, &k->set_layout));
+    VK(dev, dev->vk.vkCreateDescriptorSetLayout(dev->handle, &set, dev->host_memory, &k->set_layout));
     VkPipelineLayoutCreateInfo layout = {
         .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
         .setLayoutCount = 1,
@@ -116,7 +116,7 @@ static vkd_result create_layout(vkd_device *dev, vkd_kernel *k)
         .pushConstantRangeCount = k->module.push_size > 0,
         .pPushConstantRanges = &(VkPushConstantRange) { VK_SHADER_STAGE_COMPUTE_BIT, 0, k->module.push_size },
     };
-    VK(dev, dev->vk.vkCreatePipelineLayout(dev->handle, &layout, NULL, &k->layout));
+    VK(dev, dev->vk.vkCreatePipelineLayout(dev->handle, &layout, dev->host_memory, &k->layout));
 fail:
     return result;
 }
@@ -144,7 +144,7 @@ static vkd_result create_pipeline(vkd_device *dev, vkd_kernel *k, const uint32_t
         .codeSize = size,
         .pCode = words,
     };
-    VK(dev, dev->vk.vkCreateShaderModule(dev->handle, &code, NULL, &module));
+    VK(dev, dev->vk.vkCreateShaderModule(dev->handle, &code, dev->host_memory, &module));
     VkComputePipelineCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
         .flags = dev->compiler ? VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR : 0,
@@ -159,7 +159,7 @@ static vkd_result create_pipeline(vkd_device *dev, vkd_kernel *k, const uint32_t
         },
         .layout = k->layout,
     };
-    VkResult vk = dev->vk.vkCreateComputePipelines(dev->handle, dev->cache, 1, &info, NULL, &k->pipeline);
+    VkResult vk = dev->vk.vkCreateComputePipelines(dev->handle, dev->cache, 1, &info, dev->host_memory, &k->pipeline);
     if (vk < 0) {
         result = vkd__vk_failed(dev, vk, "CreateComputePipelines", __FILE__, __LINE__);
         if (result == VKD_UNSUPPORTED)
@@ -169,7 +169,7 @@ static vkd_result create_pipeline(vkd_device *dev, vkd_kernel *k, const uint32_t
     }
     dev->stats.pipelines++;
 fail:
-    dev->vk.vkDestroyShaderModule(dev->handle, module, NULL);
+    dev->vk.vkDestroyShaderModule(dev->handle, module, dev->host_memory);
     return result;
 }
 

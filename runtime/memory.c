@@ -68,10 +68,28 @@ static uint32_t list_types(const vkd_device *dev, uint32_t allowed, enum vkd_mem
 
 // ---- Blocks -----------------------------------------------------------------------------------
 
+static VkResult allocate(vkd_device *dev, const VkMemoryAllocateInfo *info, VkDeviceMemory *out)
+{
+    if (dev->source.allocate)
+        return dev->source.allocate(dev->source.user, info, out);
+    return dev->vk.vkAllocateMemory(dev->handle, info, dev->host_memory, out);
+}
+
+static void release(vkd_device *dev, struct vkd__block *b)
+{
+    if (!dev->source.release) {
+        dev->vk.vkFreeMemory(dev->handle, b->handle, dev->host_memory);     // unmaps too
+        return;
+    }
+    if (b->data)
+        dev->vk.vkUnmapMemory(dev->handle, b->handle);
+    dev->source.release(dev->source.user, b->handle, b->size);
+}
+
 static void block_free(vkd_device *dev, struct vkd__block *b)
 {
     if (b->handle) {
-        dev->vk.vkFreeMemory(dev->handle, b->handle, NULL);       // unmaps too
+        release(dev, b);
         dev->stats.memory_used -= b->size;
         dev->memory.heap_held[dev->facts.memory.memoryTypes[b->type].heapIndex] -= b->size;
     }
@@ -103,7 +121,7 @@ static VkResult block_create(vkd_device *dev, uint32_t type, uint64_t size, bool
         .allocationSize = size,
         .memoryTypeIndex = type,
     };
-    vk = dev->vk.vkAllocateMemory(dev->handle, &info, NULL, &b->handle);
+    vk = allocate(dev, &info, &b->handle);
     if (vk < 0) {
         b->handle = VK_NULL_HANDLE;
         goto fail;

@@ -57,35 +57,52 @@ static bool valid(const vkd_device *dev, const uint8_t *file, uint64_t size)
     return !memcmp(&h, &want, sizeof(h));
 }
 
-vkd_result vkd__pipeline_cache_open(vkd_device *dev, const char *dir)
+// The file's bytes, malloc'd, or NULL where there is none that is good.
+static uint8_t *read_file(vkd_device *dev, uint64_t *size)
 {
     uint8_t *file = NULL;
-    uint64_t size = 0;
     struct vkd__why why = { "" };
-    if (dir && *dir) {
-        dev->cache_path = make_path(dev, dir);
+    bool there = vkd__path_kind(dev->cache_path, NULL, NULL) == VKD__PATH_FILE;
+    if (there && vkd__file_read(dev->cache_path, FILE_MAX, &file, size, &why) == VKD_OK && valid(dev, file, *size))
+        return file;
+    if (there)
+        vkd_log_write(&dev->log, VKD_LOG_INFO, "ignoring the pipeline cache %s: it is damaged or of another driver",
+                      dev->cache_path);
+    free(file);
+    return NULL;
+}
+
+vkd_result vkd__pipeline_cache_open(vkd_device *dev, const struct vkd__cache_source *from)
+{
+    uint8_t *file = NULL;
+    const uint8_t *bytes = from->data;
+    uint64_t size = from->size;
+    dev->cache_borrowed = from->handle;
+    if (from->handle) {
+        dev->cache = from->handle;
+        return VKD_OK;
+    }
+    if (bytes && !valid(dev, bytes, size)) {
+        vkd_log_write(&dev->log, VKD_LOG_INFO, "ignoring the pipeline cache of the application: it is damaged or of "
+                      "another driver");
+        bytes = NULL;
+    }
+    if (from->dir && *from->dir) {
+        dev->cache_path = make_path(dev, from->dir);
         if (!dev->cache_path)
             return vkd__fail(dev, VKD_NO_MEMORY, "out of host memory");
-        bool there = vkd__path_kind(dev->cache_path, NULL, NULL) == VKD__PATH_FILE;
-        bool good = there && vkd__file_read(dev->cache_path, FILE_MAX, &file, &size, &why) == VKD_OK
-                 && valid(dev, file, size);
-        if (there && !good) {
-            vkd_log_write(&dev->log, VKD_LOG_INFO, "ignoring the pipeline cache %s: it is damaged or of another driver",
-                          dev->cache_path);
-            free(file);
-            file = NULL;
-        }
+        bytes = file = read_file(dev, &size);
     }
     VkPipelineCacheCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO,
-        .initialDataSize = file ? size - sizeof(struct header) : 0,
-        .pInitialData = file ? file + sizeof(struct header) : NULL,
+        .initialDataSize = bytes ? size - sizeof(struct header) : 0,
+        .pInitialData = bytes ? bytes + sizeof(struct header) : NULL,
     };
-    dev->cache_hash = file ? XXH64(info.pInitialData, info.initialDataSize, 0) : 0;
-    VkResult vk = dev->vk.vkCreatePipelineCache(dev->handle, &info, NULL, &dev->cache);
-    if (vk < 0 && file) {
+    dev->cache_hash = bytes ? XXH64(info.pInitialData, info.initialDataSize, 0) : 0;
+    VkResult vk = dev->vk.vkCreatePipelineCache(dev->handle, &info, dev->host_memory, &dev->cache);
+    if (vk < 0 && bytes) {
         info.initialDataSize = 0;
-        vk = dev->vk.vkCreatePipelineCache(dev->handle, &info, NULL, &dev->cache);
+        vk = dev->vk.vkCreatePipelineCache(dev->handle, &info, dev->host_memory, &dev->cache);
     }
     free(file);
     if (vk < 0)
@@ -93,34 +110,50 @@ vkd_result vkd__pipeline_cache_open(vkd_device *dev, const char *dir)
     return VKD_OK;
 }
 
+vkd_result vkd_device_cache_data(vkd_device *dev, void **out, uint64_t *out_size)
+{
+    vkd_result result;
+    uint8_t *file = NULL;
+    size_t size = 0;
+    TRY(vkd__device_check(dev));
+    VK(dev, dev->vk.vkGetPipelineCacheData(dev->handle, dev->cache, &size, NULL));
+    file = malloc(sizeof(struct header) + size);
+    if (!file)
+        return vkd__fail(dev, VKD_NO_MEMORY, "vkd_device_cache_data: out of host memory");
+    // Another thread may add to a borrowed cache meanwhile: what fits is a cache too.
+    VK(dev, dev->vk.vkGetPipelineCacheData(dev->handle, dev->cache, &size, file + sizeof(struct header)));
+    struct header h = make_header(dev, file + sizeof(h), size);
+    memcpy(file, &h, sizeof(h));
+    *out = file;
+    *out_size = sizeof(h) + size;
+    return VKD_OK;
+
+fail:
+    free(file);
+    return result;
+}
+
 // Losing the cache costs time, not results: failures are a warning.
 void vkd_device_save_cache(vkd_device *dev)
 {
-    size_t size = 0;
-    uint8_t *file = NULL;
+    void *file = NULL;
+    uint64_t size = 0;
     struct vkd__why why = { "" };
-    if (!dev->cache || !dev->cache_path || dev->lost ||
-        dev->vk.vkGetPipelineCacheData(dev->handle, dev->cache, &size, NULL) < 0 || !size)
+    struct header h;
+    if (!dev->cache || !dev->cache_path || dev->lost || vkd_device_cache_data(dev, &file, &size) != VKD_OK)
         return;
-    file = malloc(sizeof(struct header) + size);
-    if (!file)
-        return;
-    uint8_t *data = file + sizeof(struct header);
-    if (dev->vk.vkGetPipelineCacheData(dev->handle, dev->cache, &size, data) == VK_SUCCESS) {
-        struct header h = make_header(dev, data, size);
-        memcpy(file, &h, sizeof(h));
-        if (h.hash != dev->cache_hash
-            && vkd__file_replace(dev->cache_path, file, sizeof(h) + size, &why) != VKD_OK)
-            vkd_log_write(&dev->log, VKD_LOG_WARNING, "the pipeline cache was not saved: %s", why.text);
-        dev->cache_hash = h.hash;       // a failure is told once
-    }
+    memcpy(&h, file, sizeof(h));
+    if (h.size && h.hash != dev->cache_hash && vkd__file_replace(dev->cache_path, file, size, &why) != VKD_OK)
+        vkd_log_write(&dev->log, VKD_LOG_WARNING, "the pipeline cache was not saved: %s", why.text);
+    dev->cache_hash = h.hash;       // a failure is told once
     free(file);
 }
 
 void vkd__pipeline_cache_close(vkd_device *dev)
 {
     vkd_device_save_cache(dev);
-    dev->vk.vkDestroyPipelineCache(dev->handle, dev->cache, NULL);
+    if (!dev->cache_borrowed)
+        dev->vk.vkDestroyPipelineCache(dev->handle, dev->cache, dev->host_memory);
     dev->cache = VK_NULL_HANDLE;
     free(dev->cache_path);
     dev->cache_path = NULL;

@@ -13,7 +13,7 @@ vkd_result vkd__queue_create(vkd_device *dev)
             .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE,
         },
     };
-    VK(dev, dev->vk.vkCreateSemaphore(dev->handle, &info, NULL, &dev->queue.timeline));
+    VK(dev, dev->vk.vkCreateSemaphore(dev->handle, &info, dev->host_memory, &dev->queue.timeline));
 fail:
     return result;
 }
@@ -38,7 +38,7 @@ void vkd__queue_finish(vkd_device *dev)
 {
     struct vkd__queue *q = &dev->queue;
     collect(dev, UINT64_MAX);
-    dev->vk.vkDestroySemaphore(dev->handle, q->timeline, NULL);
+    dev->vk.vkDestroySemaphore(dev->handle, q->timeline, dev->host_memory);
     free(q->garbage);
     free(q->handles);
     q->timeline = VK_NULL_HANDLE;
@@ -73,11 +73,10 @@ void vkd__queue_discard(vkd_device *dev, vkd_buffer *buffer, vkd_commands *comma
         vkd__commands_free(dev, commands);
 }
 
-vkd_result vkd_submit(vkd_device *dev, vkd_commands *const *lists, uint32_t count, uint64_t *ticket)
+// The command buffers of the lists, in q->handles.
+static vkd_result take_lists(vkd_device *dev, vkd_commands *const *lists, uint32_t count)
 {
     struct vkd__queue *q = &dev->queue;
-    vkd_result result;
-    TRY(vkd__device_check(dev));
     if (!vkd__reserve(&q->handles, &q->handle_capacity, count, sizeof(*q->handles)))
         return vkd__fail(dev, VKD_NO_MEMORY, "vkd_submit: out of host memory");
     for (uint32_t i = 0; i < count; i++) {
@@ -86,21 +85,76 @@ vkd_result vkd_submit(vkd_device *dev, vkd_commands *const *lists, uint32_t coun
         if (lists[i]->dev != dev || lists[i]->state != VKD__COMMANDS_READY)
             return vkd__fail(dev, VKD_INVALID, "vkd_submit: list %u was not finished by a successful vkd_commands_end "
                              "on this device", i);
+        if (lists[i]->embedded)
+            return vkd__fail(dev, VKD_INVALID, "vkd_submit: list %u is made for an application's command buffer: "
+                             "vkd_commands_embed appends it to one", i);
         q->handles[i] = lists[i]->handle;
     }
+    return VKD_OK;
+}
+
+struct points {
+    VkSemaphore semaphores[VKD_SEMAPHORE_MAX + 1];
+    uint64_t values[VKD_SEMAPHORE_MAX + 1];
+    VkPipelineStageFlags stages[VKD_SEMAPHORE_MAX + 1];
+    uint32_t count;
+};
+
+static vkd_result take_points(vkd_device *dev, const struct vkd_semaphore_point *points, uint32_t count, struct points *out)
+{
+    if (count > VKD_SEMAPHORE_MAX || (count && !points))
+        return vkd__fail(dev, VKD_INVALID, "vkd_submit_synced: %u semaphores in an array at %p: at most %d can be given",
+                         count, (const void *) points, VKD_SEMAPHORE_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!points[i].semaphore)
+            return vkd__fail(dev, VKD_INVALID, "vkd_submit_synced: semaphore %u is VK_NULL_HANDLE", i);
+        out->semaphores[i] = points[i].semaphore;
+        out->values[i] = points[i].value;
+        out->stages[i] = VK_PIPELINE_STAGE_ALL_COMMANDS_BIT;
+    }
+    out->count = count;
+    return VKD_OK;
+}
+
+vkd_result vkd_submit(vkd_device *dev, vkd_commands *const *lists, uint32_t count, uint64_t *ticket)
+{
+    return vkd_submit_synced(dev, &(struct vkd_submit_params) { .lists = lists, .list_count = count }, ticket);
+}
+
+VkSemaphore vkd_device_timeline(const vkd_device *dev)
+{
+    return dev->queue.timeline;
+}
+
+vkd_result vkd_submit_synced(vkd_device *dev, const struct vkd_submit_params *p, uint64_t *ticket)
+{
+    struct vkd__queue *q = &dev->queue;
+    struct points waits, signals;
+    vkd_result result;
+    TRY(vkd__device_check(dev));
+    TRY(take_lists(dev, p->lists, p->list_count));
+    TRY(take_points(dev, p->waits, p->wait_count, &waits));
+    TRY(take_points(dev, p->signals, p->signal_count, &signals));
     uint64_t next = q->submitted + 1;
+    signals.semaphores[signals.count] = q->timeline;
+    signals.values[signals.count++] = next;
     VkTimelineSemaphoreSubmitInfo timeline = {
         .sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
-        .signalSemaphoreValueCount = 1,
-        .pSignalSemaphoreValues = &next,
+        .waitSemaphoreValueCount = waits.count,
+        .pWaitSemaphoreValues = waits.values,
+        .signalSemaphoreValueCount = signals.count,
+        .pSignalSemaphoreValues = signals.values,
     };
     VkSubmitInfo info = {
         .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
         .pNext = &timeline,
-        .commandBufferCount = count,
+        .waitSemaphoreCount = waits.count,
+        .pWaitSemaphores = waits.semaphores,
+        .pWaitDstStageMask = waits.stages,
+        .commandBufferCount = p->list_count,
         .pCommandBuffers = q->handles,
-        .signalSemaphoreCount = 1,
-        .pSignalSemaphores = &q->timeline,
+        .signalSemaphoreCount = signals.count,
+        .pSignalSemaphores = signals.semaphores,
     };
     if (q->lock)
         q->lock(q->user);
@@ -110,8 +164,8 @@ vkd_result vkd_submit(vkd_device *dev, vkd_commands *const *lists, uint32_t coun
     VK_AS(dev, vk, QueueSubmit);
     q->submitted = next;
     dev->stats.submissions++;
-    for (uint32_t i = 0; i < count; i++)
-        lists[i]->ticket = next;
+    for (uint32_t i = 0; i < p->list_count; i++)
+        p->lists[i]->ticket = next;
     if (ticket)
         *ticket = next;
     vkd__queue_collect(dev);

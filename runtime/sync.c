@@ -24,13 +24,18 @@ static const VkPipelineStageFlags stages = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT 
 static const VkAccessFlags write_access = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
 static const VkAccessFlags any_access = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT
                                       | VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
+static const VkAccessFlags memory_access = VK_ACCESS_MEMORY_READ_BIT | VK_ACCESS_MEMORY_WRITE_BIT;
 
-// Orders the list after everything submitted before it, the application's own work included.
-void vkd__sync_begin(vkd_device *dev, struct vkd__sync *sync, VkCommandBuffer cb)
+// Orders the list after everything submitted before it, the application's own work included, or after what
+// `edges` names of that and our own.
+void vkd__sync_begin(vkd_device *dev, struct vkd__sync *sync, VkCommandBuffer cb, const struct vkd_edges *edges)
 {
     sync->count = 0;
-    barrier(dev, cb, VK_PIPELINE_STAGE_ALL_COMMANDS_BIT, VK_ACCESS_MEMORY_READ_BIT | VK_ACCESS_MEMORY_WRITE_BIT,
-            VK_PIPELINE_STAGE_ALL_COMMANDS_BIT, VK_ACCESS_MEMORY_READ_BIT | VK_ACCESS_MEMORY_WRITE_BIT);
+    if (edges && edges->before_stages)
+        barrier(dev, cb, stages | edges->before_stages, write_access | edges->before_access, stages, any_access);
+    else
+        barrier(dev, cb, VK_PIPELINE_STAGE_ALL_COMMANDS_BIT, memory_access, VK_PIPELINE_STAGE_ALL_COMMANDS_BIT,
+                memory_access);
 }
 
 static bool hazard(const struct vkd__sync *sync, const struct vkd__use *next)
@@ -62,9 +67,21 @@ vkd_result vkd__sync_use(vkd_device *dev, struct vkd__sync *sync, VkCommandBuffe
     return VKD_OK;
 }
 
-// Makes what the list wrote visible to mapped memory once its submission is done.
-void vkd__sync_end(vkd_device *dev, struct vkd__sync *sync, VkCommandBuffer cb)
+// Makes what the list wrote visible to mapped memory once its submission is done, and to what an application
+// does next.
+void vkd__sync_end(vkd_device *dev, struct vkd__sync *sync, VkCommandBuffer cb, const struct vkd_edges *edges)
 {
+    VkPipelineStageFlags after = VK_PIPELINE_STAGE_HOST_BIT;
+    VkAccessFlags access = VK_ACCESS_HOST_READ_BIT;
     sync->count = 0;
-    barrier(dev, cb, stages, write_access, VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT);
+    if (edges) {
+        after |= edges->after_stages ? edges->after_stages : VK_PIPELINE_STAGE_ALL_COMMANDS_BIT;
+        access |= edges->after_stages ? edges->after_access : memory_access;
+    }
+    barrier(dev, cb, stages, write_access, after, access);
+}
+
+void vkd__sync_update(vkd_device *dev, VkCommandBuffer cb)
+{
+    barrier(dev, cb, stages, write_access, VK_PIPELINE_STAGE_TRANSFER_BIT, VK_ACCESS_TRANSFER_WRITE_BIT);
 }

@@ -1,155 +1,7 @@
 // test_runtime_import.c -- vkdiv inside an application that owns the VkInstance, VkDevice and queue.
-//
-// The host loads Vulkan with volk, whose global vk* pointers must not meet those of the library.
-#define VOLK_IMPLEMENTATION
-#include <volk.h>
-
-#include "gpu.h"
+#include "host.h"
 
 #include <string.h>
-#include <vkdiv/compute.h>
-
-static struct host {
-    VkInstance instance;
-    VkPhysicalDevice physical;
-    VkDevice device;
-    VkQueue queue;
-    uint32_t family;
-    VkDebugUtilsMessengerEXT messenger;
-    int messages;
-    int locked, locks;
-} host;
-
-static VKAPI_ATTR VkBool32 VKAPI_CALL on_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity,
-                                                 VkDebugUtilsMessageTypeFlagsEXT types,
-                                                 const VkDebugUtilsMessengerCallbackDataEXT *data, void *user)
-{
-    (void) severity, (void) user;
-    if (types & VK_DEBUG_UTILS_MESSAGE_TYPE_VALIDATION_BIT_EXT) {
-        host.messages++;
-        fprintf(stderr, "%s\n", data->pMessage);
-    }
-    return VK_FALSE;
-}
-
-static void create_instance(void)
-{
-    const char *layer = "VK_LAYER_KHRONOS_validation", *extension = VK_EXT_DEBUG_UTILS_EXTENSION_NAME;
-    VkValidationFeatureEnableEXT enable = VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT;
-    VkValidationFeaturesEXT features = {
-        .sType = VK_STRUCTURE_TYPE_VALIDATION_FEATURES_EXT,
-        .enabledValidationFeatureCount = 1,
-        .pEnabledValidationFeatures = &enable,
-    };
-    bool validation = gpu_params().validation;
-    VkInstanceCreateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
-        .pNext = validation ? &features : NULL,
-        .pApplicationInfo = &(VkApplicationInfo) {
-            .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO, .apiVersion = VK_API_VERSION_1_2,
-        },
-        .enabledLayerCount = validation,
-        .ppEnabledLayerNames = &layer,
-        .enabledExtensionCount = validation,
-        .ppEnabledExtensionNames = &extension,
-    };
-    ck_assert_int_eq(vkCreateInstance(&info, NULL, &host.instance), VK_SUCCESS);
-    volkLoadInstance(host.instance);
-    if (validation) {
-        VkDebugUtilsMessengerCreateInfoEXT m = {
-            .sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_MESSENGER_CREATE_INFO_EXT,
-            .messageSeverity = VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT
-                             | VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT,
-            .messageType = VK_DEBUG_UTILS_MESSAGE_TYPE_VALIDATION_BIT_EXT,
-            .pfnUserCallback = on_message,
-        };
-        ck_assert_int_eq(vkCreateDebugUtilsMessengerEXT(host.instance, &m, NULL, &host.messenger), VK_SUCCESS);
-    }
-}
-
-// The device that vkd_device_create would take, so that VKDIV_DEVICE holds here too.
-static VkPhysicalDevice pick(void)
-{
-    struct vkd_device_row *rows = NULL;
-    VkPhysicalDevice all[16];
-    uint32_t count = 0, n = 16;
-    int selected = -1;
-    ck_assert_int_eq(vkd_device_list(NULL, gpu_params().selector, &rows, &count, &selected), VKD_OK);
-    free(rows);
-    ck_assert(vkEnumeratePhysicalDevices(host.instance, &n, all) >= 0);
-    ck_assert(selected >= 0 && selected < (int) n);
-    return all[selected];
-}
-
-static VkPhysicalDeviceVulkan12Features v12 = {
-    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .timelineSemaphore = VK_TRUE,
-};
-static VkPhysicalDeviceFeatures2 features = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &v12 };
-
-static void start_host(void)
-{
-    ck_assert_int_eq(volkInitialize(), VK_SUCCESS);
-    create_instance();
-    host.physical = pick();
-    VkQueueFamilyProperties families[16];
-    uint32_t n = 16;
-    vkGetPhysicalDeviceQueueFamilyProperties(host.physical, &n, families);
-    while (host.family < n && !(families[host.family].queueFlags & VK_QUEUE_COMPUTE_BIT))
-        host.family++;
-    float priority = 1;
-    VkDeviceCreateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-        .pNext = &features,
-        .queueCreateInfoCount = 1,
-        .pQueueCreateInfos = &(VkDeviceQueueCreateInfo) {
-            .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
-            .queueFamilyIndex = host.family,
-            .queueCount = 1,
-            .pQueuePriorities = &priority,
-        },
-    };
-    ck_assert_int_eq(vkCreateDevice(host.physical, &info, NULL, &host.device), VK_SUCCESS);
-    volkLoadDevice(host.device);
-    vkGetDeviceQueue(host.device, host.family, 0, &host.queue);
-}
-
-static void stop_host(void)
-{
-    vkDestroyDevice(host.device, NULL);
-    if (host.messenger)
-        vkDestroyDebugUtilsMessengerEXT(host.instance, host.messenger, NULL);
-    vkDestroyInstance(host.instance, NULL);
-    ck_assert_int_eq(host.messages, 0);
-}
-
-static void lock(void *user)
-{
-    struct host *h = user;
-    ck_assert_int_eq(h->locked++, 0);
-    h->locks++;
-}
-
-static void unlock(void *user)
-{
-    struct host *h = user;
-    ck_assert_int_eq(--h->locked, 0);
-}
-
-static struct vkd_import_params import_params(void)
-{
-    return (struct vkd_import_params) {
-        .instance = host.instance,
-        .physical_device = host.physical,
-        .device = host.device,
-        .get_proc_addr = vkGetInstanceProcAddr,
-        .queue_family = host.family,
-        .lock_queue = lock,
-        .unlock_queue = unlock,
-        .user = &host,
-        .features = &features,
-        .log = { .fn = gpu_log },
-    };
-}
 
 // fill_index on a fresh buffer, read back.
 static void compute(vkd_device *dev)
@@ -173,17 +25,6 @@ static void compute(vkd_device *dev)
     ck_assert_uint_eq(good, N);
     vkd_commands_destroy(dev, &cmds);
     vkd_buffer_destroy(dev, &buf);
-}
-
-// The host's own handles answer after vkdiv is gone.
-static void host_still_works(void)
-{
-    VkFence fence = VK_NULL_HANDLE;
-    VkFenceCreateInfo info = { .sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO };
-    ck_assert_int_eq(vkCreateFence(host.device, &info, NULL, &fence), VK_SUCCESS);
-    ck_assert_int_eq(vkQueueSubmit(host.queue, 0, NULL, fence), VK_SUCCESS);
-    ck_assert_int_eq(vkWaitForFences(host.device, 1, &fence, VK_TRUE, UINT64_MAX), VK_SUCCESS);
-    vkDestroyFence(host.device, fence, NULL);
 }
 
 START_TEST(imports)
@@ -236,18 +77,195 @@ START_TEST(lives_beside_others)
 }
 END_TEST
 
+// ---- Memory of the application ----
+
+// Counts what the driver asks of the host, and gives it.
+static struct { int taken, given; } host_memory;
+
+static VKAPI_ATTR void *VKAPI_CALL host_take(void *user, size_t size, size_t align, VkSystemAllocationScope scope)
+{
+    (void) user, (void) scope;
+    void *p = NULL;
+    host_memory.taken++;
+    return posix_memalign(&p, align < sizeof(void *) ? sizeof(void *) : align, size) ? NULL : p;
+}
+
+static VKAPI_ATTR void *VKAPI_CALL host_resize(void *user, void *old, size_t size, size_t align, VkSystemAllocationScope scope)
+{
+    (void) user, (void) align, (void) scope;
+    host_memory.taken += !old;
+    return realloc(old, size);
+}
+
+static VKAPI_ATTR void VKAPI_CALL host_give(void *user, void *p)
+{
+    (void) user;
+    host_memory.given += p != NULL;
+    free(p);
+}
+
+static struct { int taken, given; uint64_t size; VkResult answer; } pool;
+
+static VkResult take(void *user, const VkMemoryAllocateInfo *info, VkDeviceMemory *out)
+{
+    ck_assert_ptr_eq(user, &pool);
+    if (pool.answer < 0)
+        return pool.answer;
+    pool.taken++;
+    pool.size += info->allocationSize;
+    return vkAllocateMemory(host.device, info, NULL, out);
+}
+
+static void give(void *user, VkDeviceMemory memory, uint64_t size)
+{
+    ck_assert_ptr_eq(user, &pool);
+    pool.given++;
+    pool.size -= size;
+    vkFreeMemory(host.device, memory, NULL);
+}
+
+START_TEST(takes_memory_from_the_application)
+{
+    struct vkd_import_params p = import_params();
+    const VkAllocationCallbacks callbacks = {
+        .pfnAllocation = host_take, .pfnReallocation = host_resize, .pfnFree = host_give,
+    };
+    vkd_device *dev = NULL;
+    vkd_buffer *buf = NULL;
+    p.allocator = &callbacks;
+    p.memory = (struct vkd_memory_source) { take, give, &pool };
+    ck_assert_int_eq(vkd_device_import(&p, &dev), VKD_OK);
+    compute(dev);
+    ck_assert_uint_eq((unsigned) pool.taken, vkd_device_stats(dev).memory_allocations);
+    ck_assert_uint_eq(pool.size, vkd_device_stats(dev).memory_used);
+    pool.answer = VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    ck_assert_int_eq(vkd_buffer_create(dev, (uint64_t) 96 << 20, VKD_MEMORY_DEVICE, &buf), VKD_NO_MEMORY);
+    pool.answer = VK_SUCCESS;
+    vkd_device_destroy(&dev);
+    ck_assert(pool.taken > 0 && pool.taken == pool.given && pool.size == 0);
+    ck_assert(host_memory.taken > 0 && host_memory.taken == host_memory.given);
+    host_still_works();
+}
+END_TEST
+
+// ---- Compiled pipelines of the application ----
+
+START_TEST(shares_a_pipeline_cache)
+{
+    struct vkd_import_params p = import_params();
+    VkPipelineCacheCreateInfo info = { .sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO };
+    vkd_device *dev = NULL;
+    size_t size = 0;
+    ck_assert_int_eq(vkCreatePipelineCache(host.device, &info, NULL, &p.pipeline_cache), VK_SUCCESS);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(vkd_device_import(&p, &dev), VKD_OK);
+        compute(dev);
+        vkd_device_destroy(&dev);
+    }
+    ck_assert_int_eq(vkGetPipelineCacheData(host.device, p.pipeline_cache, &size, NULL), VK_SUCCESS);   // still there
+    vkDestroyPipelineCache(host.device, p.pipeline_cache, NULL);
+}
+END_TEST
+
+START_TEST(keeps_pipelines_as_bytes)
+{
+    struct vkd_import_params p = import_params();
+    vkd_device *dev = NULL;
+    void *data = NULL;
+    uint64_t size = 0;
+    ck_assert_int_eq(vkd_device_import(&p, &dev), VKD_OK);
+    compute(dev);
+    ck_assert_int_eq(vkd_device_cache_data(dev, &data, &size), VKD_OK);
+    ck_assert(data && size > 0);
+    vkd_device_destroy(&dev);
+    for (int i = 0; i < 3; i++) {               // good, damaged, cut
+        p.cache_data = data;
+        p.cache_size = i == 2 ? 11 : size;
+        ((uint8_t *) data)[12] ^= i == 1;
+        ck_assert_int_eq(vkd_device_import(&p, &dev), VKD_OK);
+        compute(dev);
+        vkd_device_destroy(&dev);
+    }
+    free(data);
+}
+END_TEST
+
+// ---- What to ask for ----
+
+static PFN_vkVoidFunction VKAPI_CALL no_functions(VkInstance instance, const char *name)
+{
+    (void) instance, (void) name;
+    return NULL;
+}
+
+// The rows of the tables are what the ready-made chain turns on.
+START_TEST(tells_what_it_wants)
+{
+    struct vkd_device_wants wants;
+    VkPhysicalDeviceFeatures2 nothing;
+    ck_assert_int_eq(vkd_device_wants(host.instance, host.physical, vkGetInstanceProcAddr, NULL, &wants), VKD_OK);
+    ck_assert(wants.usable && wants.why[0]);
+    ck_assert(wants.v12.timelineSemaphore);
+    ck_assert_uint_eq(wants.queue_family, host.family);
+    ck_assert_ptr_eq(wants.features.pNext, &wants.v11);
+    ck_assert_ptr_eq(wants.v11.pNext, &wants.v12);
+    ck_assert_ptr_null(*wants.tail);
+    uint32_t count = 0, known = 0;
+    const struct vkd_extension *rows = vkd_required_extensions(&count);
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t k = 0; k < wants.extension_count; k++)
+            known += !strcmp(rows[i].name, wants.extensions[k]);
+    ck_assert_uint_eq(known, wants.extension_count);
+    ck_assert_ptr_nonnull(vkd_required_features(&count));
+    ck_assert(count > 0);
+    const struct vkd_log log = { .fn = gpu_log };
+    ck_assert_int_eq(vkd_device_wants(NULL, host.physical, vkGetInstanceProcAddr, &log, &wants), VKD_INVALID);
+    ck_assert_int_eq(vkd_device_wants(host.instance, host.physical, no_functions, &log, &wants), VKD_UNSUPPORTED);
+
+    // A device made of it is imported with everything that it can.
+    float priority = 1;
+    ck_assert_int_eq(vkd_device_wants(host.instance, host.physical, vkGetInstanceProcAddr, NULL, &wants), VKD_OK);
+    VkDeviceCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+        .pNext = &wants.features,
+        .queueCreateInfoCount = 1,
+        .pQueueCreateInfos = &(VkDeviceQueueCreateInfo) {
+            .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO, .queueFamilyIndex = wants.queue_family,
+            .queueCount = 1, .pQueuePriorities = &priority,
+        },
+        .enabledExtensionCount = wants.extension_count,
+        .ppEnabledExtensionNames = wants.extensions,
+    };
+    struct vkd_import_params p = import_params();
+    ck_assert_int_eq(vkCreateDevice(host.physical, &info, NULL, &p.device), VK_SUCCESS);
+    p.features = &wants.features;
+    p.extensions = wants.extensions;
+    p.extension_count = wants.extension_count;
+    p.lock_queue = p.unlock_queue = NULL;
+    vkd_device *dev = NULL, *own = gpu_open();
+    ck_assert_int_eq(vkd_device_import(&p, &dev), VKD_OK);
+    ck_assert(vkd_device_caps(dev)->f16_storage == vkd_device_caps(own)->f16_storage);
+    ck_assert(vkd_device_caps(dev)->f16_arithmetic == vkd_device_caps(own)->f16_arithmetic);
+    compute(dev);
+    vkd_device_destroy(&dev);
+    gpu_close(&own);
+    // What it may not be without is missed when it was not enabled.
+    nothing = wants.features;
+    wants.v12.timelineSemaphore = VK_FALSE;
+    p.features = &nothing;
+    ck_assert_int_eq(vkd_device_import(&p, &dev), VKD_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(gpu_last_error, "timelineSemaphore"));
+    PFN_vkDestroyDevice destroy = (PFN_vkDestroyDevice) vkGetDeviceProcAddr(p.device, "vkDestroyDevice");
+    destroy(p.device, NULL);
+}
+END_TEST
+
 static void refuse(const struct vkd_import_params *p, vkd_result want, const char *text)
 {
     vkd_device *dev = (vkd_device *) p;
     ck_assert_int_eq(vkd_device_import(p, &dev), want);
     ck_assert_ptr_null(dev);
     ck_assert_msg(strstr(gpu_last_error, text) != NULL, "'%s' lacks '%s'", gpu_last_error, text);
-}
-
-static PFN_vkVoidFunction VKAPI_CALL no_functions(VkInstance instance, const char *name)
-{
-    (void) instance, (void) name;
-    return NULL;
 }
 
 START_TEST(refuses_wrong_imports)
@@ -273,6 +291,19 @@ START_TEST(refuses_wrong_imports)
     p.queue_family = 77;
     refuse(&p, VKD_INVALID, "queue family 77");
     p = import_params();
+    p.memory.allocate = take;
+    refuse(&p, VKD_INVALID, "'memory.release'");
+    p = import_params();
+    p.extension_count = 1;
+    refuse(&p, VKD_INVALID, "'extensions'");
+    p = import_params();
+    p.cache_size = 1;
+    refuse(&p, VKD_INVALID, "'cache_data'");
+    p = import_params();
+    p.cache_data = &p;
+    p.cache_dir = "somewhere";
+    refuse(&p, VKD_INVALID, "several are given");
+    p = import_params();
     VkPhysicalDeviceFeatures2 nothing = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2 };
     p.features = &nothing;
     refuse(&p, VKD_UNSUPPORTED, "timelineSemaphore");
@@ -289,6 +320,10 @@ int main(void)
     tcase_add_test(t, imports);
     tcase_add_test(t, imports_without_extras);
     tcase_add_test(t, lives_beside_others);
+    tcase_add_test(t, takes_memory_from_the_application);
+    tcase_add_test(t, shares_a_pipeline_cache);
+    tcase_add_test(t, keeps_pipelines_as_bytes);
+    tcase_add_test(t, tells_what_it_wants);
     tcase_add_test(t, refuses_wrong_imports);
     suite_add_tcase(s, t);
     return gpu_run(s);

@@ -91,6 +91,39 @@ START_TEST(builds_every_kernel)
 }
 END_TEST
 
+static uint64_t limit(const char *name)
+{
+    uint32_t count = 0;
+    const struct vkd_limit *rows = vkd_required_limits(&count);
+    for (uint32_t i = 0; i < count; i++)
+        if (!strcmp(rows[i].name, name))
+            return rows[i].least;
+    ck_abort_msg("no limit %s", name);
+    return 0;
+}
+
+// What an application is told to look for before it creates its device is what the kernels need.
+START_TEST(limits_are_those_of_the_kernels)
+{
+    uint32_t bindings = 0, push = 0;
+    for (uint32_t i = 0; vkd__shader_name(i); i++) {
+        struct vkd__module m;
+        char why[128];
+        size_t size = 0;
+        uint32_t storage = 0;
+        const uint32_t *words = vkd__shader_find(vkd__shader_name(i), &size);
+        ck_assert_int_eq(vkd__spirv_read(words, size, NULL, 0, &m, why, sizeof(why)), VKD_OK);
+        for (uint32_t k = 0; k < m.binding_count; k++)
+            storage += m.bindings[k].kind == VKD__BINDING_STORAGE;
+        bindings = storage > bindings ? storage : bindings;
+        push = m.push_size > push ? m.push_size : push;
+        ck_assert_msg(m.shared_size <= limit("maxComputeSharedMemorySize"), "%s", vkd__shader_name(i));
+    }
+    ck_assert_uint_eq(bindings, limit("maxPerStageDescriptorStorageBuffers"));
+    ck_assert_uint_le(push, limit("maxPushConstantsSize"));
+}
+END_TEST
+
 // ---- Pipeline cache ---------------------------------------------------------------------------
 
 // A driver whose cache holds 1000 bytes, as lavapipe's holds none.
@@ -122,7 +155,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL fake_create(VkDevice d, const VkPipelineCa
 static size_t reopen(const char *dir)
 {
     given_size = SIZE_MAX;
-    ck_assert_int_eq(vkd__pipeline_cache_open(dev, dir), VKD_OK);
+    ck_assert_int_eq(vkd__pipeline_cache_open(dev, &(struct vkd__cache_source) { .dir = dir }), VKD_OK);
     size_t given = given_size;
     free(dev->cache_path);          // without saving
     dev->cache_path = NULL;
@@ -140,7 +173,7 @@ START_TEST(distrusts_cache_files)
     struct VolkDeviceTable real = dev->vk;
     dev->vk.vkGetPipelineCacheData = fake_data;
     dev->vk.vkCreatePipelineCache = fake_create;
-    ck_assert_int_eq(vkd__pipeline_cache_open(dev, dir), VKD_OK);
+    ck_assert_int_eq(vkd__pipeline_cache_open(dev, &(struct vkd__cache_source) { .dir = dir }), VKD_OK);
     char *path = strdup(dev->cache_path);
     vkd_device_save_cache(dev);
     unlink(path);
@@ -174,7 +207,7 @@ START_TEST(distrusts_cache_files)
     ck_assert_uint_eq(reopen(dir), 0);
     dev->facts.cache_uuid[3] ^= 1;
     dev->vk = real;
-    ck_assert_int_eq(vkd__pipeline_cache_open(dev, NULL), VKD_OK);
+    ck_assert_int_eq(vkd__pipeline_cache_open(dev, &(struct vkd__cache_source) { 0 }), VKD_OK);
     unlink(path);
     free(bad);
     free(file);
@@ -208,6 +241,7 @@ int main(void)
     tcase_add_test(t, reads_a_module);
     tcase_add_test(t, survives_damaged_modules);
     tcase_add_test(t, builds_every_kernel);
+    tcase_add_test(t, limits_are_those_of_the_kernels);
     tcase_add_test(t, distrusts_cache_files);
     tcase_add_test(t, keeps_a_cache);
     suite_add_tcase(s, t);

@@ -189,7 +189,7 @@ static VKAPI_ATTR void VKAPI_CALL ask_memory_alone(VkPhysicalDevice pd, VkPhysic
 static vkd_result open_device(struct compiler *c)
 {
     struct vkd__instance *inst = NULL;
-    vkd_result r = vkd__instance_create(&(struct vkd_log) { .fn = keep_error, .user = c }, false, &inst);
+    vkd_result r = vkd__instance_create(&(struct vkd_log) { .fn = keep_error, .user = c }, false, NULL, &inst);
     if (r != VKD_OK)
         return r;
     ask_memory = inst->vk.GetPhysicalDeviceMemoryProperties2;

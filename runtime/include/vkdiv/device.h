@@ -71,6 +71,8 @@ struct vkd_device_params {
     // Folder for compiled pipelines, or NULL for none. A file from there is used only when
     // its header, length, hash, device UUID and driver version are right.
     const char *cache_dir;
+    // For the driver's own memory of everything vkdiv creates, or NULL. Copied; what it points to outlives the device.
+    const VkAllocationCallbacks *allocator;
 };
 
 // Creates an instance and a device of its own.
@@ -82,6 +84,8 @@ struct vkd_device_params {
 // Thread-safety: safe. The vkd_device itself is not: use it from one thread at a time.
 VKD_CHECKED vkd_result vkd_device_create(const struct vkd_device_params *p, vkd_device **out);
 
+// ---- A device of the application's own --------------------------------------------------------
+
 // A feature vkdiv uses. `home` is the structure it is enabled in, or the extension that brings it.
 struct vkd_feature {
     const char *name, *home;
@@ -89,9 +93,62 @@ struct vkd_feature {
     const char *why;
 };
 
-// What an application should enable on a device that vkdiv is to import: a static array of *count
-// rows. Thread-safety: safe.
+// An extension vkdiv uses.
+struct vkd_extension {
+    const char *name;
+    bool required;                  // where the device has it; else: used when enabled
+    const char *why;
+};
+
+// A field of VkPhysicalDeviceLimits that must be `least` at least.
+struct vkd_limit {
+    const char *name;
+    uint64_t least;
+    const char *why;
+};
+
+// What an application should enable, and must find, on a device that vkdiv is to import: static
+// arrays of *count rows. Thread-safety: safe.
 const struct vkd_feature *vkd_required_features(uint32_t *count);
+const struct vkd_extension *vkd_required_extensions(uint32_t *count);
+const struct vkd_limit *vkd_required_limits(uint32_t *count);
+
+// The same for one physical device, ready for vkCreateDevice: what of it that device has. The members
+// point at each other: do not copy or move the struct. An application with features of its own sets
+// them too in `features` and `v11`, `v12`, and chains what else it has behind *tail.
+struct vkd_device_wants {
+    bool     usable;
+    char     why[160];              // why not, or what class of device it is; never empty
+    uint32_t queue_family;          // the one vkdiv would take; any that can compute will do
+    const char *extensions[8];      // static texts
+    uint32_t extension_count;
+    VkPhysicalDeviceFeatures2 features;     // for VkDeviceCreateInfo.pNext and vkd_import_params.features
+    VkPhysicalDeviceVulkan11Features v11;
+    VkPhysicalDeviceVulkan12Features v12;
+    VkPhysicalDeviceSubgroupSizeControlFeatures subgroup_size;  // in the chain where its extension is in the list
+    void   **tail;                  // the last pNext of the chain
+};
+
+// Fills *out; `get_proc_addr` is that of the instance's loader. A device that cannot be used is no error.
+//
+//   VKD_INVALID      a handle is NULL
+//   VKD_UNSUPPORTED  the instance is older than Vulkan 1.2
+//   VKD_NO_MEMORY
+//
+// Thread-safety: safe.
+VKD_CHECKED vkd_result vkd_device_wants(VkInstance instance, VkPhysicalDevice physical_device,
+                                        PFN_vkGetInstanceProcAddr get_proc_addr, const struct vkd_log *log,
+                                        struct vkd_device_wants *out);
+
+// Device memory from the application instead of vkAllocateMemory. Both functions or neither; they are called
+// from the thread that uses the vkd_device. `allocate` makes a VkDeviceMemory of its own for each call (vkdiv maps
+// it whole, and suballocates); an error is answered as the driver's would be. `release` gets what `allocate` made,
+// unmapped, with its size in bytes.
+struct vkd_memory_source {
+    VkResult (*allocate)(void *user, const VkMemoryAllocateInfo *info, VkDeviceMemory *out);
+    void (*release)(void *user, VkDeviceMemory memory, uint64_t size);
+    void *user;
+};
 
 // How to wrap a VkDevice that the application already owns. Zero-initialise, then set the fields
 // marked required. Handles are borrowed: they must outlive the vkd_device, which never destroys
@@ -117,21 +174,35 @@ struct vkd_import_params {
     const VkPhysicalDeviceFeatures2 *features;
 
     struct vkd_log log;
-    const char *cache_dir;                      // as in vkd_device_params
+
+    // Compiled pipelines: the application's own cache object, which stays its own and must not be externally
+    // synchronised; or bytes that vkd_device_cache_data gave earlier (borrowed for the call; those of another driver
+    // are ignored, with a message); or a folder, as in vkd_device_params. One of the three, or none.
+    VkPipelineCache pipeline_cache;
+    const void *cache_data;
+    uint64_t cache_size;                        // bytes
+    const char *cache_dir;
+
+    const VkAllocationCallbacks *allocator;     // as in vkd_device_params
+    struct vkd_memory_source memory;            // all zero: the driver's
 };
 
 // Wraps an existing VkDevice. On success *out owns everything vkdiv allocates on it; on failure
 // *out is NULL and nothing is left behind.
 //
-//   VKD_INVALID      a required field is missing, or the queue family cannot compute
-//   VKD_UNSUPPORTED  a feature vkdiv requires was not enabled (the log names it)
+//   VKD_INVALID      a required field is missing, fields contradict, or the queue family cannot compute
+//   VKD_UNSUPPORTED  a feature vkdiv requires was not enabled, a limit is too low (the log names it)
 //   VKD_NO_MEMORY
 //
-// Thread-safety: safe.
+// Thread-safety: safe, also several times for one VkDevice: the vkd_devices may then be used from
+// different threads, if lock_queue and unlock_queue of all guard the queues they share.
 VKD_CHECKED vkd_result vkd_device_import(const struct vkd_import_params *p, vkd_device **out);
 
-// Waits until the device is idle, frees what vkdiv owns, sets *dev to NULL. NULL is fine. Every
-// buffer and command list of *dev must be gone already.
+// Waits until what vkdiv submitted is done, frees what it owns, sets *dev to NULL. NULL is fine. Every buffer
+// and command list of *dev must be gone already, and command buffers of the application that vkdiv recorded
+// into must have run. An imported VkDevice, its queues and its pipeline cache are left alone.
+//
+// Thread-safety: that of the device.
 void vkd_device_destroy(vkd_device **dev);
 
 // Writes the compiled pipelines to cache_dir now, if there is one and they changed. vkd_device_destroy
@@ -140,13 +211,21 @@ void vkd_device_destroy(vkd_device **dev);
 // Thread-safety: that of the device.
 void vkd_device_save_cache(vkd_device *dev);
 
+// The compiled pipelines as bytes for the next vkd_import_params.cache_data: *data is malloc'd and the caller's.
+//
+//   VKD_NO_MEMORY, VKD_DEVICE_LOST
+//
+// Thread-safety: that of the device.
+VKD_CHECKED vkd_result vkd_device_cache_data(vkd_device *dev, void **data, uint64_t *size);
+
 // The capabilities; valid as long as `dev`. Thread-safety: safe.
 const struct vkd_caps *vkd_device_caps(const vkd_device *dev);
 
 // The log `dev` was created with. Thread-safety: safe.
 const struct vkd_log *vkd_device_log(const vkd_device *dev);
 
-// The last error's whole text (call, place, VkResult, what to do); "" when there was none.
+// The last error's whole text (call, place, VkResult, what to do); "" when there was none. It holds until the
+// next error. Thread-safety: that of the device.
 const char *vkd_device_last_error(const vkd_device *dev);
 
 // What `dev` has done since it was made; a steady-state loop leaves the first four unchanged.
@@ -160,6 +239,7 @@ struct vkd_device_stats {
     uint64_t memory_used;           // bytes held from the driver now
     uint64_t validation_messages;
 };
+// Thread-safety: that of the device.
 struct vkd_device_stats vkd_device_stats(const vkd_device *dev);
 
 VKD_END
