@@ -2,8 +2,8 @@
 // gemm_shared -- C = A B for GPUs: 64x64 tiles, 16 of k at a time in shared memory, 256 threads
 // with 4x4 results each. See pc_gemm.h for the operands.
 //
-// Tiles keep the direction of their matrix: a vec4 runs along k, or with A_T along rows, and without
-// B_T along columns. With B_T a thread's columns are 16 apart, so that its reads meet no bank conflict.
+// Both tiles lie [k][row or column], so that a step of k is two reads of a vec4 and few registers are live: Intel's
+// compiler then takes 16 lanes. A matrix whose vec4s run along k (A without A_T, B with B_T) is turned when it is stored.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -17,95 +17,140 @@ layout(push_constant) uniform block { vkd_pc_gemm pc; };
 #endif
 layout(binding = 0) readonly restrict buffer A_ { vec4 A[]; };
 layout(binding = 1) readonly restrict buffer B_ { vec4 B[]; };
-#if B_T
-layout(binding = 2) writeonly restrict buffer C_ { float C[]; };
-#else
 layout(binding = 2) writeonly restrict buffer C_ { vec4 C[]; };
-#endif
 
-const uint PITCH = 5;           // vec4 per row of 16 k; odd against bank conflicts
-shared vec4 tile_a[64 * PITCH]; // [row][k / 4], or with A_T [k][row / 4]
-shared vec4 tile_b[64 * PITCH]; // with B_T [column][k / 4], else [k][column / 4]
+const uint PITCH = 17;          // vec4 per k; odd against bank conflicts
+shared vec4 tile_a[16 * PITCH]; // [k][row / 4]
+shared vec4 tile_b[16 * PITCH]; // [k][column / 4]
+
+const uint OUTSIDE = ~0u;
 
 uint t = gl_LocalInvocationID.x;
-uint m0, n0;                    // first row and first vec4 column of the tile
+uint m0;                        // the tile's first row
 uint k_begin, k_end;
 
-// What this thread loads of A: row or vec4 of rows `load_m`, k from `load_k` on in steps of 16.
+// What this thread loads, in steps of 16 k: row or vec4 of rows `load_m` of A, column or vec4 of columns `load_n` of B.
 #if A_T
-uint load_m = t % 16, load_k = t / 16;
+uint load_m = t % 16, a_k = t / 16;
 #else
-uint load_m = t / 4, load_k = t % 4 * 4;
+uint load_m = t / 4, a_k = t % 4 * 4;
+#endif
+#if B_T
+uint load_n = t / 4, b_k = t % 4 * 4;
+#else
+uint load_n = t % 16, b_k = t / 16;
 #endif
 
 #if GATHER
 uint image, channel;
 int y, x;
 
-void gather_init()
+// n / d by its inverse, for n below 2^20: an integer division takes some twenty instructions.
+uint quotient(uint n, float inverse)
 {
-#if A_T
-    uint m = min(m0 / 4 + load_m, pc.m / 4 - 1), tap = m / pc.src_c;
+    return uint((float(n) + 0.5) * inverse);
+}
+
+// Of image `n`; OUTSIDE when that pixel is not there.
+uint pixel(uint n, uint py, uint px, uint c)
+{
+    return py < pc.src_h && px < pc.src_w ? ((n * pc.src_h + py) * pc.src_w + px) * pc.src_c + c : OUTSIDE;
+}
+#endif
+
+#if GATHER && A_T
+uint first_x, first_y;          // of k_begin
+
+void init()
+{
+    uint m = m0 / 4 + load_m, tap = m / pc.src_c, row = k_begin / pc.rows_w;
     channel = m % pc.src_c;
     y = pc.base_y + int(tap / pc.taps_x) * pc.step_y;
     x = pc.base_x + int(tap % pc.taps_x) * pc.step_x;
-#else
-    uint m = min(m0 + load_m, pc.m - 1), row = m / pc.rows_w;
+    first_x = k_begin % pc.rows_w;
+    first_y = row % pc.rows_h;
+    image = row / pc.rows_h;
+}
+
+uint index_a(uint k)
+{
+    uint px = first_x + (k - k_begin), row = quotient(px, 1.0 / float(pc.rows_w));
+    uint py = first_y + row, n = quotient(py, 1.0 / float(pc.rows_h));
+    return pixel(image + n, uint(int(py - n * pc.rows_h) * pc.mul_y + y),
+                 uint(int(px - row * pc.rows_w) * pc.mul_x + x), channel);
+}
+
+uint index_b(uint k, uint n)
+{
+    return k * pc.ldb + n;
+}
+#elif GATHER
+void init()
+{
+    uint m = m0 + load_m, row = m / pc.rows_w;
     image = row / pc.rows_h;
     y = int(row % pc.rows_h) * pc.mul_y + pc.base_y;
     x = int(m % pc.rows_w) * pc.mul_x + pc.base_x;
-#endif
 }
 
-vec4 pixel(uint n, uint py, uint px, uint c)
+// The filter's tap (v, u) and the vec4 of channels that k stands for.
+void tap_of(uint k, out uint v, out uint u, out uint c)
 {
-    return py < pc.src_h && px < pc.src_w ? A[((n * pc.src_h + py) * pc.src_w + px) * pc.src_c + c] : vec4(0);
+    uint tap = quotient(k / 4, 1.0 / float(pc.src_c));
+    v = quotient(tap, 1.0 / float(pc.taps_x));
+    u = tap - v * pc.taps_x;
+    c = k / 4 - tap * pc.src_c;
+}
+
+uint index_a(uint k)
+{
+    uint v, u, c;
+    tap_of(k, v, u, c);
+    return pixel(image, uint(y + int(v) * pc.step_y), uint(x + int(u) * pc.step_x), c);
+}
+
+uint index_b(uint k, uint n)
+{
+    uint v, u, c;
+    tap_of(k, v, u, c);
+    uint base = (pc.tap0 + v * pc.tap_dy + u * pc.tap_dx) * pc.tap_stride;
+    return base + (B_T != 0 ? n * pc.ldb + c : (c * 4 + k % 4) * pc.ldb + n);
+}
+#else
+void init()
+{
+}
+
+uint index_a(uint k)
+{
+    return gl_WorkGroupID.z % pc.batch * pc.stride_a
+         + (A_T != 0 ? k * pc.lda + m0 / 4 + load_m : (m0 + load_m) * pc.lda + k / 4);
+}
+
+uint index_b(uint k, uint n)
+{
+    return gl_WorkGroupID.z % pc.batch * pc.stride_b + (B_T != 0 ? n * pc.ldb + k / 4 : k * pc.ldb + n);
 }
 #endif
 
+// Of A at `load_m`.
 vec4 load_a(uint k)
 {
-    if (k >= k_end)
-        return vec4(0);
-#if !GATHER && A_T
-    return A[gl_WorkGroupID.z % pc.batch * pc.stride_a + k * pc.lda + min(m0 / 4 + load_m, pc.lda - 1)];
-#elif !GATHER
-    return A[gl_WorkGroupID.z % pc.batch * pc.stride_a + min(m0 + load_m, pc.m - 1) * pc.lda + k / 4];
-#elif A_T
-    uint row = k / pc.rows_w;
-    return pixel(row / pc.rows_h, uint(int(row % pc.rows_h) * pc.mul_y + y),
-                 uint(int(k % pc.rows_w) * pc.mul_x + x), channel);
-#else
-    uint tap = k / 4 / pc.src_c;
-    return pixel(image, uint(y + int(tap / pc.taps_x) * pc.step_y), uint(x + int(tap % pc.taps_x) * pc.step_x),
-                 k / 4 % pc.src_c);
-#endif
+    uint i = k < k_end && m0 + load_m * (A_T != 0 ? 4 : 1) < pc.m ? index_a(k) : OUTSIDE;
+    vec4 value = vec4(0);
+    if (i != OUTSIDE)
+        value = A[i];
+    return value;
 }
 
-vec4 load_b(uint k0)
+// Of B: n counts columns with B_T, else vec4 of them.
+vec4 load_b(uint k, uint n)
 {
-#if B_T
-    uint k = k0 + t % 4 * 4, n = min(n0 * 4 + t / 4, pc.n - 1);
-#else
-    uint k = k0 + t / 16, n = min(n0 + t % 16, pc.ldb - 1);
-#endif
-    if (k >= k_end)
-        return vec4(0);
-#if !GATHER && B_T
-    return B[gl_WorkGroupID.z % pc.batch * pc.stride_b + n * pc.ldb + k / 4];
-#elif !GATHER
-    return B[gl_WorkGroupID.z % pc.batch * pc.stride_b + k * pc.ldb + n];
-#elif A_T
-    return B[k * pc.ldb + n];
-#else
-    uint tap = k / 4 / pc.src_c, in_tap = k - tap * pc.src_c * 4;
-    uint base = (pc.tap0 + tap / pc.taps_x * pc.tap_dy + tap % pc.taps_x * pc.tap_dx) * pc.tap_stride;
-#if B_T
-    return B[base + n * pc.ldb + in_tap / 4];
-#else
-    return B[base + in_tap * pc.ldb + n];
-#endif
-#endif
+    uint i = k < k_end && n < (B_T != 0 ? pc.n : pc.ldb) ? index_b(k, n) : OUTSIDE;
+    vec4 value = vec4(0);
+    if (i != OUTSIDE)
+        value = B[i];
+    return value;
 }
 
 // Where row m of C begins, in vec4.
@@ -135,48 +180,50 @@ void k_range()
 #endif
 }
 
+void store_tiles(vec4 a, vec4 b)
+{
+#if A_T
+    tile_a[a_k * PITCH + load_m] = a;
+#else
+    [[unroll]] for (uint i = 0; i < 4; i++)
+        tile_a[(a_k + i) * PITCH + load_m / 4][load_m % 4] = a[i];
+#endif
+#if B_T
+    [[unroll]] for (uint i = 0; i < 4; i++)
+        tile_b[(b_k + i) * PITCH + load_n / 4][load_n % 4] = b[i];
+#else
+    tile_b[b_k * PITCH + load_n] = b;
+#endif
+}
+
 void main()
 {
     uint tile = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
     uint tx = t % 16, ty = t / 16;
     m0 = tile / pc.tiles_n * 64;
-    n0 = tile % pc.tiles_n * 16;
+    uint n0 = tile % pc.tiles_n * 16;   // in vec4
     if (m0 >= pc.m)
         return;
     k_range();
-#if GATHER
-    gather_init();
-#endif
+    init();
     vec4 acc[4] = vec4[4](vec4(0), vec4(0), vec4(0), vec4(0));
-    for (uint k0 = k_begin; k0 < k_end; k0 += 16) {
-        tile_a[A_T != 0 ? t : load_m * PITCH + t % 4] = load_a(k0 + load_k);
-        tile_b[B_T != 0 ? t / 4 * PITCH + t % 4 : t] = load_b(k0);
+    for (uint k = k_begin; k < k_end; k += 16) {
+        store_tiles(load_a(k + a_k), load_b(k + b_k, n0 * (B_T != 0 ? 4 : 1) + load_n));
         barrier();
-        [[unroll]] for (uint k = 0; k < 4; k++) {
-            vec4 a[4], b[4];
-            [[unroll]] for (uint i = 0; i < 4; i++) {
-                a[i] = tile_a[A_T != 0 ? (k * 4 + i) * 16 + ty : (ty * 4 + i) * PITCH + k];
-                b[i] = tile_b[B_T != 0 ? (i * 16 + tx) * PITCH + k : (k * 4 + i) * 16 + tx];
-            }
-            [[unroll]] for (uint q = 0; q < 4; q++) {
-                vec4 row = B_T != 0 ? vec4(b[0][q], b[1][q], b[2][q], b[3][q]) : b[q];
-                [[unroll]] for (uint i = 0; i < 4; i++)
-                    acc[i] += (A_T != 0 ? a[q][i] : a[i][q]) * row;
+        [[dont_unroll]] for (uint at = 0; at < 16 * PITCH; at += 8 * PITCH) {
+            [[unroll]] for (uint i = 0; i < 8 * PITCH; i += PITCH) {
+                vec4 a = tile_a[at + i + ty], b = tile_b[at + i + tx];
+                [[unroll]] for (uint row = 0; row < 4; row++)
+                    acc[row] += a[row] * b;
             }
         }
         barrier();
     }
+    uint n = n0 + tx;
+    bvec4 there = lessThan(n * 4 + uvec4(0, 1, 2, 3), uvec4(pc.n));
     [[unroll]] for (uint i = 0; i < 4; i++) {
-        uint m = m0 + ty * 4 + i, row = c_row(m);
-#if B_T
-        [[unroll]] for (uint j = 0; j < 4; j++) {
-            uint n = n0 * 4 + j * 16 + tx;
-            if (m < pc.m && n < pc.ldc * 4)
-                C[row * 4 + n] = n < pc.n ? acc[i][j] : 0;
-        }
-#else
-        if (m < pc.m && n0 + tx < pc.ldc)
-            C[row + n0 + tx] = acc[i];
-#endif
+        uint m = m0 + ty * 4 + i;
+        if (m < pc.m && n < pc.ldc)
+            C[c_row(m) + n] = mix(vec4(0), acc[i], there);
     }
 }

@@ -1,6 +1,8 @@
 // conv_gather.c -- convolution as a matrix product whose A is gathered from the image.
 #include "conv.h"
 
+enum { SUM_MAX = 1 << 20 };     // vec4 of taps and channels, of which the shaders' quotient() is sure
+
 static void gather(const struct vkd_call *c, struct vkd_plan *p, struct vkd_pc_gather *pc,
                    const struct vkd_gemm_tile *tile, uint32_t parts, struct vkd_conv_slots slots)
 {
@@ -115,6 +117,11 @@ void vkd__conv_gather(const struct vkd_call *c, struct vkd_plan *p, const struct
     uint32_t images = vkd__images_per_binding(c, p, v, size_x, size_y);
     if (!images)
         return;
+    if ((uint64_t) v->r * v->s * (vkd__pad4(v->c > v->k ? v->c : v->k) / 4) >= SUM_MAX) {
+        vkd__plan_fail(p, VKD_UNSUPPORTED, "a filter of %u x %u taps, %u and %u channels: at most %u products can be summed",
+                       v->r, v->s, v->c, v->k, SUM_MAX * 4);
+        return;
+    }
     bool plain = v->r == 1 && v->s == 1 && v->stride[0] == 1 && v->stride[1] == 1 && !v->pad[0] && !v->pad[1];
     if (plain && (pass != VKD_CONV_WGRAD || images == v->n)) {
         pointwise(c, p, v, pass, slots);
