@@ -11,7 +11,10 @@ enum { SEGMENT_DISPATCHES = 96 };   // a submission can be split between segment
 
 static struct vkd_range value_range(const struct vkd_program *p, uint32_t value, uint64_t size)
 {
-    const struct vkd_value *v = &p->compiled.values[p->compiled.values[value].root];
+    uint32_t root = p->compiled.values[value].root;
+    const struct vkd_value *v = &p->compiled.values[root];
+    if (p->bound[root].buffer)
+        return (struct vkd_range) { p->bound[root].buffer, p->bound[root].ofs, size };
     uint64_t block = v->ofs / p->compiled.block_size;
     return (struct vkd_range) { p->arena->blocks[block], v->ofs - block * p->compiled.block_size, size };
 }
@@ -80,7 +83,7 @@ vkd_result vkd__record_call(const struct vkd_program *p, const struct vkd_step_c
     return r;
 }
 
-static vkd_result segment_begin(struct vkd_program *p)
+static vkd_result segment_begin(struct vkd_program *p, const struct vkd_program_params *how)
 {
     if (p->segment_count == p->segment_capacity) {
         uint32_t grown = p->segment_capacity ? 2 * p->segment_capacity : 8;
@@ -90,7 +93,8 @@ static vkd_result segment_begin(struct vkd_program *p)
         p->segments = s;
         p->segment_capacity = grown;
     }
-    vkd_result r = vkd_commands_create(p->dev, &p->segments[p->segment_count]);
+    vkd_commands **s = &p->segments[p->segment_count];
+    vkd_result r = how->embedded ? vkd_commands_create_embedded(p->dev, &how->edges, s) : vkd_commands_create(p->dev, s);
     if (r < 0)
         return r;
     return vkd_commands_begin(p->segments[p->segment_count++]);
@@ -118,16 +122,19 @@ static void fill_unreached(const struct vkd_program *p, vkd_commands *cmds)
     }
 }
 
-static vkd_result record_all(struct vkd_program *p)
+static vkd_result record_all(struct vkd_program *p, const struct vkd_program_params *how)
 {
-    uint32_t dispatches = SEGMENT_DISPATCHES;
+    const uint32_t most = how->segment_dispatches ? how->segment_dispatches : SEGMENT_DISPATCHES;
+    uint32_t dispatches = most;
     for (uint32_t k = 0; k < p->compiled.call_count; k++) {
         vkd_result r = VKD_OK;
-        if (dispatches >= SEGMENT_DISPATCHES) {
+        if (how->progress && !how->progress(how->progress_user, k, p->compiled.call_count))
+            return VKD_INTERRUPTED;
+        if (dispatches >= most) {
             if (p->segment_count)
                 r = vkd_commands_end(p->segments[p->segment_count - 1]);
             if (r == VKD_OK)
-                r = segment_begin(p);
+                r = segment_begin(p, how);
             if (r == VKD_OK && k == 0)
                 fill_unreached(p, p->segments[0]);
             dispatches = 0;
@@ -141,6 +148,54 @@ static vkd_result record_all(struct vkd_program *p)
 }
 
 // ---- Creating ----
+
+// The root value of an input or marked tensor; UINT32_MAX without one of that name.
+static uint32_t named_root(const vkd_graph *g, const struct vkd_compiled *c, const char *name)
+{
+    struct vkd_tensor *t = name ? vkd_graph_find(g, name) : NULL;
+    uint32_t value = t ? c->tensor_value[vkd__tensor_storage(t)->id] : 0;
+    return value ? c->values[value - 1].root : UINT32_MAX;
+}
+
+// Takes what the caller keeps out of the arena. Names that are not there are left to check_bindings.
+static vkd_result leave_out(const vkd_graph *g, const struct vkd_program_params *how, struct vkd_compiled *c)
+{
+    for (uint32_t i = 0; i < how->binding_count; i++) {
+        uint32_t root = named_root(g, c, how->bindings[i].name);
+        if (root != UINT32_MAX)
+            c->values[root].size = 0;
+    }
+    return how->binding_count ? vkd__lifetime_plan(c) : VKD_OK;
+}
+
+static vkd_result bind(struct vkd_program *p, const struct vkd_program_params *how)
+{
+    const struct vkd_log *log = vkd_device_log(p->dev);
+    for (uint32_t i = 0; i < how->binding_count; i++) {
+        const struct vkd_binding *b = &how->bindings[i];
+        uint32_t root = named_root(p->graph, &p->compiled, b->name);
+        if (root == UINT32_MAX) {
+            vkd_log_write(log, VKD_LOG_ERROR, "binding %u: the graph has no input or marked tensor called \"%s\"", i,
+                          b->name ? b->name : "(null)");
+            return VKD_INVALID;
+        }
+        uint64_t need = vkd__desc_size(vkd_graph_find(p->graph, b->name)->desc);
+        uint64_t all = b->range.buffer ? vkd_buffer_size(b->range.buffer) : 0;
+        uint64_t left = b->range.ofs < all ? all - b->range.ofs : 0, have = b->range.size ? b->range.size : left;
+        if (have > left || have < need) {
+            vkd_log_write(log, VKD_LOG_ERROR, "binding %u: \"%s\" takes %llu bytes, but the range has %llu at offset %llu "
+                          "of a buffer of %llu bytes", i, b->name, (unsigned long long) need, (unsigned long long) have,
+                          (unsigned long long) b->range.ofs, (unsigned long long) all);
+            return VKD_INVALID;
+        }
+        if (p->bound[root].buffer) {
+            vkd_log_write(log, VKD_LOG_ERROR, "binding %u: \"%s\" lies in a range already", i, b->name);
+            return VKD_INVALID;
+        }
+        p->bound[root] = b->range;
+    }
+    return VKD_OK;
+}
 
 // Finds every parameter of the graph in the store; false after a log line.
 static bool match_params(struct vkd_program *p, bool backward)
@@ -244,15 +299,23 @@ vkd_result vkd_program_create(vkd_device *dev, vkd_graph *g, vkd_params *params,
     p->graph = g;
     p->params = params;
     p->training = pp->training;
+    p->backward = pp->backward;
     vkd_result r = vkd__compile(vkd_device_caps(dev), vkd_device_log(dev), g, pp, &p->compiled);
-    if (r == VKD_OK && !(p->param_index = calloc(g->tensor_count + 1, sizeof(*p->param_index))))
+    if (r == VKD_OK && (!(p->param_index = calloc(g->tensor_count + 1, sizeof(*p->param_index))) ||
+                        !(p->bound = calloc(p->compiled.value_count + 1, sizeof(*p->bound)))))
         r = VKD_NO_MEMORY;
+    if (r == VKD_OK)
+        r = bind(p, pp);
+    if (r == VKD_OK)
+        r = leave_out(g, pp, &p->compiled);
     if (r == VKD_OK && !match_params(p, pp->backward))
         r = VKD_INVALID;
     if (r == VKD_OK)
         r = allocate(p, pp->arena);
     if (r == VKD_OK)
-        r = record_all(p);
+        r = record_all(p, pp);
+    if (r == VKD_OK && pp->embedded)
+        r = vkd_sequence_create(dev, p->segments, p->segment_count, &p->sequence);
     if (r < 0)
         vkd_program_destroy(&p);
     else
@@ -265,6 +328,7 @@ void vkd_program_destroy(vkd_program **pp)
     vkd_program *p = *pp;
     if (!p)
         return;
+    vkd_sequence_destroy(&p->sequence);
     for (uint32_t i = 0; i < p->segment_count; i++)
         vkd_commands_destroy(p->dev, &p->segments[i]);
     vkd_arena_destroy(&p->own_arena);
@@ -273,6 +337,7 @@ void vkd_program_destroy(vkd_program **pp)
     vkd__compiled_finish(&p->compiled);
     free(p->segments);
     free(p->param_index);
+    free(p->bound);
     free(p);
     *pp = NULL;
 }
@@ -291,9 +356,11 @@ vkd_result vkd_program_estimate(const struct vkd_caps *caps, vkd_graph *g, const
     vkd_result r = vkd__compile(caps, &g->log, g, p, &c);
     if (r < 0)
         return r;
-    *out = c.memory;
+    r = leave_out(g, p, &c);
+    if (r == VKD_OK)
+        *out = c.memory;
     vkd__compiled_finish(&c);
-    return VKD_OK;
+    return r;
 }
 
 vkd_result vkd_program_range(vkd_program *p, const char *name, struct vkd_range *out)
@@ -332,4 +399,28 @@ vkd_result vkd_program_run(vkd_program *p, const struct vkd_step_block *step, ui
     const struct vkd_step_block zero = { .image_count = 0xffffffffu };
     vkd_result r = vkd_buffer_write(p->dev, p->step_block, 0, step ? step : &zero, sizeof(zero));
     return r == VKD_OK ? vkd_submit(p->dev, p->segments, p->segment_count, ticket) : r;
+}
+
+// ---- In an application's command buffer ----
+
+static bool is_embedded(const vkd_program *p)
+{
+    if (!p->sequence)
+        vkd_log_write(vkd_device_log(p->dev), VKD_LOG_ERROR, "vkd_program_embed: the program was created without "
+                      "vkd_program_params.embedded");
+    return p->sequence;
+}
+
+vkd_result vkd_program_embed(vkd_program *p, VkCommandBuffer cb, const struct vkd_step_block *step,
+                             const struct vkd_budget *budget, bool *finished)
+{
+    vkd_result r = is_embedded(p) ? VKD_OK : VKD_INVALID;
+    if (r == VKD_OK && step && !vkd_sequence_state(p->sequence).next)
+        r = vkd_range_embed(p->dev, vkd_program_step_block(p), step, cb);
+    return r == VKD_OK ? vkd_sequence_embed(p->sequence, cb, budget, finished) : r;
+}
+
+struct vkd_sequence_state vkd_program_embed_state(const vkd_program *p)
+{
+    return p->sequence ? vkd_sequence_state(p->sequence) : (struct vkd_sequence_state) { 0 };
 }

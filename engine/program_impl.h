@@ -22,7 +22,9 @@ struct vkd_program {
     vkd_buffer *step_block, *one;   // one: the gradient of the loss, 1.0
     vkd_commands **segments;
     uint32_t segment_count, segment_capacity;
-    bool training;
+    struct vkd_range *bound;        // by root value: where the caller keeps it; buffer NULL: in the arena
+    vkd_sequence *sequence;         // of the segments of an embedded program, else NULL
+    bool training, backward;
 };
 
 // Where an operand lies; buffer NULL for VKD_PLACE_NONE.

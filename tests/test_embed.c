@@ -144,6 +144,15 @@ START_TEST(checks_usage_when_used)
         if (i)
             complains(i == 3 ? "VK_BUFFER_USAGE_TRANSFER_SRC_BIT" : "VK_BUFFER_USAGE_TRANSFER_DST_BIT");
     }
+    // Kernels with texel views, which programs use on CPU drivers.
+    const uint32_t push[2] = { 0, 0 };
+    vkd_kernel *k = NULL;
+    ck_assert_int_eq(vkd_kernel_get(dev, &(struct vkd_kernel_params) { .name = "bindings" }, &k), VKD_OK);
+    ck_assert_int_eq(vkd_commands_begin(cmds), VKD_OK);
+    vkd_commands_dispatch(cmds, k, (struct vkd_range[4]) { { other, 0, 256 }, { buf, 0, 256 }, { other, 256, 256 },
+                          { other, 512, 256 } }, 4, push, sizeof(push), (uint32_t[3]) { 1, 1, 1 });
+    ck_assert_int_eq(vkd_commands_end(cmds), VKD_INVALID);
+    complains("VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT");
     ck_assert_int_eq(vkd_buffer_read(dev, buf, 0, &word, 4), VKD_INVALID);
     complains("VK_BUFFER_USAGE_TRANSFER_SRC_BIT");
     vkd_commands_destroy(dev, &cmds);

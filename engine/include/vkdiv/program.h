@@ -2,7 +2,7 @@
 #ifndef VKDIV_PROGRAM_H
 #define VKDIV_PROGRAM_H
 
-#include <vkdiv/compute.h>
+#include <vkdiv/embed.h>
 #include <vkdiv/graph.h>
 
 VKD_BEGIN
@@ -67,18 +67,39 @@ VKD_CHECKED vkd_result vkd_arena_create(vkd_device *dev, uint64_t size, vkd_aren
 void vkd_arena_destroy(vkd_arena **a);
 uint64_t vkd_arena_size(const vkd_arena *a);        // bytes
 
+// An input or marked tensor that lies in a buffer of the caller's, wrapped (embed.h) or not, instead of the arena:
+// nothing is copied. The range holds the tensor as the graph lays it out (NHWC, the last dimension padded to a
+// multiple of 4 by zeros) and begins at a multiple of vkd_caps.storage_align, and of texel_align where cpu is set.
+struct vkd_binding {
+    const char *name;
+    struct vkd_range range;         // at least as large as the tensor
+};
+
 struct vkd_program_params {
     bool training;          // batch norm by batch statistics, dropout on
     bool backward;          // also the gradients of the graph's loss with respect to its parameters
     bool still;             // training, but running statistics stay as they are
     vkd_arena *arena;       // at least vkd_program_memory.arena bytes (see vkd_program_estimate); NULL: one of its own
+    const struct vkd_binding *bindings;     // borrowed for the call; their buffers outlive the program
+    uint32_t binding_count;
+    bool embedded;          // for vkd_program_embed instead of vkd_program_run
+    struct vkd_edges edges; // of an embedded one: how the application touches what the program uses, before and after
+    uint32_t segment_dispatches;            // most dispatches of a segment, the least that a budget can divide; 0: 96
+    // Called now and then, `done` of `total` calls being recorded and their kernels compiled; false stops the creation,
+    // which then returns VKD_INTERRUPTED. NULL: nobody asks.
+    bool (*progress)(void *user, uint32_t done, uint32_t total);
+    void *progress_user;
 };
 
 // Compiles `g`: orders it, plans one arena by lifetimes, records the dispatches. `g`, `params` and a
 // given arena must outlive the program.
 //
-//   VKD_INVALID     the graph has an error, or a parameter that `params` has not or in another shape
-//   VKD_NO_MEMORY   the log says how much is needed and how much there is
+//   VKD_INVALID      the graph has an error, a parameter that `params` has not or in another shape, or a binding
+//                    that does not fit
+//   VKD_NO_MEMORY    the log says how much is needed and how much there is
+//   VKD_INTERRUPTED  by p->progress
+//
+// Thread-safety: that of the device, as for all below.
 VKD_CHECKED vkd_result vkd_program_create(vkd_device *dev, vkd_graph *g, vkd_params *params,
                                           const struct vkd_program_params *p, vkd_program **out);
 void vkd_program_destroy(vkd_program **p);
@@ -103,6 +124,19 @@ vkd_commands *const *vkd_program_segments(vkd_program *p, uint32_t *count);
 
 // Writes the step block and submits all segments; returns at once. NULL `step`: all zeros.
 VKD_CHECKED vkd_result vkd_program_run(vkd_program *p, const struct vkd_step_block *step, uint64_t *ticket);
+
+// Appends the program to a command buffer of the application: of an embedded program the segments that come next, as
+// many as `budget` (NULL: no limit) allows. *finished (NULL is allowed) tells whether the last one is among them; until
+// then the inputs must stay as they are. The step block is written before the first segment; NULL leaves it as it is, zeros
+// at first (image_count: all).
+//
+//   VKD_INVALID      the program is not embedded, or the command buffer is NULL
+//   VKD_DEVICE_LOST
+VKD_CHECKED vkd_result vkd_program_embed(vkd_program *p, VkCommandBuffer cb, const struct vkd_step_block *step,
+                                         const struct vkd_budget *budget, bool *finished);
+
+// How far that is, and what it takes on the GPU.
+struct vkd_sequence_state vkd_program_embed_state(const vkd_program *p);
 
 // Runs the program once more, tensor by tensor, and names the first that holds a NaN or an
 // infinity: "gradient of layer3.0.conv1.weight". `text` is "" when all are finite. For diagnosis
