@@ -1,4 +1,5 @@
 // diversity.c -- how diverse a model's filters are, beside random filters of the same shapes.
+#include "measure/filters.h"
 #include "model_file.h"
 #include "../shaders/philox.h"
 
@@ -35,6 +36,7 @@ struct null {
 
 struct vkd_filter_nulls {
     struct vkd_null_params p;
+    vkd_products *products;         // NULL: the host's
     struct null *known;
 };
 
@@ -52,6 +54,10 @@ vkd_result vkd_filter_nulls_create(const struct vkd_null_params *p, vkd_filter_n
     vkd_filter_nulls *n = calloc(1, sizeof(*n));
     if (!n)
         return VKD_NO_MEMORY;
+    if (p->dev && vkd_products_create(p->dev, &n->products) < 0) {
+        free(n);
+        return VKD_NO_MEMORY;
+    }
     n->p = *p;
     n->p.draws = p->draws ? p->draws : DRAWS;
     if (!p->threshold_count) {
@@ -71,6 +77,8 @@ void vkd_filter_nulls_destroy(vkd_filter_nulls **pn)
         free(n->known);
         n->known = next;
     }
+    if (n)
+        vkd_products_destroy(&n->products);
     free(n);
     *pn = NULL;
 }
@@ -102,13 +110,11 @@ static void fill_normal(float *w, uint32_t filters, uint32_t fan_in, uint64_t se
 // ---- One layer --------------------------------------------------------------------------------
 
 // Everything but the clusters; `heights` (filters - 1) is filled too.
-static vkd_result measure_plain(const struct vkd_matrix *w, const struct vkd_log *log, double *heights,
+static vkd_result measure_plain(const vkd_filter_nulls *n, const struct vkd_matrix *w, double *heights,
                                 struct vkd_filter_diversity *out)
 {
     struct vkd_filter_measures f;
-    vkd_result r = vkd_filter_measure(w, log, &f);
-    if (r == VKD_OK)
-        r = vkd_cluster_heights(w, log, heights);
+    vkd_result r = vkd__filters_measure(w, n->products, &n->p.log, &f, heights);
     if (r == VKD_OK)
         *out = (struct vkd_filter_diversity) {
             .mean_cos = f.mean_cos, .max_cos = f.max_cos, .orthogonality = f.orthogonality,
@@ -148,7 +154,7 @@ static vkd_result measure_null(const vkd_filter_nulls *n, float *data, double *h
     for (uint32_t d = 0; r == VKD_OK && d < draws; d++) {
         double *own = heights + (uint64_t) d * out->filters;
         fill_normal(data, out->filters, out->fan_in, n->p.seed, d);
-        r = measure_plain(&w, &n->p.log, own, &all[d]);
+        r = measure_plain(n, &w, own, &all[d]);
         if (r == VKD_OK && out->filters > 1)
             out->calibrated += own[out->filters / LOST] / draws;
     }
@@ -194,7 +200,7 @@ vkd_result vkd_layer_measure(vkd_filter_nulls *nulls, const struct vkd_matrix *w
     const struct null *null = NULL;
     if (!heights)
         return VKD_NO_MEMORY;
-    vkd_result r = measure_plain(w, &nulls->p.log, heights, &l.found);
+    vkd_result r = measure_plain(nulls, w, heights, &l.found);
     if (r == VKD_OK)
         r = find_null(nulls, w->rows, w->cols, &null);
     if (r == VKD_OK) {

@@ -52,7 +52,8 @@ vkd_result vkd_features_measure(vkd_filter_nulls *nulls, const struct vkd_featur
     return r;
 }
 
-vkd_result vkd_features_cka(const struct vkd_features *a, const struct vkd_features *b, const struct vkd_log *log, double *out)
+vkd_result vkd_features_cka(const struct vkd_features *a, const struct vkd_features *b, vkd_products *products,
+                            const struct vkd_log *log, double *out)
 {
     struct vkd_cka_sums sums = { .xy = 0 };
     vkd_result r = VKD_OK;
@@ -65,7 +66,7 @@ vkd_result vkd_features_cka(const struct vkd_features *a, const struct vkd_featu
     for (uint32_t first = 0; r == VKD_OK && first < a->rows;) {
         uint32_t left = a->rows - first, count = left < CKA_ROWS + 4 ? left : CKA_ROWS;     // no rest of less than 4
         r = vkd_cka_add(&sums, &(struct vkd_matrix) { a->values + (uint64_t) first * a->dim, count, a->dim, 0 },
-                        &(struct vkd_matrix) { b->values + (uint64_t) first * b->dim, count, b->dim, 0 }, log);
+                        &(struct vkd_matrix) { b->values + (uint64_t) first * b->dim, count, b->dim, 0 }, products, log);
         first += count;
     }
     if (r == VKD_OK)

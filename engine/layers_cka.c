@@ -27,12 +27,15 @@ vkd_result vkd_layers_cka(vkd_device *dev, const struct vkd_features_params *p, 
     const struct vkd_log *log = vkd_device_log(dev);
     struct vkd_features *features = calloc(VKD_STAGES_MAX, sizeof(*features));
     struct vkd_layers_cka *c = calloc(1, sizeof(*c));
+    vkd_products *products = NULL;
     vkd_result r = features && c ? vkd_model_layers(p->path, log, c->names, &c->count) : VKD_NO_MEMORY;
     if (r == VKD_OK)
         r = extract(dev, p, c, features);
+    if (r == VKD_OK)
+        r = vkd_products_create(dev, &products);
     for (uint32_t i = 0; r == VKD_OK && i < c->count; i++) {
         for (uint32_t j = 0; r == VKD_OK && j <= i; j++) {
-            r = vkd_features_cka(&features[i], &features[j], log, &c->values[i][j]);
+            r = vkd_features_cka(&features[i], &features[j], products, log, &c->values[i][j]);
             c->values[j][i] = c->values[i][j];
         }
     }
@@ -42,6 +45,7 @@ vkd_result vkd_layers_cka(vkd_device *dev, const struct vkd_features_params *p, 
     }
     for (uint32_t i = 0; features && i < VKD_STAGES_MAX; i++)
         vkd_features_finish(&features[i]);
+    vkd_products_destroy(&products);
     free(c);
     free(features);
     return r;

@@ -201,7 +201,7 @@ static vkd_result bind(struct vkd_program *p, const struct vkd_program_params *h
 static bool match_params(struct vkd_program *p, bool backward)
 {
     const struct vkd_log *log = vkd_device_log(p->dev);
-    if (backward && !p->params->grads) {
+    if (backward && (!p->params || !p->params->grads)) {
         vkd_log_write(log, VKD_LOG_ERROR, "gradients are wanted, but the parameters were created without: pass true");
         return false;
     }
@@ -210,7 +210,7 @@ static bool match_params(struct vkd_program *p, bool backward)
         p->param_index[i] = -1;
         if (t->kind != VKD_TENSOR_PARAM)
             continue;
-        int index = vkd_params_find(p->params, t->name);
+        int index = p->params ? vkd_params_find(p->params, t->name) : -1;
         const struct vkd_param_info *info = index < 0 ? NULL : &p->params->infos[index];
         char a[64], b[64];
         if (!info || memcmp(&info->shape, &t->desc.shape, sizeof(info->shape)) || info->state != t->param.state) {

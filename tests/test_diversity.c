@@ -114,7 +114,7 @@ START_TEST(constant_features)
     ck_assert(isnan(d.class_separation) || fabs(d.class_separation) < 1);
     ck_assert_double_eq(d.channels.found.clusters[0], 1);
     ck_assert_double_eq_tol(d.channels.found.effective_rank, 1, 1e-6);
-    ck_assert_int_eq(vkd_features_cka(&f, &f, &test_log, &cka), VKD_OK);
+    ck_assert_int_eq(vkd_features_cka(&f, &f, NULL, &test_log, &cka), VKD_OK);
     ck_assert(isnan(cka));
 
     memset(values, 0, sizeof(values));      // dead units: no direction at all

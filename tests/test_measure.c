@@ -260,11 +260,11 @@ START_TEST(cka)
         for (uint32_t j = 0; j + batch <= n; j += batch) {
             struct vkd_matrix xb = { matrix_row(&x, j), batch, d1, x.stride };
             struct vkd_matrix yb = { matrix_row(&y, j), batch, d2, y.stride };
-            ck_assert_int_eq(vkd_cka_add(&sums, &xb, &yb, &test_log), VKD_OK);
+            ck_assert_int_eq(vkd_cka_add(&sums, &xb, &yb, NULL, &test_log), VKD_OK);
         }
         check_case(c, "minibatch", vkd_cka_value(&sums));
         CHECK_ALLOCATIONS(vkd_cka(&x, &y, NULL, &out));
-        CHECK_ALLOCATIONS(vkd_cka_add(&sums, &x, &y, NULL));
+        CHECK_ALLOCATIONS(vkd_cka_add(&sums, &x, &y, NULL, NULL));
         matrix_free(&x);
         matrix_free(&y);
     }
@@ -287,7 +287,7 @@ START_TEST(cka_rules)
     y.rows = 4;
     CHECK_REJECTED(vkd_cka(&x, &y, &test_log, &out), "found 5 and 4");
     x.rows = y.rows = 3;
-    CHECK_REJECTED(vkd_cka_add(&sums, &x, &y, &test_log), "4 or more; found 3");
+    CHECK_REJECTED(vkd_cka_add(&sums, &x, &y, NULL, &test_log), "4 or more; found 3");
     a[2][2] = NAN;
     CHECK_REJECTED(vkd_cka(&x, &y, &test_log, &out), "X must be finite, row 2 column 2");
     CHECK_REJECTED(vkd_cka(&y, &x, &test_log, &out), "Y must be finite, row 2 column 2");

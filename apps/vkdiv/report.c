@@ -164,7 +164,8 @@ vkd_result report_write(const struct report_params *p, struct report_result *out
     time_t now = (time_t)vkd__os_wall_seconds();
     strftime(made, sizeof made, "%Y-%m-%d %H:%M", localtime(&now));
     write_title(p, title, sizeof title);
-    vkd_result result = vkd_filter_nulls_create(&(struct vkd_null_params){ .log = p->log }, &r.nulls);
+    vkd_result result = vkd_filter_nulls_create(&(struct vkd_null_params){ .dev = p->dev, .log = p->log },
+                                                &r.nulls);
     json_t *doc = json_pack("{s:i, s:s, s:s, s:o, s:[], s:[]}", "schema", 1, "vkdiv", VKD_VERSION, "made", made, "title",
                             app_json_text(title), "runs", "sets");
     if (result == VKD_OK && doc == NULL)

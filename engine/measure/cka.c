@@ -58,15 +58,15 @@ double vkd_cka_value(const struct vkd_cka_sums *s)
 
 // ---- The Gram matrices' way: |Y^T X|_F^2 is the sum of the products of X X^T and Y Y^T ----
 
-static vkd_result grams(const struct pair *p, const struct vkd_log *log, double **k, double **l)
+static vkd_result grams(const struct pair *p, vkd_products *products, const struct vkd_log *log, double **k, double **l)
 {
     const uint64_t n = p->x.rows;
     double *a = vkd__measure_alloc(n, n, sizeof(*a)), *b = vkd__measure_alloc(n, n, sizeof(*b));
     vkd_result r = a && b ? VKD_OK : vkd__measure_memory(call, "the Gram matrices", log);
     if (r == VKD_OK)
-        r = vkd__gram(call, &p->x, NULL, p->x_mean, log, a);
+        r = vkd__gram(call, &p->x, NULL, p->x_mean, products, log, a);
     if (r == VKD_OK)
-        r = vkd__gram(call, &p->y, NULL, p->y_mean, log, b);
+        r = vkd__gram(call, &p->y, NULL, p->y_mean, products, log, b);
     if (r < 0) {
         free(a);
         free(b);
@@ -81,7 +81,7 @@ static vkd_result by_rows(const struct pair *p, const struct vkd_log *log, struc
 {
     const uint64_t n = p->x.rows;
     double *k, *l;
-    vkd_result r = grams(p, log, &k, &l);
+    vkd_result r = grams(p, NULL, log, &k, &l);
     if (r < 0)
         return r;
     out->xy = symmetric_dot(k, l, n, true);
@@ -166,7 +166,7 @@ static void u_centre(double *k, uint64_t n, double *sums)
 }
 
 vkd_result vkd_cka_add(struct vkd_cka_sums *sums, const struct vkd_matrix *x, const struct vkd_matrix *y,
-                       const struct vkd_log *log)
+                       vkd_products *products, const struct vkd_log *log)
 {
     struct pair p = { *x, *y, NULL, NULL };
     double *k = NULL, *l = NULL, *row_sums = NULL;
@@ -174,7 +174,7 @@ vkd_result vkd_cka_add(struct vkd_cka_sums *sums, const struct vkd_matrix *x, co
     if (r == VKD_OK && !(row_sums = vkd__measure_alloc(x->rows, 1, sizeof(*row_sums))))
         r = vkd__measure_memory(call, "the rows' sums", log);
     if (r == VKD_OK)
-        r = grams(&p, log, &k, &l);
+        r = grams(&p, products, log, &k, &l);
     if (r == VKD_OK) {
         const uint64_t n = p.x.rows;
         const double pairs = (double) n * (double) (n - 3);

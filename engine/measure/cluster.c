@@ -4,12 +4,12 @@
 // linkage is reducible: a merged cluster is no nearer to a third one than the nearer of its parts was. So
 // the rest of the chain stays valid, the heights are those of merging the closest pair first, and all of
 // it takes O(n^2) steps.
+#include "filters.h"
+
 #include "matrix.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-static const char call[] = "cluster";
 
 struct clusters {
     uint64_t n;
@@ -79,19 +79,14 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-vkd_result vkd_cluster_heights(const struct vkd_matrix *w, const struct vkd_log *log, double *heights)
+vkd_result vkd__cluster_cosines(double *cosines, uint32_t n, const struct vkd_log *log, double *heights)
 {
-    struct clusters k = { .n = w->rows };
-    struct vkd_matrix m = *w;
-    vkd_result r = vkd__matrix_check(call, "W", &m, log);
-    if (r == VKD_OK)
-        r = vkd__cosines(call, &m, log, &k.distance);
-    if (r < 0)
-        return r;
+    struct clusters k = { .n = n, .distance = cosines };
+    vkd_result r = VKD_OK;
     k.size = vkd__measure_alloc(k.n, 1, sizeof(*k.size));
     k.chain = vkd__measure_alloc(k.n, 1, sizeof(*k.chain));
     if (!k.size || !k.chain) {
-        r = vkd__measure_memory(call, "the chain", log);
+        r = vkd__measure_memory("cluster", "the chain", log);
         goto done;
     }
     for (uint64_t i = 0; i < k.n; i++) {
@@ -107,7 +102,6 @@ vkd_result vkd_cluster_heights(const struct vkd_matrix *w, const struct vkd_log 
 done:
     free(k.chain);
     free(k.size);
-    free(k.distance);
     return r;
 }
 

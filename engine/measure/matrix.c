@@ -1,6 +1,8 @@
 // matrix.c -- checks and conversions that the measures share.
 #include "matrix.h"
 
+#include "../products.h"
+
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -90,9 +92,29 @@ void vkd__shifted_rows(const struct vkd_matrix *m, const double *shift, uint32_t
     }
 }
 
-vkd_result vkd__gram(const char *call, const struct vkd_matrix *m, const double *scale, const double *shift,
-                     const struct vkd_log *log, double *out)
+// A matrix with scaled rows and shifted columns.
+struct scaled {
+    const struct vkd_matrix *m;
+    const double *scale, *shift;    // NULL: 1, 0
+};
+
+static void fill_scaled(const void *user, uint32_t first, uint32_t count, uint32_t begin, uint32_t width, float *out,
+                        uint32_t stride)
 {
+    const struct scaled *s = user;
+    for (uint32_t i = 0; i < count; i++, out += stride) {
+        const float *row = vkd__row(s->m, first + i) + begin;
+        const double factor = s->scale ? s->scale[first + i] : 1;
+        for (uint32_t c = 0; c < width; c++)
+            out[c] = (float) (factor * (row[c] - (s->shift ? s->shift[begin + c] : 0)));
+    }
+}
+
+vkd_result vkd__gram(const char *call, const struct vkd_matrix *m, const double *scale, const double *shift,
+                     vkd_products *products, const struct vkd_log *log, double *out)
+{
+    if (products)
+        return products->gram(products, fill_scaled, &(struct scaled) { m, scale, shift }, m->rows, m->cols, out);
     const uint32_t panel = vkd__block_rows(m->cols, m->rows);
     double *block = vkd__measure_alloc(m->rows, panel, sizeof(*block));
     if (!block)
@@ -112,7 +134,8 @@ vkd_result vkd__gram(const char *call, const struct vkd_matrix *m, const double 
     return VKD_OK;
 }
 
-vkd_result vkd__cosines(const char *call, const struct vkd_matrix *m, const struct vkd_log *log, double **out)
+vkd_result vkd__cosines(const char *call, const struct vkd_matrix *m, vkd_products *products, const struct vkd_log *log,
+                        double **out)
 {
     const uint64_t n = m->rows;
     double *cosines = vkd__measure_alloc(n, n, sizeof(*cosines)), *scale = vkd__measure_alloc(n, 1, sizeof(*scale));
@@ -120,7 +143,7 @@ vkd_result vkd__cosines(const char *call, const struct vkd_matrix *m, const stru
     for (uint32_t i = 0; r == VKD_OK && i < n; i++)
         scale[i] = vkd__row_scale(vkd__row(m, i), m->cols);
     if (r == VKD_OK)
-        r = vkd__gram(call, m, scale, NULL, log, cosines);
+        r = vkd__gram(call, m, scale, NULL, products, log, cosines);
     if (r < 0) {
         free(scale);
         free(cosines);

@@ -40,13 +40,13 @@ void vkd__column_means(const struct vkd_matrix *m, double *means);
 // Rows first .. first + count - 1 minus `shift` (cols): (count, cols).
 void vkd__shifted_rows(const struct vkd_matrix *m, const double *shift, uint32_t first, uint32_t count, double *out);
 
-// The upper triangle of M M^T (rows, rows), M = scale_i (m - shift_c), in panels of columns. NULL: 1, 0.
+// The upper triangle of M M^T (rows, rows), M = scale_i (m - shift_c). NULL: 1, 0. By `products`, or in panels of columns.
 VKD_CHECKED vkd_result vkd__gram(const char *call, const struct vkd_matrix *m, const double *scale, const double *shift,
-                                 const struct vkd_log *log, double *out);
+                                 vkd_products *products, const struct vkd_log *log, double *out);
 
 // The cosines of all rows with each other (rows, rows); the diagonal is 1, or 0 of a zero row. malloc'd.
-VKD_CHECKED vkd_result vkd__cosines(const char *call, const struct vkd_matrix *m, const struct vkd_log *log,
-                                     double **out);
+VKD_CHECKED vkd_result vkd__cosines(const char *call, const struct vkd_matrix *m, vkd_products *products,
+                                    const struct vkd_log *log, double **out);
 
 // ---- LAPACK ----
 // OpenBLAS brings LAPACK's functions, of Fortran, without a header for them. The last arguments are the

@@ -106,7 +106,8 @@ void vkd__study_measures(const json_t *doc, bool features, double values[VKD__ST
 
 static vkd_result need_nulls(struct vkd__gather *g)
 {
-    return g->nulls ? VKD_OK : vkd_filter_nulls_create(&(struct vkd_null_params) { .log = g->p->log }, &g->nulls);
+    return g->nulls ? VKD_OK : vkd_filter_nulls_create(&(struct vkd_null_params) { .dev = g->dev, .log = g->p->log },
+                                                       &g->nulls);
 }
 
 static vkd_result add_filters(struct vkd__gather *g, struct vkd__study_run *run)
@@ -146,10 +147,10 @@ vkd_result vkd__study_measure(struct vkd__gather *g, struct vkd__study_run *run,
     vkd_result r = VKD_OK;
     if (!run->weights[0])
         return VKD_OK;
+    const bool features = probe->data[0] && !vkd__study_has_probe(run->diversity, probe) &&
+                          vkd__study_data_exist(probe->data);
+    vkd_device *dev = features ? vkd__study_device(g) : g->dev;     // first: filters use it where there is one
     if (!run->diversity)
         r = add_filters(g, run);
-    if (r < 0 || !probe->data[0] || vkd__study_has_probe(run->diversity, probe) || !vkd__study_data_exist(probe->data))
-        return r;
-    vkd_device *dev = vkd__study_device(g);
-    return dev ? add_features(g, run, dev, probe) : VKD_OK;
+    return r == VKD_OK && features && dev ? add_features(g, run, dev, probe) : r;
 }

@@ -2,7 +2,8 @@
 //
 // A raw number says little: independent Gaussian filters are nearly orthogonal, so that an untrained network
 // is about as diverse as can be. Every measure therefore comes with its null: the mean of the same measure
-// over a few layers of such filters of the same shape. Filters need no device, features do.
+// over a few layers of such filters of the same shape. Filters need no device, but use one
+// that is given; features need it.
 //
 // A filter is what makes one output channel, flattened: of a convolution (K, C, R, S) there are K of
 // fan_in = C R S weights each, of a linear layer (K, C) there are K. Biases do not count.
@@ -13,6 +14,10 @@
 #include <vkdiv/weights.h>
 
 VKD_BEGIN
+
+// Products for measures (measure.h), computed on a device, which must outlive it. Thread-safety: that of the device.
+VKD_CHECKED vkd_result vkd_products_create(vkd_device *dev, vkd_products **out);
+void vkd_products_destroy(vkd_products **p);
 
 // Kinds are never mixed: a 1x1 layer's filters are spread otherwise than a 3x3 layer's.
 enum vkd_layer_kind {
@@ -76,6 +81,8 @@ struct vkd_null_params {
     uint64_t seed;              // of Philox: equal seeds, equal nulls, whatever else is measured
     uint32_t threshold_count;   // 0: .1, .2, ... .7
     double thresholds[VKD_THRESHOLDS_MAX];      // ascending, each above 0 and below 2
+    vkd_device *dev;            // that filters' cosines are computed on, those of models and of nulls alike; it must outlive
+                                // the nulls. NULL: on the host
     struct vkd_log log;
 };
 
@@ -187,7 +194,7 @@ VKD_CHECKED vkd_result vkd_features_measure(vkd_filter_nulls *nulls, const struc
 //   VKD_INVALID    the images are not the same, or fewer than 4
 //   VKD_NO_MEMORY
 VKD_CHECKED vkd_result vkd_features_cka(const struct vkd_features *a, const struct vkd_features *b,
-                                        const struct vkd_log *log, double *out);
+                                        vkd_products *products, const struct vkd_log *log, double *out);
 
 VKD_END
 #endif

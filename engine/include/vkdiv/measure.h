@@ -24,6 +24,14 @@ struct vkd_matrix {
     uint32_t stride;            // floats from row to row, at least cols; 0: cols
 };
 
+// ---- Products on a device ----------------------------------------------------------------------
+// Gram matrices of measures, whose cosines are what filters are clustered by, are computed on a device where one is
+// given: in float, where the host has double. NULL: on the host, for what needs no device otherwise must do without one.
+// Never there: QR and eigenvalues, which are LAPACK's, and the scatter matrices of LiDAR, which adds 1e-4 to eigenvalues
+// that float would have lost.
+
+typedef struct vkd_products vkd_products;   // see vkd_products_create, diversity.h
+
 // ---- Singular values ---------------------------------------------------------------------------
 
 enum vkd_spectrum_of {
@@ -126,7 +134,7 @@ struct vkd_cka_sums {
 //
 //   VKD_INVALID, VKD_NO_MEMORY
 VKD_CHECKED vkd_result vkd_cka_add(struct vkd_cka_sums *sums, const struct vkd_matrix *x, const struct vkd_matrix *y,
-                                   const struct vkd_log *log);
+                                   vkd_products *products, const struct vkd_log *log);
 
 // At most 1, may be below 0; NaN when one side has no variance.
 double vkd_cka_value(const struct vkd_cka_sums *sums);

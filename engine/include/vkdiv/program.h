@@ -91,8 +91,8 @@ struct vkd_program_params {
     void *progress_user;
 };
 
-// Compiles `g`: orders it, plans one arena by lifetimes, records the dispatches. `g`, `params` and a
-// given arena must outlive the program.
+// Compiles `g`: orders it, plans one arena by lifetimes, records the dispatches. `g`, `params` (NULL: the graph
+// has no parameters) and a given arena must outlive the program.
 //
 //   VKD_INVALID      the graph has an error, a parameter that `params` has not or in another shape, or a binding
 //                    that does not fit
