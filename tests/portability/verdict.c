@@ -1,4 +1,5 @@
 // verdict.c -- the limits for pipelines, the exceptions from them, and a file of results per GPU.
+#define _GNU_SOURCE     // FNM_EXTMATCH
 #include "verdict.h"
 
 #include <fnmatch.h>
@@ -6,17 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PRODUCTS "gemm_shared.*"        // matrix products and convolutions: they want many lanes
+#define GIVEN "!(gemm_register.*)"      // what these GPUs are given: the others are for fewer than 256 invocations
+
 // A value must be at most (at least) the limit. The limit on waves is the GPU's.
 static const struct limit {
     const char *what, *kernels;
     bool at_least;
     double value;
 } limits[] = {
-    { "spills",      "*",             false, 0 },
-    { "sgpr_spills", "*",             false, 0 },
-    { "seconds",     "*",             false, 5 },
-    { "waves",       "*",             true,  0 },
-    { "subgroup",    "gemm_shared.*", true,  16 },     // matrix products and convolutions: wide SIMD
+    { "spills",      "*",      false, 0 },
+    { "sgpr_spills", "*",      false, 0 },
+    { "seconds",     "*",      false, 5 },
+    { "waves",       "*",      true,  0 },
+    { "subgroup",    PRODUCTS, true,  16 },
 };
 
 static struct exception {
@@ -123,8 +127,9 @@ unsigned outcome_judge(struct outcome *o)
     return bad;
 }
 
-// The row whose value is the worst, and that value; NULL when no row has it.
-static const char *worst(const struct outcome *o, const char *what, bool less_is_worse, double *value)
+// The kernel among `kernels` whose value is the worst, and that value; NULL when no row has it.
+static const char *worst(const struct outcome *o, const char *kernels, const char *what, bool less_is_worse,
+                         double *value)
 {
     const char *kernel = NULL;
     size_t i;
@@ -133,9 +138,10 @@ static const char *worst(const struct outcome *o, const char *what, bool less_is
     json_array_foreach(o->rows, i, row) {
         json_t *found = json_object_get(row, what);
         double v = json_number_value(found);
-        if (found && (!kernel || (less_is_worse ? v < *value : v > *value))) {
+        const char *name = json_string_value(json_object_get(row, "kernel"));
+        if (found && !fnmatch(kernels, name, FNM_EXTMATCH) && (!kernel || (less_is_worse ? v < *value : v > *value))) {
             *value = v;
-            kernel = json_string_value(json_object_get(row, "kernel"));
+            kernel = name;
         }
     }
     return kernel;
@@ -152,22 +158,29 @@ static const char *text(const json_t *o, const char *key)
     return s ? s : "";
 }
 
+static unsigned excepted(const struct outcome *o)
+{
+    unsigned count = 0;
+    size_t i;
+    json_t *f;
+    json_array_foreach(o->failures, i, f)
+        count += json_object_get(f, "reason") != NULL;
+    return count;
+}
+
 void outcome_print(const struct outcome *o)
 {
     char title[64];
-    double spills, seconds, narrow;
-    worst(o, "spills", false, &spills);
-    const char *slow = worst(o, "seconds", false, &seconds);
+    double seconds, narrow;
     bool amd = o->gpu->waves_min;
-    const char *least = worst(o, amd ? "waves" : "subgroup", true, &narrow);
-    size_t excepted = 0, i;
+    const char *slow = worst(o, GIVEN, "seconds", false, &seconds);
+    const char *least = amd ? worst(o, GIVEN, "waves", true, &narrow) : worst(o, PRODUCTS, "subgroup", true, &narrow);
+    size_t i;
     json_t *f;
-    json_array_foreach(o->failures, i, f)
-        excepted += json_object_get(f, "reason") != NULL;
-    printf("%-16s %-8s %3zu pipelines, %3.0f spills, %s %2.0f (%s), %.2f s (%s), %zu excepted: %s\n",
-           gpu_title(o->gpu, title, sizeof(title)), o->gpu->generation, json_array_size(o->rows), spills,
-           amd ? "waves" : "SIMD", narrow, least ? least : "-", seconds, slow ? slow : "-", excepted,
-           excepted == json_array_size(o->failures) ? "pass" : "FAIL");
+    printf("%-16s %-8s %3zu pipelines, at least %2.0f %s (%s), at most %.2f s (%s), %u excepted: %s\n",
+           gpu_title(o->gpu, title, sizeof(title)), o->gpu->generation, json_array_size(o->rows), narrow,
+           amd ? "waves" : "lanes", least ? least : "-", seconds, slow ? slow : "-", excepted(o),
+           excepted(o) == json_array_size(o->failures) ? "pass" : "FAIL");
     json_array_foreach(o->failures, i, f) {
         if (json_object_get(f, "reason"))
             continue;
@@ -180,15 +193,34 @@ void outcome_print(const struct outcome *o)
     fflush(stdout);
 }
 
-// "name": {"kernel": ..., "value": ...}
-static void add_worst(json_t *summary, const struct outcome *o, const char *what, bool less_is_worse)
+// name: [value, kernel]
+static void add_worst(json_t *summary, const char *name, const struct outcome *o, const char *kernels,
+                      const char *what, bool less_is_worse)
 {
     double value;
-    const char *kernel = worst(o, what, less_is_worse, &value);
-    // Compile times differ from run to run: a tenth of a second is what they are worth.
-    value = strcmp(what, "seconds") ? value : (double) (long) (value * 10 + 0.999) / 10;
+    const char *kernel = worst(o, kernels, what, less_is_worse, &value);
     if (kernel)
-        json_object_set_new(summary, what, json_pack("{s:f, s:s}", "value", value, "kernel", kernel));
+        json_object_set_new(summary, name, json_pack("[f, s]", value, kernel));
+}
+
+static json_t *summarise(const struct outcome *o)
+{
+    json_t *summary = json_pack("{s:b, s:i, s:i}", "pass", excepted(o) == json_array_size(o->failures), "pipelines",
+                                (int) json_array_size(o->rows), "excepted", (int) excepted(o));
+    if (o->gpu->waves_min) {
+        add_worst(summary, "waves", o, GIVEN, "waves", true);
+        add_worst(summary, "vgprs", o, GIVEN, "vgprs", false);
+        add_worst(summary, "product_vgprs", o, PRODUCTS, "vgprs", false);
+    } else {
+        add_worst(summary, "product_lanes", o, PRODUCTS, "subgroup", true);
+        add_worst(summary, "instructions", o, GIVEN, "instructions", false);
+    }
+    add_worst(summary, "spills", o, GIVEN, "spills", false);
+    // Times differ from run to run: a tenth of a second is what they are worth.
+    double seconds;
+    worst(o, GIVEN, "seconds", false, &seconds);
+    json_object_set_new(summary, "seconds", json_real((double) (long) (seconds * 10 + 0.999) / 10));
+    return summary;
 }
 
 static void write_member(FILE *f, const char *key, json_t *value, const char *end)
@@ -245,17 +277,12 @@ bool outcome_write(const struct outcome *o, const char *dir)
         fprintf(stderr, "%s: cannot be written\n", path);
         return false;
     }
-    json_t *summary = json_pack("{s:i}", "pipelines", (int) json_array_size(o->rows));
-    add_worst(summary, o, "spills", false);
-    add_worst(summary, o, g->waves_min ? "waves" : "subgroup", true);
-    add_worst(summary, o, g->waves_min ? "vgprs" : "instructions", false);
-    add_worst(summary, o, "seconds", false);
     fputs("{\n\"kind\": \"compile\",\n\"version\": 1,\n", f);
     write_member(f, "gpu", json_pack("{s:s, s:s, s:s, s:s, s:i}", "vendor", g->vendor, "name", g->name, "generation",
                                      g->generation, "known_as", g->known_as, "device_id",
                                      (int) number(o->device, "device_id")), ",\n");
     write_member(f, "driver", json_pack("{s:s, s:s}", "name", g->driver, "version", text(o->device, "driver")), ",\n");
-    write_member(f, "summary", summary, ",\n");
+    write_member(f, "summary", summarise(o), ",\n");
     write_member(f, "skipped", json_incref(o->skipped), ",\n");
     write_list(f, "failures", o->failures);
     write_kernels(f, o);
