@@ -129,7 +129,7 @@ static void count_clusters(const vkd_filter_nulls *n, const double *heights, uin
     const uint32_t count = n->p.threshold_count;
     for (uint32_t i = 0; i < count; i++)
         out->clusters[i] = vkd_cluster_count(heights, filters, n->p.thresholds[i]);
-    out->clusters[count] = filters > 1 ? vkd_cluster_count(heights, filters, calibrated) : NAN;
+    out->clusters[count] = isnan(calibrated) ? NAN : vkd_cluster_count(heights, filters, calibrated);
 }
 
 // out += share * x, in each measure.
@@ -193,22 +193,53 @@ static vkd_result find_null(vkd_filter_nulls *n, uint32_t filters, uint32_t fan_
     return VKD_OK;
 }
 
+// How many filters are dead; *living is then a malloc'd copy of the others, else NULL.
+static vkd_result leave_out_dead(const struct vkd_matrix *w, uint32_t *dead, float **living)
+{
+    const uint32_t stride = w->stride ? w->stride : w->cols;
+    float *copy = malloc(((uint64_t) w->rows * w->cols + 1) * sizeof(*copy));
+    uint32_t kept = 0;
+    if (!copy)
+        return VKD_NO_MEMORY;
+    for (uint32_t i = 0; i < w->rows; i++) {
+        const float *row = w->data + (uint64_t) i * stride;
+        uint32_t c = 0;
+        while (c < w->cols && row[c] == 0)
+            c++;
+        if (c < w->cols)
+            memcpy(copy + (uint64_t) w->cols * kept++, row, w->cols * sizeof(*row));
+    }
+    *dead = w->rows - kept;
+    *living = *dead ? copy : NULL;
+    if (!*dead)
+        free(copy);
+    return VKD_OK;
+}
+
 vkd_result vkd_layer_measure(vkd_filter_nulls *nulls, const struct vkd_matrix *w, struct vkd_layer_diversity *out)
 {
-    struct vkd_layer_diversity l = { .filters = w->rows, .fan_in = w->cols };
+    struct vkd_layer_diversity l = { .filters = w->rows, .fan_in = w->cols,
+                                     .found = { .mean_cos = NAN, .max_cos = NAN, .orthogonality = NAN, .z = NAN } };
     double *heights = calloc((uint64_t) w->rows + 1, sizeof(*heights));
     const struct null *null = NULL;
+    struct vkd_matrix m = *w;
+    float *living = NULL;
     if (!heights)
         return VKD_NO_MEMORY;
-    vkd_result r = measure_plain(nulls, w, heights, &l.found);
+    vkd_result r = leave_out_dead(w, &l.dead, &living);
+    if (living)
+        m = (struct vkd_matrix) { living, w->rows - l.dead, w->cols, 0 };
+    if (r == VKD_OK && m.rows)
+        r = measure_plain(nulls, &m, heights, &l.found);
     if (r == VKD_OK)
         r = find_null(nulls, w->rows, w->cols, &null);
     if (r == VKD_OK) {
         l.calibrated = null->calibrated;
         l.null = null->value;
-        count_clusters(nulls, heights, w->rows, l.calibrated, &l.found);
+        count_clusters(nulls, heights, m.rows, l.calibrated, &l.found);
         *out = l;
     }
+    free(living);
     free(heights);
     return r;
 }
@@ -279,23 +310,10 @@ static vkd_result read_filters(const struct vkd__model_file *m, const struct vkd
     return r;
 }
 
-// Filters without a weight other than 0.
-static uint32_t count_zeros(const float *w, const struct vkd__file_layer *l)
-{
-    uint32_t count = 0;
-    for (uint32_t k = 0; k < l->filters; k++, w += l->fan_in) {
-        uint32_t c = 0;
-        while (c < l->fan_in && w[c] == 0)
-            c++;
-        count += c == l->fan_in;
-    }
-    return count;
-}
-
 static vkd_result measure_layers(vkd_filter_nulls *nulls, const struct vkd__model_file *m,
                                  const struct vkd_diversity_params *p, struct vkd_diversity *d)
 {
-    uint64_t zeros = 0;
+    uint64_t dead = 0;
     for (uint32_t i = 0; i < m->layer_count; i++) {
         const struct vkd__file_layer *l = &m->layers[i];
         struct vkd_layer_diversity *out = &d->layers[d->layer_count];
@@ -307,7 +325,6 @@ static vkd_result measure_layers(vkd_filter_nulls *nulls, const struct vkd__mode
         if (p->progress)
             p->progress(p->user, i, m->layer_count);
         vkd_result r = read_filters(m, l, p, &w);
-        zeros += r == VKD_OK ? count_zeros(w, l) : 0;
         if (r == VKD_OK)
             r = vkd_layer_measure(nulls, &(struct vkd_matrix) { w, l->filters, l->fan_in, 0 }, out);
         free(w);
@@ -315,11 +332,12 @@ static vkd_result measure_layers(vkd_filter_nulls *nulls, const struct vkd__mode
             return r;
         snprintf(out->name, sizeof(out->name), "%s", l->name);
         out->kind = kind_of(l);
+        dead += out->dead;
         d->layer_count++;
     }
-    if (zeros)
-        vkd_log_write(&p->log, VKD_LOG_WARNING, "%.200s: %llu filters are all zero: they have no direction, and each counts "
-                      "as a cluster of its own", m->path, (unsigned long long) zeros);
+    if (dead)
+        vkd_log_write(&p->log, VKD_LOG_WARNING, "%.200s: %llu filter%s dead (all weights 0): without a direction, in no pair "
+                      "and no cluster", m->path, (unsigned long long) dead, dead == 1 ? " is" : "s are");
     return VKD_OK;
 }
 
@@ -345,6 +363,7 @@ static void mean_of_kind(const struct vkd_diversity *d, enum vkd_layer_kind kind
             continue;
         out->layers++;
         out->filters += l->filters;
+        out->dead += l->dead;
         shares(l, &l->found, of[0]);
         shares(l, &l->null, of[1]);
         for (uint32_t k = 0; k < MEASURES; k++) {

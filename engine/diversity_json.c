@@ -54,8 +54,8 @@ json_t *vkd__diversity_json(const char *path, const struct vkd_diversity *d)
     json_t *layers = json_array(), *kinds = json_object();
     for (uint32_t i = 0; i < d->layer_count; i++) {
         const struct vkd_layer_diversity *l = &d->layers[i];
-        json_t *row = json_pack("{s:s, s:s, s:i, s:i}", "name", l->name, "kind", vkd_layer_kind_name(l->kind),
-                                "filters", (int) l->filters, "fan_in", (int) l->fan_in);
+        json_t *row = json_pack("{s:s, s:s, s:i, s:i, s:i}", "name", l->name, "kind", vkd_layer_kind_name(l->kind),
+                                "filters", (int) l->filters, "fan_in", (int) l->fan_in, "dead", (int) l->dead);
         add_values(row, &l->found, &l->null);
         json_object_set_new(row, "clusters", clusters_json(d, &l->found, &l->null, &l->calibrated, "count"));
         json_array_append_new(layers, row);
@@ -64,7 +64,8 @@ json_t *vkd__diversity_json(const char *path, const struct vkd_diversity *d)
         const struct vkd_kind_diversity *g = &d->kinds[k];
         if (g->layers == 0)
             continue;
-        json_t *row = json_pack("{s:i, s:i}", "layers", (int) g->layers, "filters", (int) g->filters);
+        json_t *row = json_pack("{s:i, s:i, s:i}", "layers", (int) g->layers, "filters", (int) g->filters, "dead",
+                                (int) g->dead);
         add_values(row, &g->found, &g->null);
         json_object_set_new(row, "clusters", clusters_json(d, &g->found, &g->null, NULL, "share"));
         json_object_set_new(kinds, vkd_layer_kind_name((enum vkd_layer_kind) k), row);
@@ -82,7 +83,8 @@ json_t *vkd__features_json(const struct vkd_features *f, const struct vkd_featur
     const struct vkd_layer_diversity *c = &d->channels;
     struct vkd_diversity with = { .threshold_count = d->threshold_count };
     memcpy(with.thresholds, d->thresholds, sizeof(with.thresholds));
-    json_t *channels = json_pack("{s:i, s:i}", "filters", (int) c->filters, "fan_in", (int) c->fan_in);
+    json_t *channels = json_pack("{s:i, s:i, s:i}", "filters", (int) c->filters, "fan_in", (int) c->fan_in, "dead",
+                                 (int) c->dead);
     add_values(channels, &c->found, &c->null);
     json_object_set_new(channels, "clusters", clusters_json(&with, &c->found, &c->null, &c->calibrated, "count"));
     return json_pack("{s:o, s:s, s:i, s:i, s:i, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",

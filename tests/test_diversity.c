@@ -86,6 +86,45 @@ START_TEST(duplicates_lower_clusters)
 }
 END_TEST
 
+// Dead filters have no direction: what lives is measured as if alone, and clusters are what lives at most.
+START_TEST(dead_filters)
+{
+    enum { N = 40, D = 72, DEAD = 15 };
+    float data[N * D], living[N * D];
+    struct vkd_layer_diversity all, some, alone;
+    fill_random("dead", data, N * D);
+    const struct vkd_matrix w = { data, N, D, 0 };
+    ck_assert_int_eq(vkd_layer_measure(nulls, &w, &all), VKD_OK);
+    ck_assert_uint_eq(all.dead, 0);
+    for (uint32_t i = 0; i < DEAD; i++)
+        memset(data + (2 * i + 1) * D, 0, D * sizeof(float));
+    for (uint32_t i = 0, n = 0; i < N; i++)
+        if (i % 2 == 0 || i > 2 * DEAD)
+            memcpy(living + D * n++, data + i * D, D * sizeof(float));
+    ck_assert_int_eq(vkd_layer_measure(nulls, &w, &some), VKD_OK);
+    CHECK_ALLOCATIONS(vkd_layer_measure(nulls, &w, &some));
+    ck_assert_int_eq(vkd_layer_measure(nulls, &(struct vkd_matrix) { living, N - DEAD, D, 0 }, &alone), VKD_OK);
+    ck_assert(some.filters == N && some.dead == DEAD && alone.dead == 0);
+    ck_assert_double_eq(some.found.mean_cos, alone.found.mean_cos);
+    ck_assert_double_eq(some.found.max_cos, alone.found.max_cos);
+    ck_assert_double_eq(some.found.orthogonality, alone.found.orthogonality);
+    ck_assert_double_eq(some.found.effective_rank, alone.found.effective_rank);
+    for (uint32_t t = 0; t < 7; t++)
+        ck_assert_double_eq(some.found.clusters[t], alone.found.clusters[t]);
+    ck_assert(some.found.clusters[7] <= N - DEAD);
+    ck_assert_mem_eq(&some.null, &all.null, sizeof(all.null));
+
+    memset(data + D, 0, (N - 1) * D * sizeof(float));
+    ck_assert_int_eq(vkd_layer_measure(nulls, &w, &some), VKD_OK);
+    ck_assert(some.dead == N - 1 && isnan(some.found.mean_cos));
+    ck_assert(some.found.clusters[0] == 1 && some.found.clusters[7] == 1);
+    memset(data, 0, D * sizeof(float));
+    ck_assert_int_eq(vkd_layer_measure(nulls, &w, &some), VKD_OK);
+    ck_assert(some.dead == N && isnan(some.found.mean_cos) && some.found.effective_rank == 0);
+    ck_assert(some.found.clusters[0] == 0 && some.found.clusters[7] == 0);
+}
+END_TEST
+
 // A collapsed network: every image has the same features. Rank 1, and what has no value is NaN; nothing fails.
 START_TEST(constant_features)
 {
@@ -353,6 +392,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, random_is_like_null);
     tcase_add_test(c, duplicates_lower_clusters);
+    tcase_add_test(c, dead_filters);
     tcase_add_test(c, constant_features);
     tcase_add_test(c, recorded_layers);
     tcase_add_test(c, nulls_do_not_depend_on_order);

@@ -56,9 +56,12 @@ static void print_layers(const struct vkd_diversity *d)
         printf("%-*s  %-9s  %7u  %6u  %s %s  %s %s  %8.0f   at %s  ", width, l->name, vkd_layer_kind_name(l->kind), l->filters,
                l->fan_in, number(a, l->found.mean_cos, 4), number(b, l->found.mean_cos / l->null.mean_cos, 2),
                number(c, l->found.effective_rank, 1), number(e, l->found.effective_rank / l->null.effective_rank, 2),
-               isfinite(share) ? l->found.clusters[last] : 1, number(f, l->calibrated, 3));
+               isfinite(share) ? l->found.clusters[last] : l->filters - l->dead, number(f, l->calibrated, 3));
         print_bar(isfinite(share) ? share : 1);
-        printf(" %s\n", number(g, share, 2));
+        printf(" %s", number(g, share, 2));
+        if (l->dead)
+            printf("  %s%u dead%s", app_sgr(1, APP_RED), l->dead, app_sgr(1, APP_PLAIN));
+        putchar('\n');
     }
 }
 
@@ -82,8 +85,11 @@ static void print_kinds(const struct vkd_diversity *d)
                 printf("%-9s  %6u  %7u", vkd_layer_kind_name((enum vkd_layer_kind)k), g->layers, g->filters);
             for (uint32_t i = 0; i <= d->threshold_count; i++)
                 printf("   %s", number(text, f->clusters[i], 3));
-            printf("  %s  %s  %s%s\n", number(text, f->mean_cos, 4), number(z, f->z, 3), number(rank, f->effective_rank, 3),
+            printf("  %s  %s  %s%s", number(text, f->mean_cos, 4), number(z, f->z, 3), number(rank, f->effective_rank, 3),
                    app_sgr(1, APP_PLAIN));
+            if (!null && g->dead)
+                printf("  %s%u dead%s", app_sgr(1, APP_RED), g->dead, app_sgr(1, APP_PLAIN));
+            putchar('\n');
         }
     }
 }
@@ -97,6 +103,11 @@ void diversity_print(const char *path, const struct vkd_diversity *d)
            d->folded ? "is part of" : "is not part of");
     print_layers(d);
     print_kinds(d);
+    bool dead = false;
+    for (int k = 0; k < VKD_LAYER_KIND_COUNT; k++)
+        dead |= d->kinds[k].dead > 0;
+    if (dead)
+        printf("\nDead filters, all of whose weights are 0, are in no pair of |cos| and in no cluster.\n");
     printf("\nA bar is full where filters form as many clusters as random ones do at the distance 1 - cos where these\n"
            "begin to merge (95 %% of them left). |cos| above its null, and rank and clusters below theirs, are less\n"
            "diverse than chance. An untrained network is near 1 everywhere: read this beside accuracy, never alone.\n");

@@ -43,7 +43,7 @@ static json_t *brief(const json_t *doc)
     size_t i;
     json_array_foreach(json_object_get(doc, "layers"), i, layer) {
         json_t *row = json_object();
-        static const char *const plain[] = { "name", "kind", "filters", "fan_in" };
+        static const char *const plain[] = { "name", "kind", "filters", "fan_in", "dead" };
         for (size_t k = 0; k < sizeof plain / sizeof plain[0]; k++)
             json_object_set(row, plain[k], json_object_get(layer, plain[k]));
         for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)

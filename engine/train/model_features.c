@@ -59,7 +59,7 @@ static vkd_result open_loader(struct extraction *e)
         first[i] = i;
     vkd_result r = vkd_loader_create(&(struct vkd_loader_params) {
         .dataset = e->set, .batch = e->batch, .canvas = e->plan.canvas, .short_side = e->plan.short_side, .leave_out_bad = true,
-        .bad_limit = e->rows / 100, .subset = first, .subset_count = e->rows, .log = e->log,
+        .bad_limit = e->p->bad_limit ? e->p->bad_limit : e->rows / 100, .subset = first, .subset_count = e->rows, .log = e->log,
     }, &e->loader);
     free(first);
     return r;
@@ -260,7 +260,8 @@ const char *vkd__features_layer(const struct vkd_features_params *p, uint32_t i)
 // The model and the set, which need no device.
 static vkd_result extraction_init(struct extraction *e, vkd_device *dev, const struct vkd_features_params *p)
 {
-    *e = (struct extraction) { .dev = dev, .log = *vkd_device_log(dev), .p = p, .layers = p->layer_count ? p->layer_count : 1 };
+    *e = (struct extraction) { .dev = dev, .log = p->log ? *p->log : *vkd_device_log(dev), .p = p,
+                               .layers = p->layer_count ? p->layer_count : 1 };
     if (p->views > VIEWS_MAX || !p->data || e->layers > VKD_LAYERS_MAX) {
         vkd_log_write(&e->log, VKD_LOG_ERROR, "features: expected a data SPEC, at most %d views and %d layers, found %s, %u and "
                       "%u", VIEWS_MAX, VKD_LAYERS_MAX, p->data ? p->data : "none", p->views, e->layers);

@@ -40,10 +40,13 @@ struct vkd_filter_diversity {
     double clusters[VKD_THRESHOLDS_MAX + 1];    // at each threshold, and last at the layer's calibrated one
 };
 
+// A dead filter is 0 in all its weights: it has no direction. It counts in `filters`, but is in no pair and no
+// cluster, so that a layer of n filters with d dead ones has at most n - d clusters; the null is that of n filters.
 struct vkd_layer_diversity {
     char name[96];              // "layer1.0.conv1": torchvision's, whatever the file's names are
     enum vkd_layer_kind kind;
     uint32_t filters, fan_in;
+    uint32_t dead;              // filters
     // The null-calibrated threshold: the distance 1 - cos at which a layer of random filters makes the merge
     // that leaves it with fewer clusters than 95 % of its filters; mean over the nulls' draws. NaN of a
     // single filter.
@@ -51,11 +54,12 @@ struct vkd_layer_diversity {
     struct vkd_filter_diversity found, null;
 };
 
-// Means over the layers of a kind, weighted by their filters; layers of a single filter do not count where
-// they have no value. `effective_rank` is here its share of min(filters, fan_in), and `clusters` are shares of
-// the filters.
+// Means over the layers of a kind, weighted by their filters; layers of a single filter, or of a single one that is
+// not dead, do not count where they have no value. `effective_rank` is here its share of min(filters, fan_in), and
+// `clusters` are shares of the filters.
 struct vkd_kind_diversity {
     uint32_t layers, filters;   // 0: there are none, and the rest is NaN
+    uint32_t dead;              // of the filters
     struct vkd_filter_diversity found, null;
 };
 
@@ -141,6 +145,9 @@ struct vkd_features_params {
     uint32_t views;             // random views of each image besides, at most 64: random resized crops of 20 % of the
                                 // area and more, flips, colour jitter of .4, gray
     uint32_t batch;             // 0: 128 of small images, 16 of large ones
+    uint32_t bad_limit;         // unreadable images tolerated; 0: a hundredth of all. Another stands in such a one's row, by its
+                                // index, and without a label
+    const struct vkd_log *log;  // NULL: the device's
     void (*progress)(void *user, uint32_t batch, uint32_t batches);     // may be NULL
     bool (*stop)(void *user);                                           // may be NULL
     void *user;
