@@ -36,6 +36,17 @@ function check(when) {
   if (/\bNaN\b|\bundefined\b|\[object/.test(document.querySelector("main").innerText)) wrong.push(when + ": a value that is none");
 }
 check("at first");
+
+// Labels of a run in stages: a(t) jumps where the stage begins, between two events "step", and the dose grows from there.
+const injected = [...document.querySelectorAll("figure")].find((f) => f.querySelector("h3").textContent === "Labels injected");
+const line = (name) => Chart.getChart(injected.querySelector("canvas")).data.datasets.find((d) => d.label === "stages-0: " + name);
+const drawn = (d) => JSON.stringify(d.data.map((p) => [p.x, p.y]));
+if (!line("weight a(t)").stepped || drawn(line("weight a(t)")) !== "[[0,0],[2,0],[2.25,1],[6,1]]")
+  wrong.push("a(t) is drawn through " + drawn(line("weight a(t)")));
+if (drawn(line("dose (right axis)")) !== "[[0,0],[0.25,0],[2,0],[2.25,0],[2.5,0.25],[5,2.75],[6,3.75]]")
+  wrong.push("the dose is drawn through " + drawn(line("dose (right axis)")));
+if (!injected.querySelector(".keys .swatch")) wrong.push("colours of runs are not named beside the chart");
+if (!/stages-0: 4 filters are dead/.test(document.querySelector("#diversity").textContent)) wrong.push("no word of dead filters");
 for (const s of document.querySelectorAll("select"))
   for (const o of s.options) {
     s.value = o.value;

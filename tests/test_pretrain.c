@@ -204,10 +204,21 @@ static void same_phases(const char *a, const char *b)
     for (size_t i = 0; i < json_array_size(x); i++) {
         json_t *p = json_array_get(x, i), *q = json_array_get(y, i);
         ck_assert(json_equal(json_object_get(p, "phase"), json_object_get(q, "phase")));
+        ck_assert_double_eq(number(p, "step"), number(q, "step"));
         ck_assert_double_eq(number(p, "dose"), number(q, "dose"));
     }
     json_decref(x);
     json_decref(y);
+}
+
+// What a crash leaves that came after the checkpoint of `step`: the next phase has begun, or so it says.
+static void begin_phase(const char *name, uint32_t step)
+{
+    char path[160];
+    snprintf(path, sizeof(path), "%s/%s/metrics.jsonl", root, name);
+    FILE *f = fopen(path, "a");
+    ck_assert(f && fprintf(f, "{\"event\":\"inject\",\"step\":%u,\"phase\":\"later\",\"dose\":0}\n", step) > 0);
+    fclose(f);
 }
 
 START_TEST(resumed_equals_uninterrupted)
@@ -226,6 +237,7 @@ START_TEST(resumed_equals_uninterrupted)
         ck_assert_int_eq(train(&r, name, done > 0, stop - done, &part), VKD_INTERRUPTED);
         ck_assert_uint_eq(part.steps, stop);
         ck_assert(part.weights_hash != whole.weights_hash);
+        begin_phase(name, stop);
         done = stop;
     }
     ck_assert_int_eq(train(&r, name, true, 0, &part), VKD_OK);
@@ -236,6 +248,25 @@ START_TEST(resumed_equals_uninterrupted)
     ck_assert_float_eq(part.neighbours, whole.neighbours);
     ck_assert_float_eq(part.rankme, whole.rankme);
     same_phases(once, name);
+}
+END_TEST
+
+// Where phases begin, and the dose until then: of steps that go out while others are under way.
+START_TEST(phases_begin_where_they_say)
+{
+    struct vkd_recipe r = resumed_recipe(0);
+    struct vkd_train_result result;
+    ck_assert_int_eq(train(&r, "phases", false, 0, &result), VKD_OK);
+    json_t *x = events("phases", "inject");
+    ck_assert_uint_eq(json_array_size(x), 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        const json_t *event = json_array_get(x, i);
+        ck_assert_double_eq(number(event, "step"), i ? 5 + 5 * i : 0);
+        ck_assert_double_eq(number(event, "epoch"), i ? 1 + i : 0);
+        ck_assert_double_eq(number(event, "injection"), i == 2);
+        ck_assert_double_eq(number(event, "dose"), 0);
+    }
+    json_decref(x);
 }
 END_TEST
 
@@ -520,6 +551,7 @@ int main(void)
     tcase_set_timeout(t, 600);
     tcase_add_unchecked_fixture(t, open_all, close_all);
     tcase_add_loop_test(t, resumed_equals_uninterrupted, 0, sizeof(resumes) / sizeof(resumes[0]));
+    tcase_add_test(t, phases_begin_where_they_say);
     tcase_add_test(t, seed_decides);
     tcase_add_loop_test(t, probe_leaves_the_backbone_alone, 0, sizeof(probes) / sizeof(probes[0]));
     tcase_add_loop_test(t, modes_keep_their_dose, 0, sizeof(modes) / sizeof(modes[0]));

@@ -414,6 +414,7 @@ static const struct {
     { SSL "injection: {mode: floor}\n", NULL, { "injection.start: expected more than 0 in mode floor", "init", "" } },
     { SSL "injection: {mode: floor, start: 1, kp: 0, ki: 0}\n", NULL, { ":3:36: ", "a gain above 0", "" } },
     { SSL "injection: {mode: floor, start: 1, floor: 0}\n", NULL, { ":3:36: ", "injection.floor", "0" } },
+    { SSL "injection: {mode: floor, start: 1, floor: 1.5}\n", NULL, { ":3:36: ", "above 0 and at most 1", "found 1.5" } },
     { SSL "loss: acl\n", NULL, { ":3:1: ", "loss: expected one of cross-entropy, bce, asl", "\"asl\"?" } },
     { SSL "loss: asl\nclass_weights: balanced\n", NULL, { ":4:1: ", "expected none with loss asl", "" } },
     { SSL "class_weights: balance\n", NULL, { ":3:1: ", "balanced", "" } },

@@ -359,6 +359,29 @@ START_TEST(results_of_other_weights)
 }
 END_TEST
 
+// Folders without a run are left out of several, and said; a broken run.json is not passed over.
+START_TEST(folders_without_a_run)
+{
+    static const char *const dirs[] = { DIR "/nothing", DIR "/run" };
+    struct vkd__why why;
+    struct report_result result;
+    struct report_params p = { .runs = dirs, .run_count = 2, .html = DIR "/page.html", .log = test_log };
+    ck_assert(vkd__dir_create(DIR "/nothing", &why) == VKD_OK);
+    ck_assert_int_eq(report_write(&p, &result), VKD_IO);
+    write_text(DIR "/run/run.json", plain_run);
+    ck_assert_int_eq(report_write(&p, &result), VKD_OK);
+    char *html = read_text(DIR "/page.html");
+    json_t *doc = data_of(html);
+    ck_assert_uint_eq(json_array_size(json_object_get(doc, "runs")), 1);
+    ck_assert_str_eq(json_string_value(json_object_get(doc, "title")), "run");
+    ck_assert(notes_have(doc, DIR "/nothing was left out: it has no run.json"));
+    json_decref(doc);
+    free(html);
+    write_text(DIR "/nothing/run.json", "{");
+    ck_assert_int_eq(report_write(&p, &result), VKD_FORMAT);
+}
+END_TEST
+
 // Seeds of one recipe are one group.
 START_TEST(groups)
 {
@@ -396,6 +419,7 @@ int main(void)
     tcase_add_test(t, long_curves);
     tcase_add_test(t, transfer_results);
     tcase_add_test(t, results_of_other_weights);
+    tcase_add_test(t, folders_without_a_run);
     tcase_add_test(t, groups);
     tcase_add_test(t, hostile_texts_stay_texts);    // last: report_page.sh shows its page to a browser
     suite_add_tcase(s, t);

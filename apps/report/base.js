@@ -155,22 +155,35 @@ function draw(c) {
   c.chart = new Chart(c.canvas, config);
 }
 
-// A figure: heading, caption, keys, canvas, and its numbers as a table folded under it.
+// A figure: heading, caption, keys, canvas, and its numbers as a table folded under it. parts.runs() are the runs whose
+// colours it uses.
 function figure(parts) {
   const canvas = node("canvas", {role: "img"});
-  const fold = node("details", null, node("summary", null, "Table"));
+  const fold = node("details", null, node("summary", null, "Table")), who = node("ul", {class: "keys"});
   const box = node("div", {class: "canvas"}, canvas), c = {make: parts.make, label: parts.label, height: parts.height, canvas};
   const refresh = () => {
     box.style.width = !printing ? "" : parts.wide ? "42rem" : "20rem";      // of a sheet, on which two stand side by side
     draw(c);
     while (fold.children.length > 1) fold.lastChild.remove();
     fold.append(parts.table());
+    who.replaceChildren(...(parts.runs && runs.length > 1 ? runKeys(parts.runs()) : []));
   };
   const e = node("figure", {class: parts.wide ? "wide" : null}, node("h3", null, parts.title),
     parts.caption ? node("figcaption", null, parts.caption) : null, parts.keys ? keys(parts.keys) : null,
-    box, fold);
+    parts.runs ? who : null, box, fold);
   charts.push({refresh});
   return e;
+}
+
+// Whose colour is which: [node]. Of many runs of one colour the first stands for all.
+function runKeys(list) {
+  const named = ["method", "model"].includes(colorKind.value), names = new Map();
+  for (const run of list) {
+    const c = color(run), name = named ? colorKind.of(run) : run.label;
+    names.set(c, new Set([...(names.get(c) || []), name]));
+  }
+  const say = (set) => set.size < 3 ? [...set].join(", ") : [...set][0] + " and " + (set.size - 1) + " more";
+  return [...names].map(([c, set]) => node("li", null, node("span", {class: "swatch", style: {background: c}}), say(set)));
 }
 
 // What the lines of a chart mean: [{label, dash, band, dot}].

@@ -14,7 +14,8 @@ const curveFigures = [
   },
   {
     title: "Accuracy",
-    caption: "Test accuracy, or mean average precision of several labels, and that of nearest neighbours of the features.",
+    caption: "Test accuracy, or mean average precision of several labels, and that of nearest neighbours of the features. " +
+      "While no label is learnt it is that of a linear probe, which learns beside and changes no feature.",
     format: (v) => percent(v), share: true,
     lines: [{kind: "step", column: "accuracy", label: "training", thin: true},
       {kind: "eval", column: "top1", label: "test", points: true},
@@ -24,8 +25,8 @@ const curveFigures = [
   {
     title: "Labels injected", caption: "The weight a(t) of labels, and the dose: epochs' worth of labels so far.",
     format: (v) => number(v),
-    lines: [{kind: "step", column: "injection", label: "weight a(t)"},
-      {kind: "step", column: "dose", label: "dose (right axis)", dash: [5, 4], right: true}],
+    lines: [{kind: "step", column: "injection", label: "weight a(t)", knots: true},
+      {kind: "step", column: "dose", label: "dose (right axis)", knots: true, dash: [5, 4], right: true}],
   },
   {
     title: "Diversity of features", caption: "RankMe: about how many dimensions the features use.", format: (v) => number(v),
@@ -33,17 +34,34 @@ const curveFigures = [
   },
 ];
 
-const column = (run, line) => {
-  const c = run.curves[line.kind];
-  return c && c[line.column] ? c[line.column] : null;
-};
+const hasLine = (run, line) => Boolean((run.curves[line.kind] || {})[line.column]) ||
+  Boolean(line.knots && run.phases.some((p) => p[line.column] > 0));
 
-function points(run, line) {
-  const ys = column(run, line), xs = run.curves[line.kind][time] || [];
-  return ys.map((y, i) => ({x: xs[i], y})).filter((p) => known(p.x) && known(p.y));
+function series(run, kind, name) {
+  const c = run.curves[kind] || {}, xs = c[time] || [];
+  return (c[name] || []).map((y, i) => ({x: xs[i], y, step: (c.step || [])[i]})).filter((p) => known(p.x) && known(p.y));
 }
 
-// Where a phase of the one run shown begins: a line across, with its name.
+// Between ramps a(t) is a step function: it changes where a phase begins, or where the floor's controller observes.
+const injectionMode = (run) => ((run.manifest.recipe || {}).injection || {}).mode;
+const isStepped = (run, line) => line.column === "injection" && !["linear", "cosine"].includes(injectionMode(run));
+
+// Events "step" are few: a jump between two of them is where the phase's own event is.
+function injectionPoints(run, line) {
+  const steps = series(run, "step", line.column);
+  const phases = run.phases.map((p) => ({x: p[time], y: p[line.column], step: p.step})).filter((p) => known(p.x) && known(p.y));
+  const stepped = isStepped(run, line) && phases.length > 0;
+  const others = !stepped ? steps : injectionMode(run) === "floor" ? series(run, "diversity", line.column) : [];
+  const list = [...others, ...phases].sort((a, b) => a.step - b.step);
+  const end = Math.max(...["step", "eval"].flatMap((kind) => ((run.curves[kind] || {})[time] || []).slice(-1)));
+  if (stepped && end > list[list.length - 1].x) list.push({x: end, y: list[list.length - 1].y});
+  return list.map(({x, y}) => ({x, y}));
+}
+
+const points = (run, line) => line.knots ? injectionPoints(run, line)
+  : series(run, line.kind, line.column).map(({x, y}) => ({x, y}));
+
+// Where a phase of the one run shown begins: a line across, with its name in the first of three rows that has room.
 const phaseLines = {
   id: "phases",
   afterDatasetsDraw(chart, args, options) {
@@ -52,7 +70,7 @@ const phaseLines = {
     ctx.font = "11px " + Chart.defaults.font.family;
     ctx.fillStyle = ctx.strokeStyle = options.color;
     ctx.setLineDash([2, 3]);
-    let free = a.left;
+    const free = [a.left, a.left, a.left];
     for (const p of options.list || []) {
       const at = x.getPixelForValue(p[time]);
       if (!known(at) || at < a.left - 1 || at > a.right) continue;
@@ -61,9 +79,10 @@ const phaseLines = {
       ctx.lineTo(at, a.bottom);
       ctx.stroke();
       const width = ctx.measureText(p.phase).width;
-      if (at + 4 >= free && at + 4 + width <= a.right) {
-        ctx.fillText(p.phase, at + 4, a.top + 10);
-        free = at + width + 12;
+      const row = free.findIndex((x) => at + 4 >= x);
+      if (row >= 0 && at + 4 + width <= a.right) {
+        ctx.fillText(p.phase, at + 4, a.top + 10 + 13 * row);
+        free[row] = at + width + 12;
       }
     }
     ctx.restore();
@@ -74,14 +93,15 @@ function curveDataset(run, line) {
   const c = color(run), list = points(run, line);
   return {
     label: run.label + ": " + line.label, data: list, borderColor: line.thin ? alpha(c, .5) : c, backgroundColor: c,
-    borderWidth: line.thin ? 1.25 : 2, borderDash: line.dash || [], tension: 0, yAxisID: line.right ? "right" : "y",
+    borderWidth: line.thin ? 1.25 : 2, borderDash: line.dash || [], tension: 0, stepped: isStepped(run, line),
+    yAxisID: line.right ? "right" : "y",
     pointRadius: list.length === 1 ? 4 : line.points && list.length < 40 && runs.length < 9 ? 2.5 : 0, pointHitRadius: 8,
   };
 }
 
 function curveConfig(f, t) {
   const list = shown(), lines = f.lines;
-  const datasets = list.flatMap((run) => lines.filter((l) => column(run, l)).map((l) => curveDataset(run, l)));
+  const datasets = list.flatMap((run) => lines.filter((l) => hasLine(run, l)).map((l) => curveDataset(run, l)));
   const right = datasets.some((d) => d.yAxisID === "right");
   const scales = {
     x: axis(t, axes.find((a) => a.value === time).label, {type: "linear", beginAtZero: true}),
@@ -104,13 +124,13 @@ function curveConfig(f, t) {
 
 // The values at the start, in the middle and at the end of a line, and its best.
 function curveRow(run, line) {
-  const list = points(run, line), at = (share) => list.length ? list[Math.round(share * (list.length - 1))].y : null;
-  const values = list.map((p) => p.y);
+  const list = points(run, line), values = list.map((p) => p.y), [from, to] = [list[0], list[list.length - 1]];
+  const at = (share) => list.length ? list.filter((p) => p.x <= from.x + share * (to.x - from.x) + 1e-9).pop().y : null;
   return {run, line, first: at(0), quarter: at(.25), half: at(.5), most: at(.75), last: at(1),
     low: values.length ? Math.min(...values) : null, high: values.length ? Math.max(...values) : null};
 }
 
-const curveRows = (f) => shown().flatMap((run) => f.lines.filter((l) => column(run, l)).map((l) => curveRow(run, l)));
+const curveRows = (f) => shown().flatMap((run) => f.lines.filter((l) => hasLine(run, l)).map((l) => curveRow(run, l)));
 
 function curveTable(f) {
   const rows = curveRows(f);
@@ -146,12 +166,12 @@ function showCurves() {
   })), box);
   let any = false;
   for (const f of curveFigures) {
-    const lines = f.lines.filter((l) => runs.some((run) => column(run, l)));
+    const lines = f.lines.filter((l) => runs.some((run) => hasLine(run, l)));
     if (!lines.length) continue;
     any = true;
     box.append(figure({
       title: f.title, caption: f.caption, make: (t) => curveConfig(f, t), label: () => curveLabel(f), table: () => curveTable(f),
-      keys: lines.length > 1 ? lines.map((l) => ({label: l.label, dash: l.dash, width: l.thin ? 1.25 : 2})) : null,
+      runs: shown, keys: lines.length > 1 ? lines.map((l) => ({label: l.label, dash: l.dash, width: l.thin ? 1.25 : 2})) : null,
     }));
   }
   if (!any) s.append(node("p", null, "No run has curves."));

@@ -67,8 +67,9 @@ function diversityTable() {
       ...list.map((run) => ({title: run.label, cell: (n) => number(ratio(pair(run, n)))}))], names);
   const run = list[0];
   const rows = names.map((name) => ({name, layer: of(run, name), pair: pair(run, name) || []}));
+  const dead = rows.some((r) => r.layer.dead > 0) ? [{title: "dead", cell: (r) => whole(r.layer.dead)}] : [];
   return table(diverse.measure.label + " of " + run.label, [{title: "layer", cell: (r) => r.name},
-    {title: "kind", left: true, cell: (r) => r.layer.kind}, {title: "filters", cell: (r) => whole(r.layer.filters)},
+    {title: "kind", left: true, cell: (r) => r.layer.kind}, {title: "filters", cell: (r) => whole(r.layer.filters)}, ...dead,
     {title: "weights each", cell: (r) => whole(r.layer.fan_in)}, {title: "found", cell: (r) => number(r.pair[0])},
     {title: "random", cell: (r) => number(r.pair[1])}, {title: "ratio", cell: (r) => number(ratio(r.pair))}], rows);
 }
@@ -111,9 +112,13 @@ function showDiversity() {
       }) : null),
     node("div", {class: "figures"}, figure({
       title: "Layer by layer", wide: true, caption: says, make: diversityConfig, label: diversityLabel, table: diversityTable,
+      runs: () => diverse.run === "all" ? diversityRows().list : [],
       height: (config) => 70 + Math.max(4, config.data.labels.length) * (config.data.labels.length > 30 ? 15 : 21),
       keys: [{label: "random filters of the same shape (line or mark)", tick: true}],
     })));
   }
+  const dying = list.map((run) => ({run, dead: run.diversity.layers.reduce((n, l) => n + (l.dead || 0), 0)})).filter((r) => r.dead);
+  s.append(notes(dying.map((r) => r.run.label + ": " + r.dead + (r.dead === 1 ? " filter is" : " filters are") +
+    " dead, 0 in all weights: in no pair and no cluster.")) || "");
   if (features.length) s.append(featuresTable(features));
 }

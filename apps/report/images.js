@@ -20,13 +20,14 @@ function folded(list, most, grid, picture) {
 // ---- Filters ----
 
 function filterPicture(run) {
-  const f = run.filters, scale = Math.max(1, Math.round(32 / f.width));
+  const f = run.filters, columns = f.count > 16 ? 8 : 4;
+  const scale = Math.max(1, Math.floor((columns === 4 ? 52 : 27) / f.width));
   const more = (f.channels === 3 ? ", colour" : "") + (f.filters > f.count ? ", the first " + f.count + " of them" : "");
   const tiles = [...Array(f.count).keys()].map((i) => node("li", null,
     tile(f.src, i, f.count, f.width, f.height, scale, "filter " + (i + 1) + " of " + f.layer)));
   return node("figure", null, node("h3", null, run.label),
     node("figcaption", null, f.layer + ": " + f.filters + " filters of " + f.height + " \u00d7 " + f.width + more + "."),
-    node("ul", {class: "tiles"}, tiles));
+    node("ul", {class: "tiles even", style: {gridTemplateColumns: "repeat(" + columns + ", max-content)"}}, tiles));
 }
 
 function showFilters() {
@@ -47,7 +48,7 @@ function className(set, index) {
 
 // An image with a line of words under it; `mark` where its class is not the one that was asked for.
 function captioned(set, index, words, mark) {
-  const scale = imageScale(set), width = Math.max(set.cell * scale, 52), name = className(set, index);
+  const scale = imageScale(set), width = Math.max(set.cell * scale, 72), name = className(set, index);
   return node("li", {style: {width: width + "px"}}, tile(set.src, index, set.count, set.cell, set.cell, scale, name),
     node("div", {class: "captioned"}, node("span", {class: mark ? "other" : null}, name), words ? node("br") : null, words));
 }
@@ -84,9 +85,9 @@ function showImages() {
   if (!sets.length) return;
   const s = section("images", "Images",
     "Test images of the training data" + (list.length ? ", and what models take for alike." : "."));
-  for (const set of sets)
-    s.append(node("figure", null, node("h3", null, "Examples"), node("figcaption", null, set.data),
-      node("ul", {class: "tiles"}, examples(set).map((i) => captioned(set, i)))));
+  s.append(node("div", {class: "figures"}, sets.map((set) =>
+    node("figure", {class: sets.length === 1 ? "wide" : null}, node("h3", null, "Examples"), node("figcaption", null, set.data),
+      node("ul", {class: "tiles"}, examples(set).map((i) => captioned(set, i)))))));
   if (list.length) s.append(node("h3", {class: "apart"}, "Nearest neighbours"), ...folded(list, 4, "figures", neighbourFigure));
   const rest = runs.filter((r) => r.images).length - list.length;
   if (list.length && rest > 0) s.append(node("p", {class: "soft"}, "Neighbours are shown of the first " + list.length + " runs."));

@@ -11,6 +11,11 @@ const accuracyOf = (run) => {
   const a = (run.manifest.results || {}).test_accuracy;
   return run.curves.eval && (run.curves.eval.top1 || run.curves.eval.map) ? a : null;
 };
+// Where labels teach nothing that the classifier stands on, it is a probe.
+function isProbe(run) {
+  const {method, injection} = run.manifest.recipe || {};
+  return method !== "supervised" && Boolean(injection) && (injection.mode === "ssl" || injection.head_depth > 0);
+}
 const device = (run) => (run.manifest.device || {}).name;
 
 function showHeader() {
@@ -22,7 +27,7 @@ function showHeader() {
   if (runs.length === 1) {
     const [run] = runs, r = run.manifest.results || {};
     add(run.method, "method");
-    add(percent(accuracyOf(run), 2), "test accuracy");
+    add(percent(accuracyOf(run), 2), isProbe(run) ? "test accuracy of a linear probe" : "test accuracy");
     add(percent(lastOf(run, "eval", "knn"), 2), "nearest neighbours");
     add(number(lastOf(run, "diversity", "rankme")), "RankMe");
     add(whole(r.steps), "steps");
@@ -88,7 +93,7 @@ function showRuns() {
     {title: "run", cell: runName}, {title: "method", left: true, cell: (r) => r.method},
     {title: "model", left: true, cell: (r) => r.model}, {title: "data", left: true, cell: trainedOn},
     {title: "seed", cell: (r) => r.seed ?? dash}, {title: "steps", cell: (r) => whole(results(r).steps)},
-    {title: "test accuracy", cell: (r) => percent(accuracyOf(r), 2)},
+    {title: "test accuracy", cell: (r) => percent(accuracyOf(r), 2) + (known(accuracyOf(r)) && isProbe(r) ? " (probe)" : "")},
     {title: "neighbours", cell: (r) => percent(lastOf(r, "eval", "knn"), 2)},
     {title: "RankMe", cell: (r) => number(lastOf(r, "diversity", "rankme"))},
     {title: "time", cell: (r) => duration(results(r).seconds)}, {title: "state", left: true, cell: state}], runs)));

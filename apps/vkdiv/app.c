@@ -134,10 +134,12 @@ static void write_message(enum vkd_log_level level, const char *text)
         fprintf(stderr, "%s%s%s%s%s\n", level <= VKD_LOG_WARNING ? "vkdiv: " : "", on, words[level], off, text);
 }
 
+static bool hush;               // warnings are not passed on
+
 static void hear(void *user, enum vkd_log_level level, const char *text)
 {
     (void)user;
-    if (level <= VKD_LOG_INFO)
+    if (level <= VKD_LOG_INFO && !(hush && level == VKD_LOG_WARNING))
         write_message(level, text);
 }
 
@@ -281,6 +283,24 @@ enum exit_status app_status(vkd_result r)
     }
 }
 
+bool app_data_readable(const char *spec, const char *split)
+{
+    vkd_dataset *d = NULL;
+    struct vkd_dataset_params p = { .spec = spec, .split = split, .log = app_log_quiet() };
+    bool ok = vkd_dataset_open(&p, &d) == VKD_OK;
+    vkd_dataset_close(&d);
+    return ok;
+}
+
+enum exit_status app_output_status(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char dir[4096];
+    snprintf(dir, sizeof dir, "%.*s", slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
+    return vkd__path_kind(dir, NULL, NULL) == VKD__PATH_DIR && vkd__path_kind(path, NULL, NULL) != VKD__PATH_DIR ? EXIT_FAILED
+                                                                                                                 : EXIT_USAGE;
+}
+
 // The folder for compiled pipelines, or "" when there is none.
 static void find_cache_dir(char *dir, size_t size)
 {
@@ -309,7 +329,9 @@ vkd_device *app_open_device(const struct app_options *o, enum exit_status *statu
         .cache_dir = cache[0] != 0 ? cache : NULL,
     };
     vkd_device *dev = NULL;
+    hush = o->any_device;
     vkd_result r = vkd_device_create(&p, &dev);
+    hush = false;
     *status = app_status(r);
     if (r == VKD_UNSUPPORTED)
         app_error("no usable Vulkan device; `vkdiv doctor` says what is missing");

@@ -21,6 +21,7 @@ enum exit_status {
 struct app_options {
     const char *device;     // --device, else VKDIV_DEVICE, else NULL
     bool json, verbose, validation;
+    bool any_device;        // set by what needs no speed: no word of a CPU driver
 };
 extern const struct argp app_device_argp;   // --device, --validation; input: struct app_options *
 extern const struct argp app_json_argp;     // --json
@@ -67,6 +68,10 @@ vkd_device *app_open_device(const struct app_options *o, enum exit_status *statu
 
 // The exit status of a result of work on input that may be bad.
 enum exit_status app_status(vkd_result r);
+// Of an output that could not be written: a place where nothing can be is bad input, a full disk is failed work.
+enum exit_status app_output_status(const char *path);
+// Whether the set opens; quietly.
+bool app_data_readable(const char *spec, const char *split);
 
 // A device's type in a word; its API version as "1.3.230"; its UUID as 32 hex digits.
 const char *app_device_type(const struct vkd_caps *caps);

@@ -17,7 +17,7 @@ struct preview_options {
     uint32_t set_count, count, draws;
 };
 
-enum { KEY_RECIPE = 'r', KEY_SET = 'S', KEY_OUT = 'o', KEY_COUNT = 'n', KEY_DRAWS = 'd' };
+enum { KEY_RECIPE = 'r', KEY_SET = 'S', KEY_OUT = 'o', KEY_COUNT = 'n', KEY_DRAWS = 'k' };
 
 static uint32_t number(const struct argp_state *state, const char *option, const char *arg)
 {
@@ -89,7 +89,7 @@ static enum exit_status print_result(const struct preview_options *o, const stru
            p->width, p->height);
     if (o->draws > 1)
         printf(" %u times", o->draws);
-    printf(" the supervised view (%s)%s", recipe->augment.name, pairs ? ", view 1, view 2" : "");
+    printf(" the view for labels (%s)%s", recipe->augment.name, pairs ? ", view 1, view 2" : "");
     if (p->views > 3)
         printf(", %u small crop%s", p->views - 3, p->views == 4 ? "" : "s");
     printf(".\n");
@@ -113,7 +113,8 @@ enum exit_status cmd_data_preview(int argc, char **argv)
     }
     for (uint32_t i = 0; i < o.set_count; i++)
         sets[set_count++] = o.sets[i];
-    vkd_result r = recipe_load(&(struct recipe_params){ o.recipe, sets, set_count }, &file, why, sizeof why);
+    vkd_result r = recipe_load(&(struct recipe_params){ .name = o.recipe, .sets = sets, .set_count = set_count }, &file, why,
+                               sizeof why);
     if (r != VKD_OK) {
         app_error("%s", why);
         return r == VKD_NO_MEMORY ? EXIT_FAILED : EXIT_USAGE;
@@ -123,7 +124,8 @@ enum exit_status cmd_data_preview(int argc, char **argv)
         struct vkd_preview_params p = { .recipe = &file.recipe, .count = o.count, .draws = o.draws, .path = o.out };
         struct vkd_preview_result result;
         r = vkd_preview(dev, &p, &result);
-        status = r == VKD_IO ? EXIT_USAGE : app_status(r);
+        status = r != VKD_IO ? app_status(r) : app_data_readable(file.recipe.data.train, "train") ? app_output_status(o.out)
+                                                                                              : EXIT_USAGE;
         if (r == VKD_OK)
             status = print_result(&o, &file.recipe, &result);
         else

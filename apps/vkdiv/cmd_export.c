@@ -95,7 +95,7 @@ static vkd_result convert(vkd_device *dev, const char *in, const char *out, stru
 
 enum exit_status cmd_export(int argc, char **argv)
 {
-    struct export_options o = { 0 };
+    struct export_options o = { .app.any_device = true };
     struct vkd_weights_info info;
     enum exit_status status;
     char in[1200], size_text[24];
@@ -112,11 +112,12 @@ enum exit_status cmd_export(int argc, char **argv)
     vkd_result r = convert(dev, in, o.out, &info);
     if (r == VKD_OK) {
         (void)vkd__path_kind(o.out, &size, NULL);
-        printf("%s: %s of width %u for %u classes of %u x %u pixels, %s\n", o.out, info.arch, info.width, info.classes,
+        printf("%s: %s of width %u for %u class%s of %u x %u pixels, %s\n", o.out, info.arch, info.width, info.classes,
+               info.classes == 1 ? "" : "es",
                info.size, info.size, app_bytes(size_text, (double)size));
     } else {
         app_ended("nothing was exported", r);
     }
     vkd_device_destroy(&dev);
-    return app_status(r);
+    return r == VKD_IO ? app_output_status(o.out) : app_status(r);
 }

@@ -85,12 +85,27 @@ static enum exit_status print_result(const struct report_options *o, const char 
     char size[24];
     if (o->app.json)
         return app_print_json(json_pack("{s:i, s:o, s:I, s:i, s:i}", "schema", 1, "html", app_json_text(html), "bytes",
-                                        (json_int_t)result->bytes, "runs", (int)o->run_count, "notes", (int)result->notes));
-    printf("%s: %u run%s, %s; it opens without a network.\n", html, o->run_count, o->run_count == 1 ? "" : "s",
+                                        (json_int_t)result->bytes, "runs", (int)result->runs, "notes", (int)result->notes));
+    printf("%s: %u run%s, %s; it opens without a network.\n", html, result->runs, result->runs == 1 ? "" : "s",
            app_bytes(size, (double)result->bytes));
     if (result->notes > 0)
         printf("%u thing%s could not be shown; the page says which and why.\n", result->notes, result->notes == 1 ? "" : "s");
     return EXIT_DONE;
+}
+
+// Whether all that was to be shown is there: then it was the page that could not be written.
+static bool readable(const struct report_options *o)
+{
+    char path[4096];
+    bool any = false;
+    for (uint32_t i = 0; i < o->run_count && !any; i++) {
+        snprintf(path, sizeof path, "%s/run.json", o->runs[i]);
+        any = vkd__path_kind(path, NULL, NULL) == VKD__PATH_FILE;
+    }
+    if (o->study == NULL || !any)
+        return any;
+    snprintf(path, sizeof path, "%s/study.json", o->study);
+    return vkd__path_kind(o->study, NULL, NULL) == VKD__PATH_FILE || vkd__path_kind(path, NULL, NULL) == VKD__PATH_FILE;
 }
 
 enum exit_status cmd_report(int argc, char **argv)
@@ -123,5 +138,5 @@ enum exit_status cmd_report(int argc, char **argv)
         return app_stop(NULL) ? EXIT_STOPPED : printed;
     }
     app_ended("no page was written", r);
-    return r == VKD_IO ? EXIT_USAGE : app_status(r);
+    return r == VKD_IO && readable(&o) ? app_output_status(html) : r == VKD_IO ? EXIT_USAGE : app_status(r);
 }

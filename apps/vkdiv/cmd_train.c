@@ -19,7 +19,7 @@ struct train_options {
     const char *sets[SET_MAX];          // --set, in order
     uint32_t set_count;
     char data_set[1024], seed_set[64];  // --data and --seed as overrides; "" without
-    bool resume, list;
+    bool resume, list, keys;
 };
 
 static void add_set(struct train_options *o, const struct argp_state *state, const char *set)
@@ -29,7 +29,7 @@ static void add_set(struct train_options *o, const struct argp_state *state, con
     o->sets[o->set_count++] = set;
 }
 
-enum { KEY_LIST = 'l', KEY_DATA = 'D', KEY_OUT = 'o', KEY_SEED = 's', KEY_SET = 'S', KEY_RESUME = 'r' };
+enum { KEY_LIST = 'l', KEY_DATA = 'D', KEY_OUT = 'o', KEY_SEED = 's', KEY_SET = 'S', KEY_RESUME = 'r', KEY_KEYS = 'k' };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -45,13 +45,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_SET:    add_set(o, state, arg); return 0;
     case KEY_RESUME: o->resume = true; return 0;
     case KEY_LIST:   o->list = true; return 0;
+    case KEY_KEYS:   o->keys = true; return 0;
     case ARGP_KEY_ARG:
         if (o->recipe != NULL)
             app_usage(state, "expected one RECIPE, found '%s' and '%s'", o->recipe, arg);
         o->recipe = arg;
         return 0;
     case ARGP_KEY_NO_ARGS:
-        if (o->list)
+        if (o->list || o->keys || (o->resume && o->out != NULL))
             return 0;
         app_usage(state, "expected a RECIPE: a YAML file or the name of a shipped one, such as fashion-quickstart");
     default:
@@ -61,11 +62,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option options[] = {
     { "set", KEY_SET, "KEY=VALUE", 0, "override one key of the recipe, as in --set optimizer.lr=0.1", 0 },
-    { "data", KEY_DATA, "SPEC", 0, "train and test on this: idx:DIR, folder:DIR or cifar:DIR", 0 },
+    { "data", KEY_DATA, "SPEC", 0, "train and test on this: idx:DIR, folder:DIR, cifar:DIR or csv:FILE", 0 },
     { "out", KEY_OUT, "DIR", 0, "where the run's files go; else runs/RECIPE-TIME", 0 },
     { "seed", KEY_SEED, "N", 0, "seed of weights, order and augmentation", 0 },
-    { "resume", KEY_RESUME, NULL, 0, "go on with the run in DIR, or with the recipe's last one", 0 },
+    { "resume", KEY_RESUME, NULL, 0, "go on with the run in --out DIR, which then needs no RECIPE, or with the newest one of "
+      "RECIPE in runs/", 0 },
     { "list", KEY_LIST, NULL, 0, "names the shipped recipes and what they are", 0 },
+    { "keys", KEY_KEYS, NULL, 0, "prints every key with its value, of RECIPE or its default, and ends; what they mean stands "
+      "in vkdiv/recipe.h", 0 },
     { 0 },
 };
 static const struct argp_child children[] = { { &app_device_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 } };
@@ -100,22 +104,13 @@ static bool choose_dir(const char *name, bool resume, char *dir, size_t size)
     return dir[0] != 0;
 }
 
-static bool readable(const char *spec, const char *split)
-{
-    vkd_dataset *d = NULL;
-    struct vkd_dataset_params p = { .spec = spec, .split = split, .log = app_log_quiet() };
-    bool ok = vkd_dataset_open(&p, &d) == VKD_OK;
-    vkd_dataset_close(&d);
-    return ok;
-}
-
 // A missing or broken data set or init file is bad input; any other input or output error is failed work.
 static enum exit_status status_of(vkd_result r, const struct vkd_recipe *recipe)
 {
     const char *test = recipe->data.test != NULL ? recipe->data.test : recipe->data.train;
     if (r == VKD_IO && recipe->init != NULL && vkd__path_kind(recipe->init, NULL, NULL) != VKD__PATH_FILE)
         return EXIT_USAGE;
-    if (r == VKD_IO && !(readable(recipe->data.train, "train") && readable(test, "test")))
+    if (r == VKD_IO && !(app_data_readable(recipe->data.train, "train") && app_data_readable(test, "test")))
         return EXIT_USAGE;
     return app_status(r);
 }
@@ -130,26 +125,32 @@ static void write_command(char *text, size_t size, int argc, char *const *argv)
     }
 }
 
+static void print_go_on(FILE *f, const char *text, const struct train_options *o, const char *dir, const char *command_line)
+{
+    fprintf(f, "%s\n  %s%s%s%s\n", text, command_line, o->out == NULL ? " --out " : "", o->out == NULL ? dir : "",
+            o->resume ? "" : " --resume");
+}
+
 static void print_result(const struct vkd_train_result *t, const struct train_options *o, const char *dir,
                          const char *command_line, bool stopped, bool report)
 {
     char duration[24], speed[24];
     const char *bold = app_sgr(1, APP_BOLD), *plain = app_sgr(1, APP_PLAIN);
     if (t->steps || stopped)
-        printf("%s %u steps (%u epoch%s) in %s: %s images/s, %.1f %% of the time spent waiting for data.\n",
-               stopped ? "Stopped and saved after" : "Trained", t->steps, t->epochs, t->epochs == 1 ? "" : "s",
-               app_duration(duration, t->seconds), app_count(speed, t->images_per_second), 100 * t->wait_share);
+        printf("%s %u step%s (%u epoch%s) in %s: %s images/s, %.1f %% of the time spent waiting for data.\n",
+               stopped ? "Stopped and saved after" : "Trained", t->steps, t->steps == 1 ? "" : "s", t->epochs,
+               t->epochs == 1 ? "" : "s", app_duration(duration, t->seconds), app_count(speed, t->images_per_second),
+               100 * t->wait_share);
     else
         printf("Trained nothing: these are the start values.\n");
     if (stopped) {
-        printf("Go on with:\n  %s%s%s%s\n", command_line, o->out == NULL ? " --out " : "", o->out == NULL ? dir : "",
-               o->resume ? "" : " --resume");
+        print_go_on(stdout, "Go on with:", o, dir, command_line);
         return;
     }
     if (t->classified)
-        printf("%sTest %s %.2f %%%s (best %.2f %%), test loss %.4f.\n", bold,
-               t->multi_label ? "mean average precision" : "accuracy", 100 * (double)t->test_accuracy, plain,
-               100 * (double)t->best_accuracy, (double)t->test_loss);
+        printf("%sTest %s%s %.2f %%%s (best %.2f %%), test loss %.4f.\n", bold,
+               t->multi_label ? "mean average precision" : "accuracy", t->probe ? " of the linear probe" : "",
+               100 * (double)t->test_accuracy, plain, 100 * (double)t->best_accuracy, (double)t->test_loss);
     if (t->steps)
         printf("Training loss %.4f.\n", (double)t->train_loss);
     if (!isnan(t->neighbours))
@@ -157,17 +158,17 @@ static void print_result(const struct vkd_train_result *t, const struct train_op
     if (!isnan(t->rankme))
         printf("Diversity of the features (RankMe) %s%.1f%s.\n", bold, (double)t->rankme, plain);
     printf("\nFiles in %s:\n"
-           "  %slast.safetensors   the weights\n"
-           "  run.json                             recipe, device, versions, results\n"
-           "  metrics.jsonl                        a line per step and test\n", dir,
-           t->classified ? "best.safetensors, " : "                  ");
+           "  %-36s the weights\n"
+           "  %-36s recipe, device, versions, results\n"
+           "  %-36s a line per step and test\n", dir,
+           t->classified ? "best.safetensors, last.safetensors" : "last.safetensors", "run.json", "metrics.jsonl");
     if (report)
-        printf("  report.html                          curves, filters, neighbours: open it in a browser\n");
+        printf("  %-36s curves, filters, neighbours: open it in a browser\n", "report.html");
     printf("\nNext:\n");
     if (t->classified)
         printf("  vkdiv eval %s\n", dir);
     printf("  vkdiv export %s --format safetensors --names torchvision -o model.safetensors\n", dir);
-    if (o->set_count == 0 && o->data == NULL && t->epochs > 0)
+    if (o->recipe != NULL && o->set_count == 0 && o->data == NULL && t->epochs > 0)
         printf("  vkdiv train %s --set epochs=%u\n", o->recipe, 2 * t->epochs);
 }
 
@@ -198,12 +199,6 @@ static enum exit_status train(const struct train_options *o, const struct recipe
                               const char *command_line)
 {
     enum exit_status status;
-    struct vkd__why why;
-    // A folder that cannot be made is found before minutes of loading.
-    if (vkd__dir_create(dir, &why) != VKD_OK) {
-        app_error("%s", why.text);
-        return EXIT_USAGE;
-    }
     vkd_device *dev = app_open_device(&o->app, &status);
     if (dev == NULL)
         return status;
@@ -227,6 +222,8 @@ static enum exit_status train(const struct train_options *o, const struct recipe
         print_result(&result, o, dir, command_line, r == VKD_INTERRUPTED, report);
     else
         app_ended("training ended", r);
+    if (r == VKD_IO && status == EXIT_FAILED && vkd__path_kind(dir, NULL, NULL) == VKD__PATH_DIR)
+        print_go_on(stderr, "What was saved before is intact. Once the cause is gone, go on with:", o, dir, command_line);
     if (vkd_device_stats(dev).validation_messages > 0) {
         app_error("%llu validation messages", (unsigned long long)vkd_device_stats(dev).validation_messages);
         status = status == EXIT_DONE ? EXIT_FAILED : status;
@@ -253,7 +250,7 @@ enum exit_status cmd_train(int argc, char **argv)
             app_error("%s", why);
         return r == VKD_OK ? EXIT_DONE : EXIT_FAILED;
     }
-    const char *sets[SET_MAX + 3];
+    const char *sets[SET_MAX + 4];
     uint32_t set_count = 0;
     if (o.data != NULL) {
         snprintf(o.data_set, sizeof o.data_set, "data.train=%.1000s", o.data);
@@ -266,10 +263,18 @@ enum exit_status cmd_train(int argc, char **argv)
         sets[set_count++] = o.sets[i];
 
     struct recipe_file file;
-    struct recipe_params p = { .name = o.recipe, .sets = sets, .set_count = set_count };
+    const char *run = o.resume && o.recipe == NULL ? o.out : NULL;
+    if (o.keys && o.recipe == NULL && o.data == NULL)
+        sets[set_count++] = "data.train=SPEC";      // a recipe needs one
+    struct recipe_params p = { .name = o.recipe, .run = run, .sets = sets, .set_count = set_count };
     if (recipe_load(&p, &file, why, sizeof why) != VKD_OK) {
         app_error("%s", why);
         return EXIT_USAGE;
+    }
+    if (o.keys) {
+        recipe_print(&file.recipe);
+        recipe_finish(&file);
+        return EXIT_DONE;
     }
     enum exit_status status = EXIT_USAGE;
     if (o.out != NULL)

@@ -70,7 +70,7 @@ static void write_fields(char line[256], size_t columns, const struct vkd_progre
         add_field(line, columns, field);
         snprintf(field, sizeof field, "loss %.3f", (double)n->loss);
         add_field(line, columns, field);
-        snprintf(field, sizeof field, "accuracy %.1f %%", 100 * (double)n->accuracy);
+        snprintf(field, sizeof field, "%saccuracy %.1f %%", n->probe ? "probe " : "", 100 * (double)n->accuracy);
         add_field(line, columns, isnan(n->accuracy) ? "" : field);
         snprintf(field, sizeof field, "%s, labels %.2f", n->phase, (double)n->injection);
         add_field(line, columns, n->phase != NULL ? field : "");
@@ -163,10 +163,31 @@ static void write_plain(struct app_progress *p, const struct vkd_progress *n, bo
     p->last_share = share;
 }
 
+// "epoch 2, step 20: test accuracy 81.20 %, loss 0.512, neighbours 80.10 %, RankMe 12.3 (0:31)"
+static void write_test(const struct vkd_progress *n)
+{
+    const char *between = " ", *bold = app_sgr(2, APP_BOLD), *plain = app_sgr(2, APP_PLAIN);
+    char number[24];
+    if (n->epoch > 0)
+        fprintf(stderr, "epoch %u, ", n->epoch);
+    fprintf(stderr, "step %u:", n->step);
+    if (!isnan(n->accuracy)) {
+        fprintf(stderr, " test %s%s %s%.2f %%%s, loss %.3f", n->multi_label ? "mean average precision" : "accuracy",
+                n->probe ? " of the linear probe" : "", bold, 100 * (double)n->accuracy, plain, (double)n->loss);
+        between = ", ";
+    }
+    if (!isnan(n->neighbours)) {
+        fprintf(stderr, "%sneighbours %.2f %%", between, 100 * (double)n->neighbours);
+        between = ", ";
+    }
+    if (!isnan(n->rankme))
+        fprintf(stderr, "%sRankMe %.1f", between, (double)n->rankme);
+    fprintf(stderr, " (%s)\n", app_duration(number, n->seconds));
+}
+
 void app_progress_show(void *progress, const struct vkd_progress *n)
 {
     struct app_progress *p = progress;
-    char number[24];
     if (n->event == VKD_PROGRESS_STEP || n->event == VKD_PROGRESS_EVAL_BATCH) {
         bool eval = n->event == VKD_PROGRESS_EVAL_BATCH;
         if (p->terminal)
@@ -175,17 +196,7 @@ void app_progress_show(void *progress, const struct vkd_progress *n)
             write_plain(p, n, eval);
     } else if (n->event == VKD_PROGRESS_EVAL && !p->quiet) {
         app_progress_clear();
-        if (n->epoch > 0)
-            fprintf(stderr, "epoch %u, ", n->epoch);
-        fprintf(stderr, "step %u:", n->step);
-        if (!isnan(n->accuracy))
-            fprintf(stderr, " test accuracy %s%.2f %%%s, loss %.3f", app_sgr(2, APP_BOLD), 100 * (double)n->accuracy,
-                    app_sgr(2, APP_PLAIN), (double)n->loss);
-        if (!isnan(n->neighbours))
-            fprintf(stderr, "%s neighbours %.2f %%", isnan(n->accuracy) ? "" : ",", 100 * (double)n->neighbours);
-        if (!isnan(n->rankme))
-            fprintf(stderr, "  RankMe %.1f", (double)n->rankme);
-        fprintf(stderr, "  (%s)\n", app_duration(number, n->seconds));
+        write_test(n);
     } else if (n->event == VKD_PROGRESS_END) {
         app_progress_clear();
     }

@@ -2,6 +2,7 @@
 #include "apps/vkdiv/recipe_impl.h"
 
 #include "engine/suggest.h"
+#include "engine/train/run_files.h"
 #include "runtime/os.h"
 
 #include <stdio.h>
@@ -148,6 +149,32 @@ static vkd_result check(struct loader *l)
     return recipe_refuse(l, VKD_INVALID, at, "%s", text);
 }
 
+static void keep_reason(void *user, enum vkd_log_level level, const char *text)
+{
+    (void)level;
+    snprintf(user, 512, "%s", text);
+}
+
+// The recipe of a run, as it was resolved.
+static vkd_result take_run(const char *dir, struct recipe_file *out, char *why, size_t why_size)
+{
+    char reason[512] = "";
+    const struct vkd_log log = { .fn = keep_reason, .user = reason };
+    snprintf(out->path, sizeof out->path, "%.1000s/run.json", dir);
+    set_name(out);
+    vkd_result r = vkd__run_json_read(dir, &log, &out->run);
+    json_t *recipe = json_object_get(out->run, "recipe");
+    if (r == VKD_OK && !json_is_object(recipe)) {
+        snprintf(reason, sizeof reason, "%.400s has no recipe", out->path);
+        r = VKD_FORMAT;
+    }
+    if (r == VKD_OK)
+        vkd__recipe_from_json(recipe, &out->recipe);
+    else
+        snprintf(why, why_size, "%s", reason);
+    return r;
+}
+
 vkd_result recipe_load(const struct recipe_params *p, struct recipe_file *out, char *why, size_t why_size)
 {
     *out = (struct recipe_file){ 0 };
@@ -168,6 +195,8 @@ vkd_result recipe_load(const struct recipe_params *p, struct recipe_file *out, c
     if (p->name != NULL) {
         set_name(out);
         r = recipe_load_file(l, out->path);
+    } else if (p->run != NULL) {
+        r = take_run(p->run, out, why, why_size);
     } else {
         snprintf(out->path, sizeof out->path, "the defaults");
     }
@@ -190,5 +219,6 @@ void recipe_finish(struct recipe_file *f)
         (void)cyaml_free(&config, &f->documents[i].root, f->documents[i].values, 0);
     free(f->documents);
     free(f->schema);
+    json_decref(f->run);
     *f = (struct recipe_file){ 0 };
 }

@@ -3,6 +3,7 @@
 #ifndef VKD_APP_RECIPE_H
 #define VKD_APP_RECIPE_H
 
+#include <jansson.h>
 #include <vkdiv/train.h>
 
 struct recipe_document;
@@ -16,10 +17,12 @@ struct recipe_file {
     struct recipe_schema *schema;
     struct recipe_document *documents;  // what the strings point into
     uint32_t document_count;
+    json_t *run;                        // or into this
 };
 
 struct recipe_params {
     const char *name;               // a file, or the name of a shipped recipe; NULL: the defaults alone
+    const char *run;                // with name NULL: the folder of a run, whose recipe is taken
     const char *const *sets;        // "key.path=value", applied in order
     uint32_t set_count;
 };
@@ -32,6 +35,9 @@ struct recipe_params {
 //   VKD_INVALID  a value out of range, or an override that is not KEY=VALUE
 VKD_CHECKED vkd_result recipe_load(const struct recipe_params *p, struct recipe_file *out, char *why, size_t why_size);
 void recipe_finish(struct recipe_file *f);
+
+// Prints every key as KEY=VALUE, as --set takes it, in the order of the engine's table.
+void recipe_print(const struct vkd_recipe *r);
 
 // Calls `found` for each shipped recipe, in the order of names; `title` is its first comment line.
 //

@@ -107,7 +107,10 @@ static vkd_result find_base(struct loader *l, const struct bases *b, const char 
 {
     size_t length = strlen(name);
     int folder = folder_of(from);
-    if (strchr(name, '/') != NULL || (length > 5 && strcmp(name + length - 5, ".yaml") == 0)) {
+    bool is_path = strchr(name, '/') != NULL;
+    while (strncmp(name, "./", 2) == 0)         // that a file which names itself is found out by its path
+        name += 2;
+    if (is_path || (length > 5 && strcmp(name + strlen(name) - 5, ".yaml") == 0)) {
         if (is_file(path, size, name[0] == '/' ? 0 : folder, from, "", name, ""))
             return VKD_OK;
         return recipe_refuse(l, VKD_IO, &b->at, "base: there is no file %s", path);

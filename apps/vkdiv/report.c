@@ -120,22 +120,48 @@ static vkd_result read_study(const struct report_params *p, json_t **study)
     return VKD_FORMAT;
 }
 
+static bool is_run(const char *dir)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/run.json", dir);
+    return vkd__path_kind(path, NULL, NULL) == VKD__PATH_FILE;
+}
+
+// How many of the folders hold a run, and the first that does.
+static uint32_t count_runs(const struct report_params *p, const char **first)
+{
+    uint32_t count = 0;
+    *first = p->runs[0];
+    for (uint32_t i = 0; i < p->run_count; i++)
+        if (is_run(p->runs[i]) && count++ == 0)
+            *first = p->runs[i];
+    return count;
+}
+
 static void write_title(const struct report_params *p, char *title, size_t size)
 {
-    if (p->run_count == 1)
-        snprintf(title, size, "%s", base_name(p->runs[0]));
+    const char *first;
+    const uint32_t count = count_runs(p, &first);
+    if (count > 1)
+        snprintf(title, size, "%u runs", count);
     else
-        snprintf(title, size, "%u runs", p->run_count);
+        snprintf(title, size, "%s", base_name(first));
 }
 
 static vkd_result gather(struct report *r, json_t *doc)
 {
     const struct report_params *p = r->p;
     json_t *runs = json_object_get(doc, "runs"), *study = NULL;
+    const char *first;
+    const bool any = count_runs(p, &first) > 0;
     vkd_result result = p->study != NULL ? read_study(p, &study) : VKD_OK;
     json_object_set_new(doc, "study", study != NULL ? study : json_null());
     for (uint32_t i = 0; result == VKD_OK && i < p->run_count; i++)
-        result = add_run(r, p->runs[i], runs);
+        if (any && !is_run(p->runs[i]))
+            report_note(r, doc, "%s was left out: it has no run.json. A training that was refused, or anything but a run, "
+                        "has none.", p->runs[i]);
+        else
+            result = add_run(r, p->runs[i], runs);
     if (result == VKD_OK && p->images > 0 && p->dev == NULL)
         report_note(r, doc, "Nearest neighbours are missing: they need a Vulkan device.");
     return result;
@@ -176,7 +202,8 @@ vkd_result report_write(const struct report_params *p, struct report_result *out
     if (result == VKD_OK)
         result = write_page(p, doc, &bytes);
     if (result == VKD_OK)
-        *out = (struct report_result){ .bytes = bytes, .notes = r.notes };
+        *out = (struct report_result){ .bytes = bytes, .runs = (uint32_t)json_array_size(json_object_get(doc, "runs")),
+                                        .notes = r.notes };
     json_decref(doc);
     vkd_filter_nulls_destroy(&r.nulls);
     return result;

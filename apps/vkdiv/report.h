@@ -21,13 +21,15 @@ struct report_params {
 
 struct report_result {
     uint64_t bytes;             // of the page
+    uint32_t runs;              // in it
     uint32_t notes;             // things that the page says are missing
 };
 
 // Writes the page, and the diversity.json of runs that lack one of their weights. What a run lacks, or what of
-// it cannot be read, becomes a note in the page, but for its run.json:
+// it cannot be read, becomes a note in the page, but for a broken run.json; folders without one are left out with a note.
 //
-//   VKD_IO, VKD_FORMAT  no run.json, or a broken one; no study.json; the page cannot be written (the log says why)
+//   VKD_IO, VKD_FORMAT  no run.json in any folder, or a broken one; no study.json; the page cannot be written (the log
+//                       says why)
 //   VKD_NO_MEMORY
 vkd_result report_write(const struct report_params *p, struct report_result *out);
 

@@ -20,7 +20,7 @@ static const struct {
 } kinds[] = {
     { "step", { "step", "epoch", "seconds", "loss", "accuracy", "injection", "dose" } },
     { "eval", { "step", "epoch", "seconds", "loss", "top1", "map", "knn" } },
-    { "diversity", { "step", "epoch", "seconds", "rankme", "signal" } },
+    { "diversity", { "step", "epoch", "seconds", "rankme", "signal", "injection" } },
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 

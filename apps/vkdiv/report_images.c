@@ -18,6 +18,7 @@ enum {
     CELL_MAX = 40,              // pixels of an image's longer side
     QUERIES = 6, NEIGHBOURS = 6,
     RUNS = 8,                   // that neighbours are looked for in
+    WORDS = 512,                // characters of an error
 };
 
 // ---- PNG in text --------------------------------------------------------------------------------
@@ -108,28 +109,37 @@ void report_filters(struct report *r, const char *dir, json_t *run)
 
 // ---- Images -------------------------------------------------------------------------------------
 
-// The strip of a set: each image in the middle of a square cell.
+// Copies an image into the middle of a square cell of `size` pixels a side.
+static void paint_cell(const struct vkd_image *image, uint32_t size, uint8_t *rgb)
+{
+    const uint32_t top = (size - image->height) / 2, left = (size - image->width) / 2;
+    for (uint32_t y = 0; y < image->height; y++)
+        for (uint32_t x = 0; x < image->width; x++)
+            memcpy(rgb + ((size_t)(top + y) * size + left + x) * 3, image->pixels + 4 * ((size_t)y * image->width + x), 3);
+}
+
+// The strip of a set: a cell an image, as large as the largest of them. One that cannot be read is gray.
 static json_t *strip_json(const vkd_dataset *d, uint32_t count, uint32_t *cell)
 {
-    const struct vkd_dataset_info *info = vkd_dataset_info(d);
-    const uint32_t side = info->height > info->width ? info->height : info->width;
-    const uint32_t size = side > 0 && side < CELL_MAX ? side : CELL_MAX;
-    uint8_t *rgb = malloc((size_t)count * size * size * 3);
-    if (rgb == NULL)
-        return NULL;
-    memset(rgb, 0x80, (size_t)count * size * size * 3);
-    for (uint32_t i = 0; i < count; i++) {
-        struct vkd_image image;
+    struct vkd_image *images = calloc(count, sizeof *images);
+    uint32_t size = 1;
+    for (uint32_t i = 0; images != NULL && i < count; i++) {
         char why[256];
-        if (vkd_dataset_decode(d, i, 0, size, &image, why, sizeof why) != VKD_OK)
-            continue;           // stays gray
-        const uint32_t top = i * size + (size - image.height) / 2, left = (size - image.width) / 2;
-        for (uint32_t y = 0; y < image.height; y++)
-            for (uint32_t x = 0; x < image.width; x++)
-                memcpy(rgb + ((size_t)(top + y) * size + left + x) * 3, image.pixels + 4 * ((size_t)y * image.width + x), 3);
-        vkd_image_finish(&image);
+        if (vkd_dataset_decode(d, i, 0, CELL_MAX, &images[i], why, sizeof why) != VKD_OK)
+            images[i] = (struct vkd_image){ 0 };
+        const uint32_t side = images[i].height > images[i].width ? images[i].height : images[i].width;
+        size = side > size ? side : size;
     }
-    json_t *src = report_png(rgb, count * size, size);
+    uint8_t *rgb = images != NULL ? malloc((size_t)count * size * size * 3) : NULL;
+    if (rgb != NULL)
+        memset(rgb, 0x80, (size_t)count * size * size * 3);
+    for (uint32_t i = 0; images != NULL && i < count; i++) {
+        if (rgb != NULL)
+            paint_cell(&images[i], size, rgb + (size_t)i * size * size * 3);
+        vkd_image_finish(&images[i]);
+    }
+    json_t *src = rgb != NULL ? report_png(rgb, count * size, size) : NULL;
+    free(images);
     free(rgb);
     *cell = size;
     return src;
@@ -248,18 +258,49 @@ static const char *test_spec(const json_t *run)
     return test != NULL && test[0] != 0 ? test : train;
 }
 
+// The first error said.
+static void hear_error(void *user, enum vkd_log_level level, const char *text)
+{
+    char *first = user;
+    if (level == VKD_LOG_ERROR && first[0] == 0)
+        snprintf(first, WORDS, "%s", text);
+}
+
+// Leaves out the rows of images that cannot be read, in which another stands. Row i is to be image i.
+static uint32_t leave_out_bad(struct vkd_features *f)
+{
+    const uint32_t all = f->rows;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < all; i++) {
+        if (f->indices[i] != i)
+            continue;
+        memmove(f->values + (size_t)kept * f->dim, f->values + (size_t)i * f->dim, f->dim * sizeof(float));
+        f->labels[kept] = f->labels[i];
+        f->indices[kept++] = i;
+    }
+    f->rows = kept;
+    return all - kept;
+}
+
 static vkd_result ask(struct report *r, const char *dir, const char *spec, json_t *run, json_t *of)
 {
     const struct report_params *p = r->p;
     struct vkd_features f = { 0 };
+    char words[WORDS] = "";
+    const struct vkd_log log = { .fn = hear_error, .user = words };
     vkd_result result = vkd_features_extract(p->dev, &(struct vkd_features_params){
-        .path = dir, .data = spec, .split = "test", .images = p->images, .stop = p->stop, .user = p->user }, &f);
+        .path = dir, .data = spec, .split = "test", .images = p->images, .bad_limit = p->images, .log = &log, .stop = p->stop,
+        .user = p->user }, &f);
     if (result == VKD_OK) {
+        const uint32_t bad = leave_out_bad(&f);
+        if (bad > 0)
+            report_note(r, run, "%u of the test images cannot be read and %s left out among the neighbours; `vkdiv data check` "
+                        "names them.", bad, bad == 1 ? "is" : "are");
         normalise(&f);
         json_object_update_new(of, neighbours_json(&f));
         vkd_features_finish(&f);
     } else {
-        report_note(r, run, "Nearest neighbours are missing: %s.", vkd_result_text(result));
+        report_note(r, run, "Nearest neighbours are missing: %s.", words[0] != 0 ? words : vkd_result_text(result));
     }
     return result == VKD_NO_MEMORY || result == VKD_DEVICE_LOST ? result : VKD_OK;
 }

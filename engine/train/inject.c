@@ -112,8 +112,7 @@ bool vkd__inject_due(const struct vkd__inject_plan *p, const struct vkd__inject_
 
 static void control(const struct vkd__inject_plan *p, struct vkd__inject_state *s)
 {
-    double target = p->floor <= 1 ? p->floor * s->reference : p->floor;
-    double e = (s->diversity - target) / s->reference;
+    double e = s->signal - p->floor;
     e = e > p->hysteresis ? e - p->hysteresis : e < -p->hysteresis ? e + p->hysteresis : 0;
     s->integral = fmin(fmax(s->integral + p->ki * e, 0), p->max);
     s->a = fmin(fmax(s->integral + p->kp * e, 0), p->max);
@@ -127,14 +126,7 @@ vkd_result vkd__inject_observe(const struct vkd__inject_plan *p, struct vkd__inj
                       "diverged; use a smaller optimizer.lr", diversity, s->step);
         return VKD_DIVERGED;
     }
-    bool first = has_reference(p) && s->reference == 0 && s->step >= p->start;
-    if (first && p->mode == VKD__INJECT_FLOOR && p->floor > 1 && diversity < p->floor) {
-        vkd_log_write(log, VKD_LOG_ERROR, "injection.floor: %.7g is above what self-supervision reached, a RankMe of "
-                      "%.4g after %u steps: take a lower floor (0.9 stands for nine tenths of what is reached), or a longer "
-                      "injection.start", p->floor, diversity, s->step);
-        return VKD_INVALID;
-    }
-    if (first)
+    if (has_reference(p) && s->reference == 0 && s->step >= p->start)
         s->reference = diversity;
     s->diversity = diversity;
     s->signal = s->reference > 0 ? diversity / s->reference : 0;

@@ -106,16 +106,13 @@ VKD_CHECKED vkd_result vkd__inject_open(const struct vkd_recipe *recipe, uint32_
 bool vkd__inject_due(const struct vkd__inject_plan *plan, const struct vkd__inject_state *state);
 
 // Takes in the diversity (RankMe of the backbone's features on the fixed probe set) measured before the next step. The
-// first one at or after `start` becomes the reference. In mode floor, with f = floor (times the reference when at most
-// 1; else RankMe as it is) and h = hysteresis,
+// first one at or after `start` becomes the reference. In mode floor, with h = hysteresis,
 //
-//     e = (diversity - f) / reference;  e' = e - h, e + h or 0 as e is above h, below -h or between (the dead band)
+//     e = diversity / reference - floor;  e' = e - h, e + h or 0 as e is above h, below -h or between (the dead band)
 //     integral += ki e', held in [0, max]: a leaves its bound as soon as e' changes its sign (anti-windup)
 //     a = integral + kp e', held in [0, max]
 //
-//   VKD_INVALID   an absolute floor lies above the reference: self-supervision did not reach it
-//   VKD_DIVERGED  diversity is not a positive finite number
-//   In both cases the log says what to do and *state is unchanged.
+//   VKD_DIVERGED  diversity is not a positive finite number: the log says what to do and *state is unchanged
 VKD_CHECKED vkd_result vkd__inject_observe(const struct vkd__inject_plan *plan, struct vkd__inject_state *state,
                                            double diversity, const struct vkd_log *log);
 

@@ -87,8 +87,11 @@ static vkd_result open_schedules(const struct vkd_recipe *r, const struct vkd_lo
         p->schedule[i] = schedule_of(r, p, i, i == VKD__STAGE_MAIN ? lr : head);
         p->head[i] = schedule_of(r, p, i, head);
         if (steps && p->schedule[i].kind == VKD_SCHEDULE_COSINE && p->schedule[i].warmup_steps >= steps) {
-            vkd_log_write(log, VKD_LOG_ERROR, "schedule.warmup_epochs: expected less than the %.4g epochs that the "
-                          "stage takes, found %.7g", (double) steps / p->steps_per_epoch, (double) r->schedule.warmup_epochs);
+            double epochs = (double) steps / p->steps_per_epoch;
+            vkd_log_write(log, VKD_LOG_ERROR, "schedule.warmup_epochs: expected less than the %.4g epoch%s that the %s, "
+                          "found %.7g: set it to %.2g, say, or epochs higher", epochs, epochs == 1 ? "" : "s",
+                          steps == p->total_steps ? "run takes" : "self-supervised stage takes",
+                          (double) r->schedule.warmup_epochs, epochs / 10);
             return VKD_INVALID;
         }
         if (steps && (vkd_schedule_check(&p->schedule[i], log) < 0 || vkd_schedule_check(&p->head[i], log) < 0))

@@ -187,7 +187,9 @@ static void check_injection(struct check *c, const struct vkd_recipe *r)
     in_range(c, "injection.ssl_weight", (double) r->injection.ssl_weight, 0, 1);
     in_range(c, "injection.freeze", r->injection.freeze, 0, 64);
     ONE_OF(c, "injection.bn", r->injection.bn, "batch", "frozen");
-    in_range(c, "injection.floor", (double) r->injection.floor, 1e-3, 1e6);
+    if (!(r->injection.floor > 0 && r->injection.floor <= 1))
+        refuse(c, "injection.floor: expected a share of the diversity that self-supervision reaches, above 0 and at most 1 "
+               "(0.9: nine tenths of it), found %.7g", (double) r->injection.floor);
     in_range(c, "injection.kp", (double) r->injection.kp, 0, 1e6);
     in_range(c, "injection.ki", (double) r->injection.ki, 0, 1e6);
     in_range(c, "injection.hysteresis", (double) r->injection.hysteresis, 0, 1);

@@ -35,6 +35,7 @@ struct vkd__run {
     // Data.
     const vkd_dataset *train_set, *test_set;
     vkd_dataset *own_train, *own_test;  // the same, where they were opened for the run
+    bool untested;                      // there are no labels, and no set to test on: test_set is the training set
     vkd_loader *train_loader, *test_loader;
     vkd_loader *labelled_loader;        // of images whose labels may be used, for steps of labels alone; NULL where
                                         // these go through all images
@@ -81,6 +82,7 @@ struct vkd__run {
     uint64_t logged_images, images;
 
     // Files.
+    bool new_folder;                    // the run has made its folder, and nothing is in it yet
     vkd__metrics_log *metrics;
     json_t *json;                       // run.json
 
@@ -123,6 +125,8 @@ double vkd__run_seconds(const struct vkd__run *run);        // trained so far, e
 VKD_CHECKED vkd_result vkd__run_submit(struct vkd__run *run);
 // What the device is told of step `step`, which `what` describes.
 struct vkd_step_block vkd__run_step_block(const struct vkd__run *run, uint32_t step, const struct vkd__inject_step *what);
+// Whether in the last step the classifier was a probe, which learns beside.
+bool vkd__run_probed(const struct vkd__run *run);
 uint64_t vkd__run_objects(const struct vkd__run *run);      // device objects made so far: a steady state makes none
 VKD_CHECKED vkd_result vkd__run_drain(struct vkd__run *run);
 void vkd__run_tell(struct vkd__run *run, int event, double lr);

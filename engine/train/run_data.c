@@ -54,8 +54,9 @@ static vkd_result check_agreement(struct vkd__run *run)
 {
     const struct vkd_dataset_info *a = vkd_dataset_info(run->train_set), *b = vkd_dataset_info(run->test_set);
     if (a->channels != b->channels || (a->classes && (a->classes != b->classes || a->multi_label != b->multi_label))) {
-        vkd_log_write(&run->log, VKD_LOG_ERROR, "the training set has %u classes%s and %u channels, the test set %u%s and %u: "
-                      "they must agree", a->classes, a->multi_label ? " (several an image)" : "", a->channels, b->classes,
+        vkd_log_write(&run->log, VKD_LOG_ERROR, "the training set has %u class%s%s and %u channel%s, the test set %u%s and %u: "
+                      "they must agree", a->classes, a->classes == 1 ? "" : "es", a->multi_label ? " (several an image)" : "",
+                      a->channels, a->channels == 1 ? "" : "s", b->classes,
                       b->multi_label ? " (several an image)" : "", b->channels);
         return VKD_INVALID;
     }
@@ -80,8 +81,8 @@ static vkd_result check_counts(struct vkd__run *run)
     const struct vkd_recipe *re = run->recipe;
     uint32_t count = vkd_dataset_info(run->train_set)->count;
     if (count < re->batch) {
-        vkd_log_write(&run->log, VKD_LOG_ERROR, "the training set has %u images, fewer than one batch of %u: use a smaller "
-                      "batch", count, re->batch);
+        vkd_log_write(&run->log, VKD_LOG_ERROR, "the training set has %u image%s, fewer than one batch of %u: use a "
+                      "smaller batch", count, count == 1 ? "" : "s", re->batch);
         return VKD_INVALID;
     }
     if (run->network.method && re->monitor.images > count) {
@@ -89,6 +90,10 @@ static vkd_result check_counts(struct vkd__run *run)
                       "%u", re->monitor.images, count);
         return VKD_INVALID;
     }
+    if (run->network.method && re->ssl.queue > count)
+        vkd_log_write(&run->log, VKD_LOG_WARNING, "ssl.queue: %u rows are more than the training set's %u images: each image "
+                      "is compared with older features of itself; at most %u are from different images", re->ssl.queue,
+                      count, count);
     return VKD_OK;
 }
 
@@ -112,20 +117,33 @@ static vkd_result choose_labels(struct vkd__run *run)
     return r;
 }
 
+// Images without labels that name no test set of their own are not tested: nothing could be right or wrong.
+static vkd_result open_test(struct vkd__run *run)
+{
+    const struct vkd_recipe *re = run->recipe;
+    const bool labelled = vkd_dataset_info(run->train_set)->classes > 0;
+    const struct vkd_log quiet = { 0 };
+    struct vkd_dataset_params p = { test_spec(re), "test", labelled || re->data.test ? run->log : quiet };
+    vkd_result r = vkd_dataset_open(&p, &run->own_test);
+    run->untested = r == VKD_INVALID && !labelled && !re->data.test;
+    return run->untested ? VKD_OK : r;
+}
+
 vkd_result vkd__run_open_sets(struct vkd__run *run)
 {
     const struct vkd_recipe *re = run->recipe;
     vkd_result r = VKD_OK;
     if (!run->p->train_set)
         r = vkd_dataset_open(&(struct vkd_dataset_params) { re->data.train, "train", run->log }, &run->own_train);
+    run->train_set = run->p->train_set ? run->p->train_set : run->own_train;
     if (r == VKD_OK && !run->p->test_set)
-        r = vkd_dataset_open(&(struct vkd_dataset_params) { test_spec(re), "test", run->log }, &run->own_test);
+        r = open_test(run);
     if (r < 0)
         return r;
-    run->train_set = run->p->train_set ? run->p->train_set : run->own_train;
-    run->test_set = run->p->test_set ? run->p->test_set : run->own_test;
+    run->test_set = run->p->test_set ? run->p->test_set : run->own_test ? run->own_test : run->train_set;
     run->network.method = vkd__ssl_find(re->method);
-    if (vkd_dataset_info(run->train_set)->fingerprint == vkd_dataset_info(run->test_set)->fingerprint)
+    bool same = vkd_dataset_info(run->train_set)->fingerprint == vkd_dataset_info(run->test_set)->fingerprint;
+    if (same && vkd_dataset_info(run->test_set)->classes)
         vkd_log_write(&run->log, VKD_LOG_WARNING, "the test set is the training set: its accuracy says nothing of new "
                       "images; name another with data.test");
     r = check_labels(run);
@@ -188,7 +206,7 @@ vkd_result vkd__run_open_loaders(struct vkd__run *run)
     lp.short_side = run->test_images.short_side;
     lp.shuffle = lp.drop_last = false;
     lp.leave_out_bad = true;
-    return vkd_loader_create(&lp, &run->test_loader);
+    return run->untested ? open_part(run, &lp, 1, &run->test_loader) : vkd_loader_create(&lp, &run->test_loader);
 }
 
 vkd_result vkd__run_open_labelled(struct vkd__run *run)

@@ -200,8 +200,8 @@ static bool is_event(const json_t *event, const char *name)
     return text && !strcmp(text, name);
 }
 
-// Rewrites the file without the events after step `keep`, the evaluations after step `evaluated`, and a
-// torn last line.
+// Rewrites the file without the events after step `keep`, the evaluations after step `evaluated`, phases that begin
+// with the step that comes next, and a torn last line.
 static vkd_result drop_later(const char *path, const struct vkd_log *log, int64_t keep, int64_t evaluated)
 {
     struct vkd__why why;
@@ -217,7 +217,7 @@ static vkd_result drop_later(const char *path, const struct vkd_log *log, int64_
             break;
         json_t *event = json_loadb((const char *) data + at, length, 0, NULL);
         json_t *step = json_object_get(event, "step");
-        int64_t last = is_event(event, "eval") ? evaluated : keep;
+        int64_t last = is_event(event, "eval") ? evaluated : is_event(event, "inject") ? keep - 1 : keep;
         if (json_is_integer(step) && json_integer_value(step) <= last && !is_event(event, "end")) {
             memmove(data + kept, data + at, length);
             kept += length;

@@ -107,27 +107,28 @@ done:
     return r;
 }
 
+// A folder that cannot be made is found before minutes of loading; one that was made for nothing is taken away again.
 static vkd_result open_folder(struct vkd__run *run)
 {
     struct vkd__why why;
     char path[4096];
-    vkd_result r = vkd__dir_create(run->p->out_dir, &why);
-    if (r < 0) {
-        vkd_log_write(&run->log, VKD_LOG_ERROR, "%s", why.text);
-        return r;
-    }
-    snprintf(path, sizeof(path), "%s/run.json", run->p->out_dir);
+    const char *dir = run->p->out_dir;
+    snprintf(path, sizeof(path), "%s/run.json", dir);
     bool exists = vkd__path_kind(path, NULL, NULL) != VKD__PATH_NONE;
     if (exists && !run->p->resume) {
         vkd_log_write(&run->log, VKD_LOG_ERROR, "%s already holds a run: add --resume to go on with it, or choose another "
-                      "--out", run->p->out_dir);
+                      "--out", dir);
         return VKD_INVALID;
     }
     if (!exists && run->p->resume) {
-        vkd_log_write(&run->log, VKD_LOG_ERROR, "%s holds no run to resume: there is no run.json", run->p->out_dir);
+        vkd_log_write(&run->log, VKD_LOG_ERROR, "%s holds no run to resume: there is no run.json", dir);
         return VKD_INVALID;
     }
-    return VKD_OK;
+    run->new_folder = vkd__path_kind(dir, NULL, NULL) == VKD__PATH_NONE;
+    if (vkd__dir_create(dir, &why) == VKD_OK)
+        return VKD_OK;
+    vkd_log_write(&run->log, VKD_LOG_ERROR, "%s", why.text);
+    return VKD_INVALID;
 }
 
 // ---- Start values ----
@@ -140,8 +141,8 @@ static vkd_result load_all(struct vkd__run *run)
     const struct vkd_weights_part part = { .only = run->graphs[VKD__GRAPH_EVALUATION] };
     vkd_result r = vkd_weights_load_part(run->dev, run->params, &part, re->init, false);
     if (r == VKD_FORMAT && vkd_weights_info(re->init, &quiet, &info) == VKD_OK && info.classes != run->model.classes)
-        vkd_log_write(&run->log, VKD_LOG_ERROR, "init: %s is of %u classes, this run's model of %u: init_part=backbone takes "
-                      "all but the classifier", re->init, info.classes, run->model.classes);
+        vkd_log_write(&run->log, VKD_LOG_ERROR, "init: %s is of %u class%s, this run's model of %u: init_part=backbone "
+                      "takes all but the classifier", re->init, info.classes, info.classes == 1 ? "" : "es", run->model.classes);
     return r;
 }
 
@@ -276,6 +277,8 @@ vkd_result vkd__run_open(struct vkd__run *run, vkd_device *dev, const struct vkd
         r = p->resume ? resume_values(run) : start_values(run);
     if (r == VKD_OK)
         r = vkd__run_json_write(p->out_dir, &run->log, run->json);
+    if (r < 0 && run->new_folder)
+        vkd__dir_remove_empty(p->out_dir);
     if (r == VKD_OK)
         r = vkd__metrics_open(p->out_dir, &run->log, p->resume ? (int64_t) run->done : -1, run->evaluated, &run->metrics);
     return r;

@@ -18,10 +18,11 @@ uint64_t vkd__run_objects(const struct vkd__run *run)
     return s.memory_allocations + s.buffers + s.pipelines + s.descriptor_sets;
 }
 
-vkd_result vkd__run_event(struct vkd__run *run, const char *name, json_t *event)
+// An event after `step` steps.
+static vkd_result write_event(struct vkd__run *run, const char *name, uint32_t step, json_t *event)
 {
-    json_t *whole = json_pack("{s:s, s:i, s:f, s:f}", "event", name, "step", (int) run->done, "epoch",
-                              (double) run->done / run->steps_per_epoch, "seconds", vkd__run_seconds(run));
+    json_t *whole = json_pack("{s:s, s:i, s:f, s:f}", "event", name, "step", (int) step, "epoch",
+                              (double) step / run->steps_per_epoch, "seconds", vkd__run_seconds(run));
     bool good = whole && event && json_object_update(whole, event) == 0;
     json_decref(event);
     if (good)
@@ -30,9 +31,31 @@ vkd_result vkd__run_event(struct vkd__run *run, const char *name, json_t *event)
     return VKD_NO_MEMORY;
 }
 
+vkd_result vkd__run_event(struct vkd__run *run, const char *name, json_t *event)
+{
+    return write_event(run, name, run->done, event);
+}
+
 // ---- Results coming in ----
 
 static double share(double sum, double of) { return of > 0 ? sum / of : 0; }
+
+// The step whose results came in last.
+static const struct vkd__sent_step *last_sent(const struct vkd__run *run)
+{
+    return &run->sent[(run->done + VKD__STEPS_IN_FLIGHT - 1) % VKD__STEPS_IN_FLIGHT];
+}
+
+// The classifier is a probe in steps of this kind: clipping and a step's health are none of its business.
+static bool is_beside(const struct vkd__run *run, enum vkd__route_kind kind)
+{
+    return run->network.probe && (kind == VKD__ROUTE_SSL || run->recipe->injection.head_depth);
+}
+
+bool vkd__run_probed(const struct vkd__run *run)
+{
+    return is_beside(run, last_sent(run)->what.kind);
+}
 
 void vkd__run_tell(struct vkd__run *run, int event, double lr)
 {
@@ -45,11 +68,10 @@ void vkd__run_tell(struct vkd__run *run, int event, double lr)
         .step = run->done, .step_count = run->total_steps, .epoch = run->done / run->steps_per_epoch,
         .epoch_count = run->recipe->epochs, .lr = (float) lr, .images_per_second = share((double) run->images, spent),
         .seconds = vkd__run_seconds(run), .loss = (float) share(a->loss, a->steps),
-        .accuracy = a->count > 0 ? (float) (a->right / a->count) : run->network.method ? NAN : 0,
+        .accuracy = a->count > 0 ? (float) (a->right / a->count) : NAN, .probe = vkd__run_probed(run),
         .eta_seconds = here ? spent / here * (run->total_steps - run->done) : 0,
         .wait_share = share(run->waited, spent), .injection = (float) run->inject.a,
-        .phase = run->network.method ? run->sent[(run->done + VKD__STEPS_IN_FLIGHT - 1) % VKD__STEPS_IN_FLIGHT].what.phase
-                                     : NULL,
+        .phase = run->network.method ? last_sent(run)->what.phase : NULL,
     };
     p.event = event;
     run->p->progress(run->p->user, &p);
@@ -199,12 +221,6 @@ vkd_result vkd__run_drain(struct vkd__run *run)
 
 // ---- Work going out ----
 
-// The classifier is a probe in steps of this kind: clipping and a step's health are none of its business.
-static bool is_beside(const struct vkd__run *run, enum vkd__route_kind kind)
-{
-    return run->network.probe && (kind == VKD__ROUTE_SSL || run->recipe->injection.head_depth);
-}
-
 // Learning rates of the groups in a step of one kind: 0 for what the step has no gradients of.
 static void fill_rates(const struct vkd__run *run, const struct vkd__inject_step *what, float lr[VKD_LR_GROUPS])
 {
@@ -242,12 +258,15 @@ struct vkd_step_block vkd__run_step_block(const struct vkd__run *run, uint32_t s
     return b;
 }
 
-static vkd_result log_phase(struct vkd__run *run, const struct vkd__inject_step *what, const char *before)
+// An "inject" event where a phase begins, before `step` of which `what` tells: steps that are still under way come
+// before it in time, if not in the file.
+static vkd_result log_phase(struct vkd__run *run, uint32_t step, const struct vkd__inject_step *what, const char *before,
+                            double dose)
 {
     if (!run->network.method || (before && !strcmp(before, what->phase)))
         return VKD_OK;
-    return vkd__run_event(run, "inject", json_pack("{s:s, s:f, s:f}", "phase", what->phase, "injection", what->a, "dose",
-                                                   run->inject.dose));
+    return write_event(run, "inject", step, json_pack("{s:s, s:f, s:f}", "phase", what->phase, "injection", what->a, "dose",
+                                                      dose));
 }
 
 vkd_result vkd__run_submit(struct vkd__run *run)
@@ -262,9 +281,10 @@ vkd_result vkd__run_submit(struct vkd__run *run)
         return r;
     uint32_t step = run->inject.step;
     const char *before = vkd__inject_phase(&run->plan, &run->inject);
+    double dose = run->inject.dose;
     struct vkd__inject_step what = vkd__inject_next(&run->plan, &run->inject);
     run->sent[step % VKD__STEPS_IN_FLIGHT] = (struct vkd__sent_step) { what, run->inject.dose };
-    r = log_phase(run, &what, before);
+    r = log_phase(run, step, &what, before, dose);
     if (r == VKD_OK)
         r = vkd__run_next_epoch(run, what.kind, step);
     if (r < 0)

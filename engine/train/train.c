@@ -63,7 +63,8 @@ static vkd_result log_evaluation(struct vkd__run *run, const struct vkd__eval_su
         .event = VKD_PROGRESS_EVAL, .step = run->done, .step_count = run->total_steps,
         .epoch = run->done / run->steps_per_epoch, .epoch_count = run->recipe->epochs, .seconds = vkd__run_seconds(run),
         .loss = run->result.test_loss, .accuracy = sums->classes ? run->result.test_accuracy : NAN,
-        .neighbours = (float) neighbours, .rankme = (float) diversity, .injection = (float) run->inject.a,
+        .multi_label = run->network.multi_label, .probe = vkd__run_probed(run), .neighbours = (float) neighbours,
+        .rankme = (float) diversity, .injection = (float) run->inject.a,
     };
     if (run->p->progress)
         run->p->progress(run->p->user, &p);
@@ -229,6 +230,7 @@ static vkd_result finish(struct vkd__run *run, bool stopped)
     res->steps = run->done;
     res->classified = run->model.classes > 0;
     res->multi_label = run->network.multi_label;
+    res->probe = vkd__run_probed(run);
     res->rankme = run->rankme > 0 ? (float) run->rankme : NAN;
     res->epochs = run->done / run->steps_per_epoch;
     res->seconds = vkd__run_seconds(run);

@@ -98,7 +98,7 @@ struct vkd_recipe {
         float ssl_weight;           // least weight of the self-supervised term while labels are in (not in sequential)
         uint32_t freeze;            // stages of the backbone that labels do not change: 1 stem, 2 and first stage, ...
         const char *bn;             // batch norms of the supervised view: "batch" or "frozen" statistics
-        float floor;                // floor: least diversity, relative to that when labels come in
+        float floor;                // floor: least diversity, as a share (0 ... 1) of that when labels come in
         float kp, ki, hysteresis;   // floor: controller gains per observation, and its dead band
     } injection;
     struct {

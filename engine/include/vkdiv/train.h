@@ -13,7 +13,11 @@ struct vkd_progress {
     enum { VKD_PROGRESS_STEP, VKD_PROGRESS_EVAL_BATCH, VKD_PROGRESS_EVAL, VKD_PROGRESS_CHECKPOINT, VKD_PROGRESS_END } event;
     uint32_t step, step_count, epoch, epoch_count;
     uint32_t batch, batch_count;            // EVAL_BATCH
-    float loss, accuracy;                   // running averages over the last steps; of the test set for EVAL
+    float loss, accuracy;                   // running averages over the last steps; of the test set for EVAL; accuracy NaN:
+                                            // there is none
+    bool multi_label;                       // of EVAL, the accuracy is a mean average precision
+    bool probe;                             // the accuracy is that of a linear classifier which learns beside, from features
+                                            // that it does not change
     float lr;
     double images_per_second, seconds, eta_seconds;
     double wait_share;                      // of the time, spent waiting for data
@@ -46,6 +50,7 @@ struct vkd_train_result {
     float neighbours;                       // accuracy of nearest neighbours, as last measured; NaN: not measured
     float rankme;                           // diversity, as last measured; NaN: not measured
     bool classified, multi_label;           // there are test results; they are mean average precisions
+    bool probe;                             // they are those of a linear classifier beside; see vkd_progress
     double seconds, images_per_second, wait_share;
     uint64_t weights_hash;
     uint64_t steady_allocations;            // device objects made by training steps after the second: 0
@@ -104,8 +109,8 @@ struct vkd_preview_result {
     uint32_t width, height;         // of the sheet, in pixels
 };
 
-// Writes a contact sheet: in each row the whole image, then its views, draw after draw, made by the
-// kernels and random numbers of training. Views smaller than 96 pixels a side are shown enlarged.
+// Writes a contact sheet: below the columns' names in each row the whole image, then its views, draw after draw, made by
+// the kernels and random numbers of training. Views smaller than 96 pixels a side are shown enlarged.
 //
 //   VKD_INVALID  the recipe is wrong, or the sheet too large (the log says what)
 //   VKD_IO, VKD_FORMAT, VKD_NO_MEMORY, VKD_DEVICE_LOST
