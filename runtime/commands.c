@@ -232,7 +232,7 @@ fail:
 void vkd_commands_copy(vkd_commands *cmds, struct vkd_range dst, struct vkd_range src)
 {
     vkd_device *dev = cmds->dev;
-    struct vkd__span to, from;
+    struct vkd__span to = { 0 }, from = { 0 };
     vkd_result result;
     if (!recording(cmds, "vkd_commands_copy"))
         return;

@@ -313,14 +313,19 @@ fail:
 
 static vkd_result write_all(int fd, const char *path, const uint8_t *p, uint64_t size, struct vkd__why *why)
 {
-    while (size) {
-        ssize_t n = write(fd, p, size > 1u << 30 ? 1u << 30 : (size_t)size);
+    for (uint64_t left = size; left;) {
+        ssize_t n = write(fd, p, left > 1u << 30 ? 1u << 30 : (size_t)left);
         if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0 && (errno == ENOSPC || errno == EDQUOT)) {
+            snprintf(why->text, sizeof why->text, "%.350s: cannot write its %llu bytes: %s", path, (unsigned long long)size,
+                     strerror(errno));
+            return VKD_IO;
+        }
         if (n < 0)
             return why_errno(why, path, "write");
         p += n;
-        size -= (uint64_t)n;
+        left -= (uint64_t)n;
     }
     return VKD_OK;
 }
@@ -355,6 +360,10 @@ vkd_result vkd__file_replace(const char *path, const void *data, uint64_t size, 
     int fd = -1;
     bool created = false;
     size_t n = strlen(path);
+    struct stat st;
+    if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))     // no device shall become a file
+        return why_text(why, "%.380s: expected a file to replace, found a %s", path,
+                        S_ISDIR(st.st_mode) ? "folder" : "device or the like");
     char *temp = malloc(n + 12);
     if (!temp)
         return why_memory(why, path);
@@ -362,21 +371,21 @@ vkd_result vkd__file_replace(const char *path, const void *data, uint64_t size, 
     snprintf(temp, n + 12, "%s.%08lx~", path, (unsigned long)getpid() & 0xfffffffful);
     fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (fd < 0) {
-        r = why_errno(why, temp, "create");
+        r = why_errno(why, path, "create");
         goto fail;
     }
     created = true;
-    r = write_all(fd, temp, data, size, why);
+    r = write_all(fd, path, data, size, why);
     if (r != VKD_OK)
         goto fail;
     if (fsync(fd)) {
-        r = why_errno(why, temp, "sync");
+        r = why_errno(why, path, "sync");
         goto fail;
     }
     int error = close(fd);
     fd = -1;
     if (error) {
-        r = why_errno(why, temp, "close");
+        r = why_errno(why, path, "close");
         goto fail;
     }
     if (rename(temp, path)) {
@@ -424,6 +433,11 @@ vkd_result vkd__dir_create(const char *path, struct vkd__why *why)
     }
     free(p);
     return r;
+}
+
+void vkd__dir_remove_empty(const char *path)
+{
+    (void) !rmdir(path);
 }
 
 static int compare_names(const void *a, const void *b)

@@ -142,6 +142,7 @@ static const struct {
     { "train small.yaml --data ixd:set --out r2", 2, "", "idx" },
     { "train small.yaml --out /proc/no/run", 2, "", "/proc/no" },
     { "train small.yaml --resume", 2, "", "no run of small" },
+    { "train small.yaml --resume --out r", 2, "", "r holds no run to resume" },
     { "train small.yaml --device nosuchgpu", 2, "", "nosuchgpu" },
     { "train small.yaml --set model.arch=resnet81 --out r3", 2, "", "resnet18" },
     { "eval nowhere", 2, "", "nowhere: no such run or file" },
@@ -212,6 +213,7 @@ START_TEST(usage_rows)
     int status = run(usage[_i].arguments);
     ck_assert_msg(status == usage[_i].status, "vkdiv %s: status %d, expected %d\n%s%s", usage[_i].arguments, status,
                   usage[_i].status, out, err);
+    ck_assert_msg(access(DIR "/r", F_OK) != 0, "a training that was refused has left a folder");
     has(out, usage[_i].on_stdout);
     has(err, usage[_i].on_stderr);
     ck_assert_msg(strchr(out, '\033') == NULL && strchr(err, '\033') == NULL, "colours without a terminal");
@@ -294,9 +296,9 @@ START_TEST(preview)
     uint32_t height;
     ck_assert_int_eq(run("data preview idx:set --set model.size=8"), 0);
     has(out, "views.png: 8 images");
-    has(out, "3 times the supervised view (none), view 1, view 2.");
+    has(out, "3 times the view for labels (none), view 1, view 2.");
     ck_assert_uint_eq(png_size(DIR "/views.png", &height), 4 + 10 * 96 + 3 * 14 + 6 * 4 + 4);
-    ck_assert_uint_eq(height, 4 + 8 * 100);
+    ck_assert_uint_eq(height, 4 + 20 + 8 * 100);
     // The same sheet again; another for another seed; labels alone have one view.
     ck_assert_int_eq(run("data preview idx:set --set model.size=8 --output again.png"), 0);
     ck_assert_int_eq(system("cmp -s " DIR "/views.png " DIR "/again.png"), 0);
@@ -320,10 +322,10 @@ START_TEST(kinds_of_labels)
     write_file(DIR "/bare/a.ppm", "P6 1 1 255 abc", 14);
     write_file(DIR "/bare/b.ppm", "P6 1 1 255 abc", 14);
     ck_assert_int_eq(run("data info folder:bare"), 0);
-    has(out, "2 colour images of different sizes without labels");
+    has(out, "2 colour images (the first of 1 x 1 pixels) without labels");
     write_file(DIR "/bare/list.csv", "path,labels\na.ppm,x|y\nlost.ppm,\nb.ppm,y\n", 40);
     ck_assert_int_eq(run("data info csv:bare/list.csv"), 0);
-    has(out, "3 colour images of different sizes with targets for 2 classes");
+    has(out, "3 colour images (the first of 1 x 1 pixels) with targets for 2 classes");
     has(err, "1 of the 3 images of split train is missing: lost.ppm");
     ck_assert_int_eq(run("data check csv:bare/list.csv"), 2);
     has(out, "lost.ppm: cannot open");

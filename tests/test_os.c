@@ -49,6 +49,9 @@ START_TEST(files_round_trip)
     ck_assert_int_eq(vkd__file_map(in_folder("a"), &map, &size, &why), VKD_IO);
     ck_assert_ptr_nonnull(strstr(why.text, "found a folder"));
     ck_assert_int_eq(vkd__file_replace(in_folder("none/x"), "x", 1, &why), VKD_IO);
+    ck_assert_int_eq(vkd__file_replace(in_folder("a"), "x", 1, &why), VKD_IO);
+    ck_assert_ptr_nonnull(strstr(why.text, "expected a file to replace, found a folder"));
+    ck_assert_int_eq(vkd__file_replace("/dev/null", "x", 1, &why), VKD_IO);
     ck_assert_int_eq(vkd__dir_create(in_folder("a/one/x"), &why), VKD_IO);
     ck_assert_ptr_nonnull(strstr(why.text, "expected a folder"));
 }

@@ -115,36 +115,82 @@ static bool open_splits(const struct data_options *o, vkd_dataset *sets[SPLIT_CO
     return any;
 }
 
+// Images of which nothing is known of a class, by class (calloc'd; NULL when memory is out), and those without any label.
+static uint32_t *count_unknown(const vkd_dataset *d, uint32_t *unlabelled)
+{
+    const struct vkd_dataset_info *n = vkd_dataset_info(d);
+    uint32_t *unknown = calloc(n->classes + 1u, sizeof *unknown);
+    float *row = calloc(n->classes + 4u, sizeof *row);
+    *unlabelled = 0;
+    for (uint32_t i = 0; unknown != NULL && row != NULL && n->classes > 0 && i < n->count; i++) {
+        uint32_t known = n->classes;
+        vkd_dataset_targets(d, i, row);
+        for (uint32_t c = 0; c < n->classes; c++)
+            if (row[c] == VKD_TARGET_UNKNOWN) {
+                unknown[c]++;
+                known--;
+            }
+        *unlabelled += known == 0;
+    }
+    free(row);
+    return unknown;
+}
+
 static json_t *info_json(const vkd_dataset *d)
 {
+    uint32_t unlabelled, *unknown = count_unknown(d, &unlabelled);
     const struct vkd_dataset_info *n = vkd_dataset_info(d);
     char print[24];
     snprintf(print, sizeof print, "%016llx", (unsigned long long)n->fingerprint);
     json_t *classes = json_array();
     for (uint32_t i = 0; i < n->classes; i++)
-        json_array_append_new(classes, json_pack("{s:o, s:i}", "name", app_json_text(vkd_dataset_class_name(d, i)),
-                                                 "count", (int)vkd_dataset_class_size(d, i)));
-    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:s, s:b, s:o}", "format", n->format, "split", n->split,
-                     "count", (int)n->count, "channels", (int)n->channels, "height", (int)n->height,
-                     "width", (int)n->width, "fingerprint", print, "multi_label", (int)n->multi_label,
-                     "classes", classes);
+        json_array_append_new(classes, json_pack("{s:o, s:i, s:i}", "name", app_json_text(vkd_dataset_class_name(d, i)),
+                                                 "count", (int)vkd_dataset_class_size(d, i), "unknown",
+                                                 unknown ? (int)unknown[i] : 0));
+    free(unknown);
+    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:s, s:b, s:o}", "format", n->format, "split", n->split,
+                     "count", (int)n->count, "unlabelled", (int)(n->classes > 0 ? unlabelled : n->count), "channels",
+                     (int)n->channels, "height", (int)n->height, "width", (int)n->width, "fingerprint", print,
+                     "multi_label", (int)n->multi_label, "classes", classes);
+}
+
+// Of sets that may hold images of many sizes, that of the first.
+static void write_size(const vkd_dataset *d, char *text, size_t size)
+{
+    const struct vkd_dataset_info *n = vkd_dataset_info(d);
+    struct vkd_image image;
+    char why[512];
+    if (n->height > 0)
+        snprintf(text, size, "of %u x %u pixels", n->width, n->height);
+    else if (vkd_dataset_decode(d, 0, 0, 0, &image, why, sizeof why) != VKD_OK)
+        snprintf(text, size, "(the first cannot be read)");
+    else {
+        snprintf(text, size, n->count > 1 ? "(the first of %u x %u pixels)" : "of %u x %u pixels", image.width, image.height);
+        vkd_image_finish(&image);
+    }
 }
 
 static void print_info(const vkd_dataset *d)
 {
     const struct vkd_dataset_info *n = vkd_dataset_info(d);
-    char size[48] = "of different sizes", classes[48] = "without labels", name[1024];
-    if (n->height > 0)
-        snprintf(size, sizeof size, "of %u x %u pixels", n->width, n->height);
+    char size[64], classes[48] = "without labels", name[1024];
+    write_size(d, size, sizeof size);
     if (n->classes > 0)
         snprintf(classes, sizeof classes, "%s %u class%s", n->multi_label ? "with targets for" : "in", n->classes,
                  n->classes > 1 ? "es" : "");
     printf("%s%s%s: %u %s image%s %s %s (%s, fingerprint %016llx)\n", app_sgr(1, APP_BOLD), n->split,
            app_sgr(1, APP_PLAIN), n->count, n->channels == 1 ? "grey" : "colour", n->count > 1 ? "s" : "", size, classes,
            n->format, (unsigned long long)n->fingerprint);
-    for (uint32_t i = 0; i < n->classes; i++)
-        printf("  %6u  %s\n", vkd_dataset_class_size(d, i),
-               app_printable(name, sizeof name, vkd_dataset_class_name(d, i)));
+    uint32_t unlabelled, *unknown = count_unknown(d, &unlabelled);
+    for (uint32_t i = 0; i < n->classes; i++) {
+        printf("  %6u  %s", vkd_dataset_class_size(d, i), app_printable(name, sizeof name, vkd_dataset_class_name(d, i)));
+        if (unknown != NULL && unknown[i] > unlabelled)
+            printf(" (of %u more nothing is known)", unknown[i] - unlabelled);
+        putchar('\n');
+    }
+    if (unlabelled > 0)
+        printf("  %6u  image%s without any label\n", unlabelled, unlabelled == 1 ? "" : "s");
+    free(unknown);
 }
 
 static enum exit_status info(const struct data_options *o, vkd_dataset *const sets[SPLIT_COUNT])
@@ -211,7 +257,7 @@ static enum exit_status check(const struct data_options *o, vkd_dataset *const s
         return written != EXIT_DONE ? written : status;
     }
     json_decref(bad);
-    printf("%u images read, %u broken%s\n", read, broken, status == EXIT_STOPPED ? " (stopped)" : "");
+    printf("%u image%s read, %u broken%s\n", read, read == 1 ? "" : "s", broken, status == EXIT_STOPPED ? " (stopped)" : "");
     return status;
 }
 

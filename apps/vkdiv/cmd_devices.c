@@ -57,8 +57,10 @@ enum exit_status cmd_devices(int argc, char **argv)
         json_t *chosen = selected >= 0 ? json_integer(selected) : json_null();
         if (app_print_json(json_pack("{s:i, s:o, s:o}", "schema", 1, "devices", list, "selected", chosen)) != EXIT_DONE)
             usable = 0;
-    } else if (r == VKD_OK) {
+    } else if (count > 0) {
         print_rows(rows, count, selected);
+        if (selector != NULL && selected < 0)
+            app_warning("VKDIV_DEVICE is '%s', which is none of them", selector);
     }
     free(rows);
     return r != VKD_OK && r != VKD_UNSUPPORTED ? EXIT_FAILED : usable > 0 ? EXIT_DONE : EXIT_NO_DEVICE;

@@ -47,7 +47,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    { "data", KEY_DATA, "SPEC", 0, "test on this: idx:DIR, folder:DIR or cifar:DIR; "
+    { "data", KEY_DATA, "SPEC", 0, "test on this: idx:DIR, folder:DIR, cifar:DIR or csv:FILE; "
       "else what the run was tested on", 0 },
     { "split", KEY_SPLIT, "NAME", 0, "train, val or test (the default)", 0 },
     { "batch", KEY_BATCH, "N", 0, "images at a time", 0 },
@@ -96,16 +96,17 @@ static enum exit_status print_json(const struct eval_options *o, const struct vk
 
 static void print_text(const struct vkd_eval_result *e)
 {
+    const char *s = e->count == 1 ? "" : "s";
     char name[1024];
     int width = 5;
     for (uint32_t i = 0; i < e->classes; i++)
         if ((int)strlen(e->class_names[i]) > width)
             width = (int)strlen(e->class_names[i]);
     if (e->multi_label)
-        printf("%u images: mean average precision %s%.2f %%%s, by the 11 points of VOC 2007 %.2f %%, loss %.4f\n\n", e->count,
+        printf("%u image%s: mean average precision %s%.2f %%%s, by the 11 points of VOC 2007 %.2f %%, loss %.4f\n\n", e->count, s,
                app_sgr(1, APP_BOLD), 100 * (double)e->map, app_sgr(1, APP_PLAIN), 100 * (double)e->map11, (double)e->loss);
     else
-        printf("%u images: accuracy %s%.2f %%%s, among the first five %.2f %%, loss %.4f\n\n", e->count,
+        printf("%u image%s: accuracy %s%.2f %%%s, among the first five %.2f %%, loss %.4f\n\n", e->count, s,
                app_sgr(1, APP_BOLD), 100 * (double)e->top1, app_sgr(1, APP_PLAIN), 100 * (double)e->top5, (double)e->loss);
     for (uint32_t i = 0; i < e->classes; i++)
         if (isnan(e->per_class[i]))

@@ -110,14 +110,22 @@ static uint32_t draw_candidates(const vkd_dataset *d, uint64_t seed, float *row,
     return count;
 }
 
+// The least fraction that leaves one of `n`, rounded up to two digits.
+static double least_fraction(uint32_t n)
+{
+    const double unit = pow(10, floor(log10(0.5 / n)) - 1);
+    return ceil(0.5 / n / unit - 1e-9) * unit;
+}
+
 static vkd_result nothing_left(const vkd_dataset *d, const struct vkd_log *log, double fraction, uint32_t label, uint32_t n)
 {
     if (d->info.multi_label)
-        vkd_log_write(log, VKD_LOG_ERROR, "a fraction of %g of %u images with labels is none: at least %g is needed",
-                      fraction, n, 0.5 / n);
+        vkd_log_write(log, VKD_LOG_ERROR, "injection.label_fraction: %g of %u images with labels is none: at least %.2g is "
+                      "needed", fraction, n, least_fraction(n));
     else
-        vkd_log_write(log, VKD_LOG_ERROR, "a fraction of %g leaves class '%.200s' without labels: it has %u image%s, so "
-                      "at least %g is needed", fraction, vkd_dataset_class_name(d, label), n, n > 1 ? "s" : "", 0.5 / n);
+        vkd_log_write(log, VKD_LOG_ERROR, "injection.label_fraction: %g leaves class '%.200s' without labels: it has %u "
+                      "image%s, so at least %.2g is needed", fraction, vkd_dataset_class_name(d, label), n, n > 1 ? "s" : "",
+                      least_fraction(n));
     return VKD_INVALID;
 }
 

@@ -317,8 +317,9 @@ static vkd_result report_bad(vkd_loader *l, const struct slot *s)
     }
     if (l->bad_count <= l->p.bad_limit && s->result == VKD_OK)
         return VKD_OK;
-    vkd_log_write(&l->p.log, VKD_LOG_ERROR, "%u images cannot be read, %u are tolerated: repair or remove them (a "
-                  "check of the data lists all), or raise the limit", l->bad_count, l->p.bad_limit);
+    vkd_log_write(&l->p.log, VKD_LOG_ERROR, "%u image%s cannot be read, %u tolerated: repair or remove them (`vkdiv "
+                  "data check SPEC` lists all), or raise data.bad_limit of the recipe", l->bad_count,
+                  l->bad_count == 1 ? "" : "s", l->p.bad_limit);
     return VKD_FORMAT;
 }
 

@@ -68,7 +68,7 @@ const struct vkd__ssl_method vkd_ssl_dino = {
                 .momentum_end = 1, .center_momentum = 0.9f },
     .teacher = true,
     .crops = true,
-    .batch_min = 1,
+    .batch_min = 2,
     .embed = embed,
     .loss = loss,
     .collapsed = collapsed,

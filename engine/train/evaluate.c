@@ -41,7 +41,8 @@ static vkd_result open_set(struct evaluation *e, const struct vkd_eval_params *p
 {
     const char *spec = p->data ? p->data : e->recipe.data.test ? e->recipe.data.test : e->recipe.data.train;
     if (!spec) {
-        vkd_log_write(&e->log, VKD_LOG_ERROR, "%s alone does not say what to evaluate on: give a data SPEC", p->path);
+        vkd_log_write(&e->log, VKD_LOG_ERROR, "%s alone does not say what to evaluate on: name it with --data "
+                      "SPEC", p->path);
         return VKD_INVALID;
     }
     vkd_result r = vkd_dataset_open(&(struct vkd_dataset_params) { spec, p->split ? p->split : "test", e->log }, &e->set);
@@ -49,8 +50,10 @@ static vkd_result open_set(struct evaluation *e, const struct vkd_eval_params *p
         return r;
     const struct vkd_dataset_info *info = vkd_dataset_info(e->set);
     if (info->classes != e->model.classes || info->channels > e->model.channels) {
-        vkd_log_write(&e->log, VKD_LOG_ERROR, "the model has %u classes and %u channels, %s has %u and %u", e->model.classes,
-                      e->model.channels, spec, info->classes, info->channels);
+        vkd_log_write(&e->log, VKD_LOG_ERROR, "the model has %u class%s and %u channel%s, %s has %u and %u%s",
+                      e->model.classes, e->model.classes == 1 ? "" : "es", e->model.channels,
+                      e->model.channels == 1 ? "" : "s", spec, info->classes, info->channels,
+                      info->classes != e->model.classes ? "; how well it serves other classes, `vkdiv transfer` says" : "");
         return VKD_INVALID;
     }
     if (!info->classes) {

@@ -1,15 +1,18 @@
 // preview.c -- a contact sheet of images and their views, drawn as training draws them.
 #include "classifier.h"
+#include "preview_text.h"
 #include "views.h"
 #include "../data/image.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     SIDE_MIN = 96,              // pixels of a cell: small views are shown enlarged
     GAP = 4, GROUP_GAP = 14,    // between cells; before each round of draws
+    CAPTION = 2 * VKD__TEXT_HEIGHT + GAP,       // above the columns
     PAPER = 0xf0,               // gray of what is between
     SHEET_SIDE_MAX = 32768,
     SHEET_BYTES_MAX = 1 << 29,
@@ -19,6 +22,7 @@ enum {
 // A kind of view: the work that makes one of the image on the device, recorded once.
 struct kind {
     struct vkd__augment_params params;
+    char name[16];
     vkd_commands *make;
     uint32_t left;              // in its draw's group of columns
 };
@@ -47,7 +51,7 @@ static void paint(struct preview *v, uint32_t x, uint32_t y, const uint8_t rgb[3
 
 static uint32_t top_of(const struct preview *v, uint32_t row)
 {
-    return GAP + row * (v->cell + GAP);
+    return GAP + CAPTION + row * (v->cell + GAP);
 }
 
 // The whole image, as large as the cell has room for.
@@ -79,9 +83,11 @@ static void paint_view(struct preview *v, uint32_t row, uint32_t draw, const str
 
 // ---- Making views ----
 
-static void add_kind(struct preview *v, struct vkd__augment_params params)
+static void add_kind(struct preview *v, struct vkd__augment_params params, const char *name, uint32_t number)
 {
-    v->kinds[v->kind_count++].params = params;
+    struct kind *kind = &v->kinds[v->kind_count++];
+    kind->params = params;
+    snprintf(kind->name, sizeof(kind->name), number ? "%s %u" : "%s", name, number);
 }
 
 // What of the recipe is shown. The views are not normalised: 0 ... 1 is black ... white.
@@ -92,13 +98,13 @@ static void choose_kinds(struct preview *v)
         .mode = VKD__AUGMENT_NONE, .size = re->model.size, .channels = vkd_dataset_info(v->set)->channels,
         .resize = v->plan.resize, .std = { 1, 1, 1 },
     };
-    add_kind(v, vkd__view_supervised(re, &plain));
+    add_kind(v, vkd__view_supervised(re, &plain), "labels", 0);
     if (!strcmp(re->method, "supervised"))
         return;
-    add_kind(v, vkd__view(&re->view1, &plain, re->model.size, VKD__VIEW_1));
-    add_kind(v, vkd__view(&re->view2, &plain, re->model.size, VKD__VIEW_2));
+    add_kind(v, vkd__view(&re->view1, &plain, re->model.size, VKD__VIEW_1), "view", 1);
+    add_kind(v, vkd__view(&re->view2, &plain, re->model.size, VKD__VIEW_2), "view", 2);
     for (uint32_t i = 0; i < re->crops.count && v->kind_count < KINDS_MAX; i++)
-        add_kind(v, vkd__view(&re->crops.view, &plain, re->crops.size, VKD__VIEW_CROPS + i));
+        add_kind(v, vkd__view(&re->crops.view, &plain, re->crops.size, VKD__VIEW_CROPS + i), "crop", i + 1);
 }
 
 static vkd_result create_buffers(struct preview *v)
@@ -153,6 +159,23 @@ static vkd_result make_views(struct preview *v, uint32_t row)
 
 // ---- The sheet ----
 
+static void paint_caption(struct preview *v, uint32_t x, uint32_t room, const char *text)
+{
+    const uint32_t width = (uint32_t) strlen(text) * VKD__TEXT_ADVANCE, scale = 2 * width <= room ? 2 : 1;
+    if (width <= room)
+        vkd__paint_text(v->sheet, v->width, x + (room - scale * width) / 2, GAP, scale, text);
+}
+
+static void paint_captions(struct preview *v)
+{
+    paint_caption(v, GAP, v->cell, "image");
+    for (uint32_t i = 0; i < v->p->draws * v->kind_count; i++) {
+        const struct kind *kind = &v->kinds[i % v->kind_count];
+        paint_caption(v, GAP + v->cell + GROUP_GAP + i / v->kind_count * v->group_width + kind->left,
+                      kind->params.size * v->zoom, kind->name);
+    }
+}
+
 static vkd_result open_sheet(struct preview *v, uint32_t rows)
 {
     uint32_t size = v->p->recipe->model.size;
@@ -163,7 +186,7 @@ static vkd_result open_sheet(struct preview *v, uint32_t rows)
         v->group_width += v->kinds[i].params.size * v->zoom + (i + 1 < v->kind_count ? GAP : GROUP_GAP);
     }
     uint64_t width = GAP + v->cell + GROUP_GAP + v->p->draws * (uint64_t) v->group_width - GROUP_GAP + GAP;
-    uint64_t height = GAP + rows * (uint64_t) (v->cell + GAP);
+    uint64_t height = GAP + CAPTION + rows * (uint64_t) (v->cell + GAP);
     if (width > SHEET_SIDE_MAX || height > SHEET_SIDE_MAX || width * height * 3 > SHEET_BYTES_MAX) {
         vkd_log_write(&v->log, VKD_LOG_ERROR, "a sheet of %u images and %u draws each would have %llu x %llu pixels, "
                       "more than %u a side or %u million in all: show fewer images or fewer draws", rows,
@@ -177,6 +200,7 @@ static vkd_result open_sheet(struct preview *v, uint32_t rows)
     if (!v->sheet)
         return VKD_NO_MEMORY;
     memset(v->sheet, PAPER, (size_t) (width * height * 3));
+    paint_captions(v);
     return VKD_OK;
 }
 
