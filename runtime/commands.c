@@ -265,7 +265,7 @@ fail:
 void vkd_commands_fill(vkd_commands *cmds, struct vkd_range dst, uint32_t word)
 {
     vkd_device *dev = cmds->dev;
-    struct vkd__span to;
+    struct vkd__span to = { 0 };
     vkd_result result;
     if (!recording(cmds, "vkd_commands_fill"))
         return;
@@ -330,7 +330,7 @@ fail:
 vkd_result vkd_range_embed(vkd_device *dev, struct vkd_range range, const void *data, VkCommandBuffer cb)
 {
     const char *who = "vkd_range_embed";
-    struct vkd__span to;
+    struct vkd__span to = { 0 };
     vkd_result result;
     TRY(vkd__device_check(dev));
     if (!cb || !data)
