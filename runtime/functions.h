@@ -35,7 +35,7 @@
     X(CmdBindPipeline) X(CmdBindDescriptorSets) X(CmdPushConstants) X(CmdDispatch) \
     X(CmdPipelineBarrier) X(CmdCopyBuffer) X(CmdFillBuffer) X(CmdUpdateBuffer) X(CmdExecuteCommands) \
     X(CmdResetQueryPool) X(CmdWriteTimestamp) \
-    X(CreateQueryPool) X(DestroyQueryPool) X(GetQueryPoolResults) \
+    X(CreateQueryPool) X(DestroyQueryPool) X(GetQueryPoolResults) X(CmdCopyQueryPoolResults) \
     X(CreateSemaphore) X(DestroySemaphore) X(WaitSemaphores) X(GetSemaphoreCounterValue)
 
 #define X(name) PFN_vk##name name;

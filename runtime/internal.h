@@ -241,6 +241,7 @@ void vkd__sync_begin(vkd_device *dev, struct vkd__sync *sync, VkCommandBuffer cb
 // Called before a command that uses `uses`: makes it wait for what it depends on.
 VKD_CHECKED vkd_result vkd__sync_use(vkd_device *dev, struct vkd__sync *sync, VkCommandBuffer cb,
                                      const struct vkd__use *uses, uint32_t count);
+// `sync` is NULL after commands that none tracks.
 void vkd__sync_end(vkd_device *dev, struct vkd__sync *sync, VkCommandBuffer cb, const struct vkd_edges *edges);
 // Lets the application's command buffer write what earlier lists have read.
 void vkd__sync_update(vkd_device *dev, VkCommandBuffer cb);

@@ -1,6 +1,7 @@
 // sequence.c -- many embedded lists over several command buffers of an application, by what each of them costs.
 //
-// Timestamps around the lists tell what each took. They are read whenever they are there, never waited for.
+// Timestamps around the lists tell what each took. The device copies them into mapped memory, as drivers may wait when
+// they are asked for queries.
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +13,10 @@ enum { PROBES = 64 };       // lists whose times are awaited at once
 struct probe {
     bool busy;
     uint32_t list;
-    uint64_t begin;         // what the slot showed last: the next execution shows another
 };
+
+// What the device writes of it.
+struct stamp { uint64_t ticks, there; };
 
 struct vkd_sequence {
     vkd_device *dev;
@@ -21,15 +24,13 @@ struct vkd_sequence {
     double *seconds;        // of each list; below 0: not known yet
     uint32_t count, next;
     VkQueryPool queries;    // NULL on queues without timestamps
+    vkd_buffer *stamps;     // two of each probe
     struct probe probes[PROBES];
 };
 
-// Queries must be reset once before anything asks for them.
 static vkd_result make_queries(vkd_sequence *seq)
 {
     vkd_device *dev = seq->dev;
-    vkd_commands *cmds = NULL;
-    uint64_t ticket = 0;
     vkd_result result;
     VkQueryPoolCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO,
@@ -37,14 +38,8 @@ static vkd_result make_queries(vkd_sequence *seq)
         .queryCount = 2 * PROBES,
     };
     VK(dev, dev->vk.vkCreateQueryPool(dev->handle, &info, dev->host_memory, &seq->queries));
-    TRY(vkd_commands_create(dev, &cmds));
-    TRY(vkd_commands_begin(cmds));
-    dev->vk.vkCmdResetQueryPool(cmds->handle, seq->queries, 0, 2 * PROBES);
-    TRY(vkd_commands_end(cmds));
-    TRY(vkd_submit(dev, &cmds, 1, &ticket));
-    result = vkd_wait(dev, ticket, UINT64_MAX, NULL);
+    result = vkd_buffer_create(dev, 2 * PROBES * sizeof(struct stamp), VKD_MEMORY_READBACK, &seq->stamps);
 fail:
-    vkd_commands_destroy(dev, &cmds);
     return result;
 }
 
@@ -90,6 +85,7 @@ void vkd_sequence_destroy(vkd_sequence **p)
     *p = NULL;
     if (!seq)
         return;
+    vkd_buffer_destroy(seq->dev, &seq->stamps);
     seq->dev->vk.vkDestroyQueryPool(seq->dev->handle, seq->queries, seq->dev->host_memory);
     free(seq->lists);
     free(seq->seconds);
@@ -104,17 +100,12 @@ static void collect(vkd_sequence *seq)
     uint64_t mask = bits >= 64 ? UINT64_MAX : ((uint64_t) 1 << bits) - 1;
     for (uint32_t i = 0; seq->queries && i < PROBES; i++) {
         struct probe *p = &seq->probes[i];
-        uint64_t ticks[2][2];       // value, whether it is there
-        if (!p->busy || dev->vk.vkGetQueryPoolResults(dev->handle, seq->queries, 2 * i, 2, sizeof(ticks), ticks,
-                                                      sizeof(ticks[0]), VK_QUERY_RESULT_64_BIT
-                                                      | VK_QUERY_RESULT_WITH_AVAILABILITY_BIT) < 0)
-            continue;
-        if (!ticks[0][1] || !ticks[1][1] || ticks[0][0] == p->begin)
-            continue;               // it has not run yet; a value from before its reset is no answer
-        double seconds = (double) ((ticks[1][0] - ticks[0][0]) & mask) * dev->caps.timestamp_ns * 1e-9;
+        const volatile struct stamp *begin = (struct stamp *) seq->stamps->data + 2 * i, *end = begin + 1;
+        if (!p->busy || !begin->there || !end->there)
+            continue;               // it has not run yet
+        double seconds = (double) ((end->ticks - begin->ticks) & mask) * dev->caps.timestamp_ns * 1e-9;
         double *known = &seq->seconds[p->list];
         *known = *known < 0 ? seconds : 0.5 * (*known + seconds);
-        p->begin = ticks[0][0];
         p->busy = false;
     }
 }
@@ -136,12 +127,17 @@ static vkd_result embed_timed(vkd_sequence *seq, VkCommandBuffer cb)
     uint32_t slot = 0;
     struct probe *probe = free_probe(seq, &slot);
     if (probe) {
+        memset((struct stamp *) seq->stamps->data + 2 * slot, 0, 2 * sizeof(struct stamp));
         dev->vk.vkCmdResetQueryPool(cb, seq->queries, 2 * slot, 2);
         dev->vk.vkCmdWriteTimestamp(cb, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, seq->queries, 2 * slot);
     }
     vkd_result result = vkd_commands_embed(dev, &seq->lists[seq->next], 1, cb);
     if (probe) {
         dev->vk.vkCmdWriteTimestamp(cb, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, seq->queries, 2 * slot + 1);
+        dev->vk.vkCmdCopyQueryPoolResults(cb, seq->queries, 2 * slot, 2, seq->stamps->handle, 2 * slot * sizeof(struct stamp),
+                                          sizeof(struct stamp), VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT
+                                          | VK_QUERY_RESULT_WITH_AVAILABILITY_BIT);
+        vkd__sync_end(dev, NULL, cb, NULL);
         probe->busy = result == VKD_OK;
         probe->list = seq->next;
     }

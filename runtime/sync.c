@@ -73,7 +73,8 @@ void vkd__sync_end(vkd_device *dev, struct vkd__sync *sync, VkCommandBuffer cb, 
 {
     VkPipelineStageFlags after = VK_PIPELINE_STAGE_HOST_BIT;
     VkAccessFlags access = VK_ACCESS_HOST_READ_BIT;
-    sync->count = 0;
+    if (sync)
+        sync->count = 0;
     if (edges) {
         after |= edges->after_stages ? edges->after_stages : VK_PIPELINE_STAGE_ALL_COMMANDS_BIT;
         access |= edges->after_stages ? edges->after_access : memory_access;

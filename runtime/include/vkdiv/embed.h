@@ -120,7 +120,7 @@ struct vkd_budget {
 // Lists that belong together, appended in order over as many calls as the budget makes of it.
 typedef struct vkd_sequence vkd_sequence;
 
-// The lists are borrowed and must outlive the sequence. Submits a few commands of its own, and waits for them.
+// The lists are borrowed and must outlive the sequence.
 //
 //   VKD_INVALID  no list, or one that is not embedded or of another device
 //   VKD_NO_MEMORY, VKD_DEVICE_LOST
