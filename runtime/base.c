@@ -1,8 +1,13 @@
-// base.c -- result texts and the log line.
+// base.c -- the version, result texts and the log line.
 #include <vkdiv/base.h>
 
 #include <stdarg.h>
 #include <stdio.h>
+
+const char *vkd_version(void)
+{
+    return VKD_VERSION;
+}
 
 const char *vkd_result_text(vkd_result r)
 {

@@ -44,6 +44,9 @@ VKD_CHECKED vkd_result vkd__dir_list(const char *path, char ***names, uint32_t *
 enum vkd__path_kind { VKD__PATH_NONE, VKD__PATH_FILE, VKD__PATH_DIR, VKD__PATH_OTHER };
 enum vkd__path_kind vkd__path_kind(const char *path, uint64_t *size, double *modified); // out: NULL ok
 
+// The path of the running program, links resolved; "" when the system does not tell it or `size` is too small.
+void vkd__os_program_path(char *path, size_t size);
+
 // ---- Libraries ----
 // The address of vkGetInstanceProcAddr in the system's Vulkan loader, which then stays loaded; NULL
 // when there is no loader.

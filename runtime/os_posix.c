@@ -529,6 +529,12 @@ enum vkd__path_kind vkd__path_kind(const char *path, uint64_t *size, double *mod
     return S_ISDIR(st.st_mode) ? VKD__PATH_DIR : VKD__PATH_OTHER;
 }
 
+void vkd__os_program_path(char *path, size_t size)
+{
+    ssize_t length = readlink("/proc/self/exe", path, size);
+    path[length > 0 && (size_t)length < size ? length : 0] = 0;
+}
+
 // ---- Libraries ----
 
 void (*vkd__os_vulkan_loader(void))(void)

@@ -11,16 +11,22 @@
 
 // ---- Shipped recipes ---------------------------------------------------------------------------
 
-// The folders that they may lie in, separated by ':'.
-#define RECIPE_DIRS "apps/recipes:" VKD_RECIPE_DIRS
-
 bool recipe_dir(uint32_t index, char *dir, size_t size)
 {
-    const char *d = RECIPE_DIRS;
-    for (; *d && index > 0; index--)
-        d += strcspn(d, ":"), d += *d == ':';
-    snprintf(dir, size, "%.*s", (int)strcspn(d, ":"), d);
-    return *d != 0;
+    char *slash;
+    if (index > 1)
+        return false;
+    snprintf(dir, size, "%s", VKD_RECIPE_DIR);      // where they were to be installed
+    if (index == 1)
+        return true;
+    // Beside the program first, so that an installation may be moved, and for the build folder: PREFIX/bin/vkdiv,
+    // PREFIX/share/vkdiv/recipes.
+    vkd__os_program_path(dir, size);
+    for (int i = 0; i < 2 && (slash = strrchr(dir, '/')) != NULL; i++)
+        *slash = 0;
+    size_t length = strlen(dir);
+    snprintf(dir + length, size - length, "/share/vkdiv/recipes");
+    return true;
 }
 
 bool recipe_stems(const char *dir, char ***names, uint32_t *count)
@@ -72,7 +78,8 @@ vkd_result recipe_each(void (*found)(void *user, const char *name, const char *t
     uint32_t count;
     shipped_dir(dir, sizeof dir);
     if (dir[0] == 0 || !recipe_stems(dir, &names, &count)) {
-        snprintf(why, why_size, "the shipped recipes are in none of the folders %s", RECIPE_DIRS);
+        snprintf(why, why_size, "the shipped recipes are neither in share/vkdiv/recipes beside the program's folder nor in %s",
+                 VKD_RECIPE_DIR);
         return VKD_IO;
     }
     for (uint32_t i = 0; i < count; i++) {

@@ -23,6 +23,7 @@
 #define STBI_NO_PIC
 #define STBI_NO_PNM
 #define STBI_MAX_DIMENSIONS 65536     // sizes are checked here, with a better message
+#define STBI_ASSERT(x) ((void)(x))     // a library does not end the process
 #define STBIDEF static
 #define STB_IMAGE_IMPLEMENTATION
 #include <stb_image.h>

@@ -6,25 +6,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-  #define VKD_BEGIN extern "C" {
-  #define VKD_END   }
-#else
-  #define VKD_BEGIN
-  #define VKD_END
-#endif
-
 #if defined(__GNUC__)
   #define VKD_CHECKED __attribute__((warn_unused_result))
   #define VKD_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+  #define VKD_PUBLIC_BEGIN _Pragma("GCC visibility push(default)")
+  #define VKD_PUBLIC_END   _Pragma("GCC visibility pop")
 #else
   #define VKD_CHECKED
   #define VKD_PRINTF(fmt, args)
+  #define VKD_PUBLIC_BEGIN
+  #define VKD_PUBLIC_END
+#endif
+
+// Around the declarations of every public header: what stands between is C, and the shared library exports it.
+#ifdef __cplusplus
+  #define VKD_BEGIN VKD_PUBLIC_BEGIN extern "C" {
+  #define VKD_END   } VKD_PUBLIC_END
+#else
+  #define VKD_BEGIN VKD_PUBLIC_BEGIN
+  #define VKD_END   VKD_PUBLIC_END
 #endif
 
 VKD_BEGIN
 
+// Of these headers, by the rules of semver.org. While it begins with 0., a new second number may break programs,
+// and a shared library with another one refuses to be loaded by them.
 #define VKD_VERSION "0.1.0"
+
+// The version of the library in use: a static string. Thread-safety: safe.
+const char *vkd_version(void);
 
 // Every way a call can fail. The list is short on purpose: a caller can only react in a few
 // ways; the detail is in the log line that precedes the return.
