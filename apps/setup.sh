@@ -6,7 +6,7 @@ BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config glslc libvulkan-dev l
   libopenblas-dev liblbfgs-dev libjs-chart.js"
 RUN_PACKAGES="libvulkan1 mesa-vulkan-drivers dataset-fashion-mnist"
 TEST_PACKAGES="check libsubunit-dev libdrm-dev g++ clang libclang-rt-14-dev ccache spirv-tools vulkan-validationlayers
-  chromium-headless-shell"
+  chromium-headless-shell file groff-base mandoc zsh fish"
 
 say() { printf '%s\n' "$*"; }
 step() { if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then printf '\033[1m== %s\033[0m\n' "$*"; else say "== $*"; fi; }

@@ -17,6 +17,8 @@ version=$(sed -n 's/^#define VKD_VERSION "\(.*\)"/\1/p' "$source/runtime/include
 pc=$(find "$prefix" -name vkdiv.pc)
 libdir=$(dirname "$(dirname "$pc")")
 for f in "$prefix/bin/vkdiv" "$prefix/share/vkdiv/recipes/fashion-quickstart.yaml" "$prefix/share/doc/vkdiv/copyright" \
+  "$prefix/share/man/man1/vkdiv.1.gz" "$prefix/share/bash-completion/completions/vkdiv" \
+  "$prefix/share/zsh/site-functions/_vkdiv" "$prefix/share/fish/vendor_completions.d/vkdiv.fish" \
   "$libdir/libvkdiv.a" "$libdir/libvkdiv.so" "$libdir/libvkdiv.so.${version%%.*}" "$libdir/libvkdiv.so.$version"; do
   [ -s "$f" ] || fail "not installed: $f"
 done

@@ -6,16 +6,18 @@ lib=$2/lib/libvkdiv.so
 work=$2/test_library
 rm -rf "$work"
 mkdir -p "$work" || exit 1
-failed=0
 # refuse WHY, with the offending lines on standard input.
 refuse() {
   lines=$(cat)
-  [ -z "$lines" ] || { printf '%s:\n%s\n' "$1" "$lines"; failed=1; }
+  [ -z "$lines" ] || printf '%s:
+%s
+' "$1" "$lines" | tee -a "$work/found"
 }
 
 # ---- Exports: what the public headers declare, none more, none fewer ----
 for h in runtime/include/vkdiv/*.h engine/include/vkdiv/*.h; do printf '#include <vkdiv/%s>\n' "$(basename "$h")"; done |
-  cc -E -x c -Iruntime/include -Iengine/include - >"$work/headers.i" || failed=1
+  cc -E -x c -Iruntime/include -Iengine/include - >"$work/headers.i" 2>"$work/errors"
+refuse "the headers" <"$work/errors"
 # Only lines of our headers; without the insides of braces a function is a word before a parenthesis.
 awk '/^# [0-9]/ { ours = $3 ~ /\/vkdiv\/[a-z]*\.h"$/; next } ours && !/^#/' "$work/headers.i" | tr '\n' ' ' |
   sed ':a; s/{[^{}]*}/;/g; ta' | tr ';' '\n' | grep -vE '^ *(static|typedef) ' |
@@ -50,4 +52,4 @@ bytes=$(wc -c <"$work/stripped.so")
 printf '%s functions exported, %s bytes without symbols\n' "$(wc -l <"$work/exported")" "$bytes"
 [ "$bytes" -le 6000000 ] || echo "$bytes bytes" | refuse "the library is larger than 6 MB"
 [ "$(wc -l <"$work/exported")" -gt 100 ] || echo "$(wc -l <"$work/exported") functions" | refuse "too few exports to be true"
-exit $failed
+[ ! -s "$work/found" ]

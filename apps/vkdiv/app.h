@@ -96,23 +96,35 @@ bool app_stop(void *user);              // a vkd_train_params.stop: SIGINT came
 
 // ---- Commands ----------------------------------------------------------------------------------
 
-// One subcommand: argv[0] is "vkdiv NAME".
+// One subcommand. The help, the manual and the shells' completions are all made from these rows and their argp.
 struct app_command {
-    const char *name, *help;
-    enum exit_status (*run)(int argc, char **argv);
+    const char *name;           // "train"; "data preview" is a command below another, with options of its own
+    const char *help;
+    enum exit_status (*run)(int argc, char **argv);     // argv[0] is "vkdiv NAME"
+    const struct argp *argp;
 };
-enum exit_status cmd_bench(int argc, char **argv);
-enum exit_status cmd_data(int argc, char **argv);
-enum exit_status cmd_data_preview(int argc, char **argv);    // of cmd_data
-enum exit_status cmd_devices(int argc, char **argv);
-enum exit_status cmd_diversity(int argc, char **argv);
-enum exit_status cmd_doctor(int argc, char **argv);
-enum exit_status cmd_eval(int argc, char **argv);
-enum exit_status cmd_export(int argc, char **argv);
-enum exit_status cmd_features(int argc, char **argv);
-enum exit_status cmd_study(int argc, char **argv);
-enum exit_status cmd_report(int argc, char **argv);
-enum exit_status cmd_transfer(int argc, char **argv);
-enum exit_status cmd_train(int argc, char **argv);
+extern const struct app_command app_commands[];         // the last one has no name
+
+#define APP_COMMAND(name)                               \
+    enum exit_status cmd_##name(int argc, char **argv); \
+    extern const struct argp cmd_##name##_argp
+APP_COMMAND(bench);
+APP_COMMAND(data);
+APP_COMMAND(data_preview);
+APP_COMMAND(devices);
+APP_COMMAND(diversity);
+APP_COMMAND(doctor);
+APP_COMMAND(eval);
+APP_COMMAND(export);
+APP_COMMAND(features);
+APP_COMMAND(report);
+APP_COMMAND(study);
+APP_COMMAND(train);
+APP_COMMAND(transfer);
+
+// What the help and the manual both say.
+extern const char app_title[], app_first_steps[], app_exit_statuses[];
+struct app_variable { const char *name, *help; };
+extern const struct app_variable app_environment[];     // the last one has no name
 
 #endif

@@ -90,7 +90,7 @@ static const struct argp_option options[] = {
 static const struct argp_child children[] = {
     { &app_device_argp, 0, NULL, 0 }, { &app_json_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 },
 };
-static const struct argp argp = {
+const struct argp cmd_bench_argp = {
     options, parse, "[gemm] [conv] [ops] [model]", "Measures kernels and whole training steps.\vTimes are medians; "
     "low and high are the quarters below and above. A share is of the roofline: of the arithmetic peak for products, "
     "convolutions and models, of the copy bandwidth for the rest. It can pass 100 %: Winograd "
@@ -201,7 +201,7 @@ enum exit_status cmd_bench(int argc, char **argv)
 {
     struct bench_options o = { 0 };
     enum exit_status status;
-    app_parse(&argp, argc, argv, &o);
+    app_parse(&cmd_bench_argp, argc, argv, &o);
     vkd_device *dev = app_open_device(&o.app, &status);
     if (dev == NULL)
         return status;

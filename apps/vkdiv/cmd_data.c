@@ -46,7 +46,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_child children[] = { { &app_json_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 } };
-static const struct argp argp = {
+const struct argp cmd_data_argp = {
     NULL, parse, "info SPEC\ncheck SPEC\npreview SPEC [OPTION...]", "Looks at a data set: `info` counts, `check` decodes "
     "every image and lists the broken ones, `preview` draws the views that training sees "
     "(`vkdiv data preview --help`).\vSPEC is one of\n"
@@ -261,21 +261,10 @@ static enum exit_status check(const struct data_options *o, vkd_dataset *const s
     return status;
 }
 
-// A command of its own, with options of its own; `vkdiv data preview --help` lists them.
-static bool is_preview(int argc, char **argv)
-{
-    return argc > 1 && strcmp(argv[1], "preview") == 0;
-}
-
 enum exit_status cmd_data(int argc, char **argv)
 {
-    if (is_preview(argc, argv)) {
-        char title[] = "vkdiv data preview";
-        argv[1] = title;
-        return cmd_data_preview(argc - 1, argv + 1);
-    }
     struct data_options o = { 0 };
-    app_parse(&argp, argc, argv, &o);
+    app_parse(&cmd_data_argp, argc, argv, &o);
     vkd_dataset *sets[SPLIT_COUNT] = { NULL };
     enum exit_status status = EXIT_USAGE;
     if (open_splits(&o, sets, &status)) {

@@ -70,7 +70,7 @@ static const struct argp_option options[] = {
 static const struct argp_child children[] = {
     { &app_device_argp, 0, NULL, 0 }, { &app_json_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 },
 };
-static const struct argp argp = {
+const struct argp cmd_data_preview_argp = {
     options, parse, "SPEC", "Writes a contact sheet: images and the views that training makes of them.\vA row has the "
     "whole image, then for each draw the view that labels are learnt from and, of self-supervision, view 1, view 2 and "
     "the small crops.", children, NULL, NULL
@@ -104,7 +104,7 @@ enum exit_status cmd_data_preview(int argc, char **argv)
     uint32_t set_count = 0;
     struct recipe_file file;
     enum exit_status status;
-    app_parse(&argp, argc, argv, &o);
+    app_parse(&cmd_data_preview_argp, argc, argv, &o);
     if (o.recipe == NULL)
         sets[set_count++] = "method=simclr";
     if (o.spec != NULL) {

@@ -17,7 +17,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_child children[] = { { &app_json_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 } };
-static const struct argp argp = { NULL, parse, "", "Lists the Vulkan devices.", children, NULL, NULL };
+const struct argp cmd_devices_argp = { NULL, parse, "", "Lists the Vulkan devices.", children, NULL, NULL };
 
 static void print_rows(const struct vkd_device_row *rows, uint32_t count, int selected)
 {
@@ -39,7 +39,7 @@ static void print_rows(const struct vkd_device_row *rows, uint32_t count, int se
 enum exit_status cmd_devices(int argc, char **argv)
 {
     struct app_options o = { 0 };
-    app_parse(&argp, argc, argv, &o);
+    app_parse(&cmd_devices_argp, argc, argv, &o);
     struct vkd_log log = app_log(&o);
     struct vkd_device_row *rows = NULL;
     uint32_t count = 0, usable = 0;

@@ -106,7 +106,7 @@ static const struct argp_option options[] = {
 static const struct argp_child children[] = {
     { &app_device_argp, 0, NULL, 0 }, { &app_json_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 },
 };
-static const struct argp argp = {
+const struct argp cmd_diversity_argp = {
     options, parse, "RUN_OR_CKPT...",
     "Measures how diverse the filters of each layer are, beside random ones of the same shape, and with --data how "
     "diverse the features are.\v"
@@ -307,7 +307,7 @@ enum exit_status cmd_diversity(int argc, char **argv)
 {
     struct diversity_options o = { .views = 10 };
     enum exit_status status = EXIT_DONE;
-    app_parse(&argp, argc, argv, &o);
+    app_parse(&cmd_diversity_argp, argc, argv, &o);
     for (uint32_t i = 0; i < o.path_count; i++) {
         if (vkd__path_kind(o.paths[i], NULL, NULL) == VKD__PATH_NONE) {
             app_error("%s: no such run or file", o.paths[i]);

@@ -23,7 +23,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp_child children[] = {
     { &app_device_argp, 0, NULL, 0 }, { &app_json_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 },
 };
-static const struct argp argp = {
+const struct argp cmd_doctor_argp = {
     NULL, parse, "", "Checks what training needs: the Vulkan loader, drivers and devices, and says what is missing.",
     children, NULL, NULL
 };
@@ -275,7 +275,7 @@ static enum exit_status print_json(const struct report *r)
 enum exit_status cmd_doctor(int argc, char **argv)
 {
     struct app_options o = { 0 };
-    app_parse(&argp, argc, argv, &o);
+    app_parse(&cmd_doctor_argp, argc, argv, &o);
     const char *selector = o.device != NULL ? o.device : getenv("VKDIV_DEVICE");
     struct report r = { .drivers = json_array(), .hints = json_array() };
     examine(&r, selector != NULL && selector[0] != 0 ? selector : NULL);

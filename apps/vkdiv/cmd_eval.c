@@ -56,7 +56,7 @@ static const struct argp_option options[] = {
 static const struct argp_child children[] = {
     { &app_device_argp, 0, NULL, 0 }, { &app_json_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 },
 };
-static const struct argp argp = {
+const struct argp cmd_eval_argp = {
     options, parse, "RUN_OR_CKPT", "Tests a trained model.\vOf a run's folder, last.safetensors is tested; where the "
     "run chose best.safetensors on a split val, that is.",
     children, NULL, NULL
@@ -125,7 +125,7 @@ enum exit_status cmd_eval(int argc, char **argv)
 {
     struct eval_options o = { 0 };
     enum exit_status status;
-    app_parse(&argp, argc, argv, &o);
+    app_parse(&cmd_eval_argp, argc, argv, &o);
     if (vkd__path_kind(o.path, NULL, NULL) == VKD__PATH_NONE) {
         app_error("%s: no such run or file", o.path);
         return EXIT_USAGE;

@@ -57,7 +57,7 @@ static const struct argp_option options[] = {
     { 0 },
 };
 static const struct argp_child children[] = { { &app_device_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 } };
-static const struct argp argp = {
+const struct argp cmd_export_argp = {
     options, parse, "RUN_OR_CKPT -o FILE", "Writes a trained model for other programs.\vThe file's tensors have "
     "torchvision's names and layouts: load_state_dict(strict=True) takes them. Of a run's folder, last.safetensors is "
     "exported; where the run chose best.safetensors on a split val, that is. Every tensor is read, checked against the "
@@ -100,7 +100,7 @@ enum exit_status cmd_export(int argc, char **argv)
     enum exit_status status;
     char in[1200], size_text[24];
     uint64_t size = 0;
-    app_parse(&argp, argc, argv, &o);
+    app_parse(&cmd_export_argp, argc, argv, &o);
     vkd__model_path(o.path, in, sizeof in);
     if (vkd__path_kind(in, NULL, NULL) == VKD__PATH_NONE) {
         app_error("%s: no such run or file", in);

@@ -71,7 +71,7 @@ static const struct argp_option options[] = {
 static const struct argp_child children[] = {
     { &app_device_argp, 0, NULL, 0 }, { &app_json_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 },
 };
-static const struct argp argp = {
+const struct argp cmd_features_argp = {
     options, parse, "RUN_OR_CKPT",
     "Writes what a model makes of images: features (N, D), labels and paths.\v"
     "The file has the tensors `features` F32 (N, D), `labels` I64 (N; -1: none), of a set with several labels an image "
@@ -104,7 +104,7 @@ enum exit_status cmd_features(int argc, char **argv)
 {
     struct features_options o = { .images = VKD_ALL_IMAGES };
     enum exit_status status;
-    app_parse(&argp, argc, argv, &o);
+    app_parse(&cmd_features_argp, argc, argv, &o);
     if (vkd__path_kind(o.path, NULL, NULL) == VKD__PATH_NONE) {
         app_error("%s: no such run or file", o.path);
         return EXIT_USAGE;

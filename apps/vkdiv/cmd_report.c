@@ -61,7 +61,7 @@ static const struct argp_option options[] = {
 static const struct argp_child children[] = {
     { &app_device_argp, 0, NULL, 0 }, { &app_json_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 },
 };
-static const struct argp argp = {
+const struct argp cmd_report_argp = {
     options, parse, "RUN...", "Writes runs as one page: curves, diversity, transfer, images, manifests.\v"
     "The page is one file that opens without a network. It shows what the folders hold (metrics.jsonl, run.json, "
     "transfer/, diversity.json); diversity of filters is measured where it is missing. What cannot be shown is said in "
@@ -114,7 +114,7 @@ enum exit_status cmd_report(int argc, char **argv)
     char html[4096];
     struct report_result result;
     struct app_progress progress;
-    app_parse(&argp, argc, argv, &o);
+    app_parse(&cmd_report_argp, argc, argv, &o);
     for (uint32_t i = 0; i < o.run_count; i++) {
         if (vkd__path_kind(o.runs[i], NULL, NULL) != VKD__PATH_DIR) {
             app_error("%s: not the folder of a run", o.runs[i]);

@@ -130,7 +130,7 @@ static const struct argp_option options[] = {
 static const struct argp_child children[] = {
     { &app_device_argp, 0, NULL, 0 }, { &app_json_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 },
 };
-static const struct argp argp = {
+const struct argp cmd_study_argp = {
     options, parse, "DIR...",
     "Asks whether accuracy and diversity together explain transfer better than accuracy alone, over all finished runs "
     "in the folders.\v"
@@ -330,7 +330,7 @@ enum exit_status cmd_study(int argc, char **argv)
 {
     struct study_options o = { .device_status = EXIT_DONE };
     enum exit_status status = EXIT_USAGE;
-    app_parse(&argp, argc, argv, &o);
+    app_parse(&cmd_study_argp, argc, argv, &o);
     vkd__os_catch_interrupt();
     bool ok = true;
     for (uint32_t i = 0; ok && i < o.gather.dir_count; i++)

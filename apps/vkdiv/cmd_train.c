@@ -73,7 +73,7 @@ static const struct argp_option options[] = {
     { 0 },
 };
 static const struct argp_child children[] = { { &app_device_argp, 0, NULL, 0 }, { &app_log_argp, 0, NULL, 0 }, { 0 } };
-static const struct argp argp = {
+const struct argp cmd_train_argp = {
     options, parse, "RECIPE", "Trains a model.\vRECIPE is a YAML file or the name of a shipped one. Ctrl-C finishes "
     "the step, saves and ends with status 130; --resume then goes on as if nothing had happened.", children, NULL, NULL
 };
@@ -243,7 +243,7 @@ enum exit_status cmd_train(int argc, char **argv)
     char command_line[2048], dir[1200], why[1024];
     write_command(command_line, sizeof command_line, argc, argv);
     struct train_options o = { 0 };
-    app_parse(&argp, argc, argv, &o);
+    app_parse(&cmd_train_argp, argc, argv, &o);
     if (o.list) {
         vkd_result r = recipe_each(print_recipe, NULL, why, sizeof why);
         if (r != VKD_OK)

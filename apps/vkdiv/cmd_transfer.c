@@ -172,7 +172,7 @@ static const struct argp_child children[] = {
     { &app_finetune_argp, 0, "Fine-tuning trains the whole model, once for each pair of a learning rate and a weight decay:", 2 },
     { 0 },
 };
-static const struct argp argp = {
+const struct argp cmd_transfer_argp = {
     options, parse, "RUN_OR_CKPT...",
     "Measures how well what models have learnt serves other data: features are made once, then classified by nearest "
     "neighbours and by logistic regression. Or the whole model is trained further.\v"
@@ -255,7 +255,7 @@ enum exit_status cmd_transfer(int argc, char **argv)
 {
     static struct transfer_options o;
     enum exit_status status;
-    app_parse(&argp, argc, argv, &o);
+    app_parse(&cmd_transfer_argp, argc, argv, &o);
     for (uint32_t i = 0; i < o.path_count; i++) {
         if (vkd__path_kind(o.paths[i], NULL, NULL) == VKD__PATH_NONE) {
             app_error("%s: no such run or file", o.paths[i]);

@@ -3,52 +3,45 @@
 
 #include "engine/suggest.h"
 
+#include <ctype.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
-static const struct app_command commands[] = {
-    { "train",   "train a model from a recipe",                                   cmd_train },
-    { "eval",    "accuracy and loss of a trained model",                          cmd_eval },
-    { "transfer", "how well what a model has learnt serves other data",           cmd_transfer },
-    { "features", "write what a model makes of images for other programs",        cmd_features },
-    { "diversity", "how diverse a model's filters are, beside random ones",       cmd_diversity },
-    { "study",   "whether diversity explains transfer beyond accuracy, over many runs", cmd_study },
-    { "report",  "runs as one page: curves, diversity, transfer, images",         cmd_report },
-    { "export",  "write a trained model for other programs",                      cmd_export },
-    { "data",    "what a data set holds; find broken images",                     cmd_data },
-    { "devices", "list the Vulkan devices",                                       cmd_devices },
-    { "doctor",  "check loader, drivers and devices, and say what is missing",    cmd_doctor },
-    { "bench",   "measure kernels and models, and their share of the roofline",   cmd_bench },
-};
-enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
-
 static void print_help(FILE *f)
 {
-    fprintf(f, "Usage: vkdiv COMMAND [OPTION...]\n"
-               "Trains image models on any GPU through Vulkan.\n\n");
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf(f, "  %-9s %s\n", commands[i].name, commands[i].help);
-    fprintf(f, "  %-9s %s\n\n", "help", "this text, or that of a command: vkdiv help train");
-    fprintf(f, "`vkdiv COMMAND --help` lists a command's options. First steps: `vkdiv doctor`, then\n"
-               "`vkdiv train fashion-quickstart`.\n\n"
-               "Exit status: 0 done, 1 the work failed, 2 wrong usage or bad input, 3 no usable device,\n"
-               "130 stopped by Ctrl-C after saving.\n");
+    fprintf(f, "Usage: vkdiv COMMAND [OPTION...]\n%c%s.\n\n", toupper((unsigned char)app_title[0]), app_title + 1);
+    for (const struct app_command *c = app_commands; c->name != NULL; c++)
+        if (strchr(c->name, ' ') == NULL)
+            fprintf(f, "  %-9s %s\n", c->name, c->help);
+    fprintf(f, "  %-9s %s\n\n%s\nExit status: %s", "help", "this text, or that of a command: vkdiv help train",
+            app_first_steps, app_exit_statuses);
 }
 
-static const struct app_command *find(const char *name)
+// The command that `words` begin with, of two words before one; *used says how many.
+static const struct app_command *find(int count, char **words, int *used)
 {
-    const char *names[COMMAND_COUNT + 1];
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        if (strcmp(commands[i].name, name) == 0)
-            return &commands[i];
-        names[i] = commands[i].name;
+    const struct app_command *found = NULL;
+    const char *names[64] = { "help" };
+    size_t known = 1;
+    for (const struct app_command *c = app_commands; c->name != NULL; c++) {
+        const char *space = strchr(c->name, ' ');
+        size_t length = space != NULL ? (size_t)(space - c->name) : strlen(c->name);
+        if (space == NULL && known < 64)
+            names[known++] = c->name;
+        if (strncmp(words[0], c->name, length) != 0 || words[0][length] != 0)
+            continue;
+        if (space == NULL || (count > 1 && strcmp(words[1], space + 1) == 0)) {
+            found = c;
+            *used = space != NULL ? 2 : 1;
+        }
     }
-    names[COMMAND_COUNT] = "help";
-    const char *near = vkd__suggest(name, names, COMMAND_COUNT + 1);
-    app_error("no command '%s'%s%s%s (`vkdiv --help` lists them)", name, near ? "; did you mean '" : "",
-              near ? near : "", near ? "'?" : "");
-    return NULL;
+    if (found == NULL) {
+        const char *near = vkd__suggest(words[0], names, known);
+        app_error("no command '%s'%s%s%s (`vkdiv --help` lists them)", words[0], near ? "; did you mean '" : "",
+                  near ? near : "", near ? "'?" : "");
+    }
+    return found;
 }
 
 int main(int argc, char **argv)
@@ -74,14 +67,15 @@ int main(int argc, char **argv)
         app_error("unknown option '%s'; a command comes first: `vkdiv --help` lists them", name);
         return EXIT_USAGE;
     }
-    const struct app_command *c = find(help ? argv[2] : name);
+    int first = help ? 2 : 1, used = 0;
+    const struct app_command *c = find(argc - first, argv + first, &used);
     if (c == NULL)
         return EXIT_USAGE;
     char title[32], option[] = "--help";
     snprintf(title, sizeof title, "vkdiv %s", c->name);
     char *help_argv[] = { title, option, NULL };
-    argv[1] = title;
-    int status = help ? c->run(2, help_argv) : c->run(argc - 1, argv + 1);
+    argv[used] = title;
+    int status = help ? c->run(2, help_argv) : c->run(argc - used, argv + used);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         app_error("could not write to standard output");
         return EXIT_FAILED;
