@@ -125,10 +125,10 @@ static vkd_result open_folder(struct vkd__run *run)
         return VKD_INVALID;
     }
     run->new_folder = vkd__path_kind(dir, NULL, NULL) == VKD__PATH_NONE;
-    if (vkd__dir_create(dir, &why) == VKD_OK)
-        return VKD_OK;
-    vkd_log_write(&run->log, VKD_LOG_ERROR, "%s", why.text);
-    return VKD_INVALID;
+    vkd_result r = vkd__dir_create(dir, &why);
+    if (r < 0)
+        vkd_log_write(&run->log, VKD_LOG_ERROR, "%s", why.text);
+    return r;
 }
 
 // ---- Start values ----

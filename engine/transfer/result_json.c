@@ -153,7 +153,7 @@ vkd_result vkd__transfer_write(const char *folder, const struct vkd_log *log, st
         if (res < 0)
             vkd_log_write(log, VKD_LOG_ERROR, "%.1000s cannot be written: is there space?", scores);
     }
-    char *dump = doc && res == VKD_OK ? json_dumps(doc, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) : NULL;
+    char *dump = doc && res == VKD_OK ? json_dumps(doc, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) : NULL;
     json_decref(doc);
     if (res < 0)
         return res;
