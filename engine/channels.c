@@ -18,8 +18,9 @@ void vkd__channels(const struct vkd_call *c, struct vkd_plan *p, struct vkd_slot
     pc.width = (all ? pc.y_width : vkd__div_up(lo + count, 4)) - pc.first;
     uint32_t groups[3];
     vkd__groups_1d(c, vkd__div_up((uint64_t) pc.rows * pc.width, 256), groups);
-    struct vkd_dispatch *d = vkd__dispatch(p, all || lo % 4 == 0 ? "slice.copy" : "slice.merge", &pc, sizeof(pc),
-                                           groups[0], groups[1], groups[2]);
+    static const char *const kernels[2][2] = { { "slice.merge", "slice.merge_half" }, { "slice.copy", "slice.copy_half" } };
+    const char *kernel = kernels[all || lo % 4 == 0][vkd__is_half(c->in[0].dtype)];
+    struct vkd_dispatch *d = vkd__dispatch(p, kernel, &pc, sizeof(pc), groups[0], groups[1], groups[2]);
     vkd__bind(d, src);
     vkd__bind(d, dst);
 }

@@ -7,8 +7,9 @@
 bool vkd__elementwise_shape(struct vkd_call *c)
 {
     for (uint32_t i = 0; i < c->in_count; i++) {
-        if (c->in[i].dtype != VKD_F32)
-            return vkd__reject(c, "input %u must be f32; cast it first", i);
+        if (!vkd__is_real(c->in[i].dtype) || c->in[i].dtype != c->in[0].dtype)
+            return vkd__reject(c, "inputs must be f32, f16 or bf16, all the same, found %s and %s; cast input %u first",
+                               vkd__dtype_name(c->in[0].dtype), vkd__dtype_name(c->in[i].dtype), i);
         const uint32_t *a = c->in[0].shape.d, *b = c->in[i].shape.d;
         if (memcmp(a, b, sizeof(c->in[0].shape.d)))
             return vkd__reject(c, "inputs must have the same shape, found (%u, %u, %u, %u) and (%u, %u, %u, %u)",
@@ -22,13 +23,14 @@ static struct vkd_desc slot_desc(const struct vkd_call *c, struct vkd_slot s)
     return s.kind == VKD_SLOT_IN || s.kind == VKD_SLOT_DIN ? c->in[s.index] : c->out[s.index];
 }
 
-// A texel is a vec4 of f32.
-static bool all_f32(const struct vkd_call *c, const struct vkd_slot *slots, uint32_t slot_count)
+// The type that the kernel's variant is for: of 16 bits if that of any tensor is.
+static enum vkd_dtype variant_type(const struct vkd_call *c, const struct vkd_slot *slots, uint32_t slot_count)
 {
+    enum vkd_dtype t = VKD_F32;
     for (uint32_t i = 0; i < slot_count; i++)
-        if (slots[i].kind != VKD_SLOT_STEP && slot_desc(c, slots[i]).dtype != VKD_F32)
-            return false;
-    return true;
+        if (slots[i].kind != VKD_SLOT_STEP && vkd__is_half(slot_desc(c, slots[i]).dtype))
+            t = slot_desc(c, slots[i]).dtype;
+    return t;
 }
 
 void vkd__elementwise(const struct vkd_call *c, struct vkd_plan *p, const char *kernel,
@@ -38,8 +40,9 @@ void vkd__elementwise(const struct vkd_call *c, struct vkd_plan *p, const char *
     // Windows start at multiples of 64 KiB, which any alignment divides.
     uint64_t window = c->caps->storage_range_max / 65536 * 65536 / 16;
     char variant[48];
-    bool texel = all_f32(c, slots, slot_count) && vkd__loads_texels(c->caps, (count < window ? count : window) * 16);
-    snprintf(variant, sizeof(variant), "%s.%s", kernel, texel ? "texel" : "buffer");
+    enum vkd_dtype type = variant_type(c, slots, slot_count);
+    bool texel = vkd__loads_texels(c->caps, (count < window ? count : window) * 4);
+    snprintf(variant, sizeof(variant), "%s.%s", kernel, vkd__load_name(texel, type));
     for (uint64_t first = 0; first < count; first += window) {
         uint64_t here = count - first < window ? count - first : window;
         struct vkd_pc_elementwise push = { 0 };
@@ -50,6 +53,7 @@ void vkd__elementwise(const struct vkd_call *c, struct vkd_plan *p, const char *
         uint32_t groups[3];
         vkd__groups_1d(c, vkd__div_up(here, 256), groups);
         struct vkd_dispatch *d = vkd__dispatch(p, variant, &push, sizeof(push), groups[0], groups[1], groups[2]);
+        vkd__load_spec(d, type);
         for (uint32_t i = 0; i < slot_count; i++) {
             struct vkd_slot s = slots[i];
             uint32_t quad = s.kind == VKD_SLOT_STEP ? 0 : 4 * vkd__dtype_size(slot_desc(c, s).dtype);

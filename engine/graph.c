@@ -145,6 +145,8 @@ void vkd_scope_begin(vkd_graph *g, const struct vkd_scope *scope)
 {
     if (g->in_scope)
         vkd_graph_fail(g, "a scope is begun inside another: end that one first");
+    if (scope->precision != VKD_F32 && !vkd__is_half(scope->precision))
+        vkd_graph_fail(g, "a scope's precision is f32, f16 or bf16, found type %u", scope->precision);
     g->scope = *scope;
     g->in_scope = true;
 }
@@ -347,8 +349,10 @@ void vkd_graph_loss(vkd_graph *g, vkd_tensor *loss)
     char text[64];
     if (!loss || g->error[0])
         return;
-    if (vkd__numel(loss->desc.shape) != 4 || loss->desc.shape.d[3] != 1 || loss->kind != VKD_TENSOR_VALUE)
-        vkd_graph_fail(g, "a loss must be a computed (1, 1, 1, 1), found %s", vkd__shape_text(loss->desc.shape, text));
+    if (vkd__numel(loss->desc.shape) != 4 || loss->desc.shape.d[3] != 1 || loss->kind != VKD_TENSOR_VALUE ||
+        loss->desc.dtype != VKD_F32)
+        vkd_graph_fail(g, "a loss must be a computed f32 (1, 1, 1, 1), found %s %s", vkd__dtype_name(loss->desc.dtype),
+                       vkd__shape_text(loss->desc.shape, text));
     else
         g->loss = loss;
 }

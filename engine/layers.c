@@ -253,6 +253,12 @@ static struct vkd_shape vector(uint32_t c)
     return (struct vkd_shape) { { 1, 1, 1, c } };
 }
 
+// `x` as the scope's layers take it.
+static vkd_tensor *stored(vkd_graph *g, vkd_tensor *x)
+{
+    return g->scope.precision != VKD_F32 && x->desc.dtype == VKD_F32 ? vkd_cast(g, x, g->scope.precision) : x;
+}
+
 vkd_tensor *vkd_layer_conv2d(vkd_graph *g, vkd_tensor *x, const char *name, uint32_t k, uint32_t kernel,
                              const struct vkd_attr *attr)
 {
@@ -272,7 +278,7 @@ vkd_tensor *vkd_layer_conv2d(vkd_graph *g, vkd_tensor *x, const char *name, uint
         .fan_out = k * kernel * kernel,
         .rank = 4,
     });
-    return vkd_conv2d(g, x, w, attr);
+    return vkd_conv2d(g, stored(g, x), w, attr);
 }
 
 vkd_tensor *vkd_layer_linear(vkd_graph *g, vkd_tensor *x, const char *name, uint32_t k, bool bias)
@@ -293,7 +299,7 @@ vkd_tensor *vkd_layer_linear_init(vkd_graph *g, vkd_tensor *x, const char *name,
         .fan_out = k,
         .rank = 2,
     });
-    vkd_tensor *y = vkd_matmul(g, x, w, NULL);
+    vkd_tensor *y = vkd_matmul(g, stored(g, x), w, NULL);
     if (!bias)
         return y;
     vkd_tensor *b = layer_param(g, name, "bias", (struct vkd_param_params) {
@@ -319,12 +325,12 @@ static vkd_tensor *batch_norm(vkd_graph *g, vkd_tensor *x, const char *name, enu
     mean.state = var.state = true;
     var.init = VKD_INIT_ONE;
     vkd_tensor *in[6] = {
-        x,
+        stored(g, x),
         layer_param(g, name, "weight", gamma),
         layer_param(g, name, "bias", p),
         layer_param(g, name, "running_mean", mean),
         layer_param(g, name, "running_var", var),
-        residual,
+        residual ? stored(g, residual) : NULL,
     };
     return vkd_apply(g, "batch_norm", in, residual ? 6 : 5,
                      &(struct vkd_attr) { .activation = act, .eps = 1e-5f, .momentum = g->scope.norm_momentum });

@@ -1,4 +1,5 @@
 // model.c -- collects every model family the build found in engine/models.
+#include "graph_impl.h"
 #include "suggest.h"
 
 #include <vkdiv/model.h>
@@ -76,6 +77,12 @@ static const struct vkd_model_arch *resolve(vkd_graph *g, const struct vkd_model
     return NULL;
 }
 
+// What a model gives is f32, whatever its layers store.
+static vkd_tensor *widened(vkd_graph *g, vkd_tensor *x)
+{
+    return x && x->desc.dtype != VKD_F32 ? vkd_cast(g, x, VKD_F32) : x;
+}
+
 struct vkd_model vkd_model_build(vkd_graph *g, vkd_tensor *images, const struct vkd_model_params *p)
 {
     struct vkd_model m = { 0 };
@@ -87,9 +94,9 @@ struct vkd_model vkd_model_build(vkd_graph *g, vkd_tensor *images, const struct 
         vkd_graph_fail(g, "%s: the images are missing", arch->name);
         return m;
     }
-    m.features = vkd_mark(g, arch->features(g, images, &full, arch->config), "features");
+    m.features = vkd_mark(g, widened(g, arch->features(g, images, &full, arch->config)), "features");
     if (full.classes)
-        m.logits = vkd_mark(g, arch->classify(g, m.features, &full), "logits");
+        m.logits = vkd_mark(g, widened(g, arch->classify(g, m.features, &full)), "logits");
     return m;
 }
 
@@ -97,7 +104,7 @@ vkd_tensor *vkd_model_classify(vkd_graph *g, vkd_tensor *features, const struct 
 {
     struct vkd_model_params full;
     const struct vkd_model_arch *arch = resolve(g, p, &full);
-    return arch && features ? arch->classify(g, features, &full) : NULL;
+    return arch && features ? widened(g, arch->classify(g, features, &full)) : NULL;
 }
 
 uint32_t vkd_model_stage(const struct vkd_model_arch *arch, const char *name)

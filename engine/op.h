@@ -104,7 +104,8 @@ static inline uint32_t vkd__pad4(uint32_t c) { return (c + 3) & ~3u; }
 static inline uint32_t vkd__rows(struct vkd_shape s) { return s.d[0] * s.d[1] * s.d[2]; }
 // Elements in memory, padding included.
 static inline uint64_t vkd__numel(struct vkd_shape s) { return (uint64_t) vkd__rows(s) * vkd__pad4(s.d[3]); }
-static inline uint32_t vkd__dtype_size(enum vkd_dtype t) { return t == VKD_F16 ? 2 : 4; }
+static inline bool vkd__is_half(enum vkd_dtype t) { return t == VKD_F16 || t == VKD_BF16; }
+static inline uint32_t vkd__dtype_size(enum vkd_dtype t) { return vkd__is_half(t) ? 2 : 4; }
 static inline uint64_t vkd__desc_size(struct vkd_desc d) { return vkd__numel(d.shape) * vkd__dtype_size(d.dtype); }
 // Index of element (n, h, w, c).
 static inline uint64_t vkd__at(struct vkd_shape s, uint32_t n, uint32_t h, uint32_t w, uint32_t c)
@@ -127,9 +128,15 @@ void vkd__plan_finish(struct vkd_plan *p);      // frees
 // Splits `count` workgroups over x and y when x alone would pass the limit; kernels linearise
 // with gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x and check the end.
 void vkd__groups_1d(const struct vkd_call *c, uint64_t count, uint32_t groups[3]);
-// Whether a kernel whose largest source has `size` bytes reads through texel views (shaders/load.glsl): CPU drivers
-// that have as many texels.
-bool vkd__loads_texels(const struct vkd_caps *caps, uint64_t size);
+// Whether a kernel whose largest source has `numel` elements reads through texel views (shaders/load.glsl): CPU drivers
+// that have as many texels, of 4 elements each.
+bool vkd__loads_texels(const struct vkd_caps *caps, uint64_t numel);
+// The variant of shaders/load.glsl for tensors stored as `t`.
+const char *vkd__load_name(bool texel, enum vkd_dtype t);
+// Sets its specialisation constant 0. To be called before other constants are added; NULL d is fine.
+void vkd__load_spec(struct vkd_dispatch *d, enum vkd_dtype t);
+bool vkd__is_real(enum vkd_dtype t);            // f32, f16 or bf16
+const char *vkd__dtype_name(enum vkd_dtype t);
 
 // ---- op_table.c ----
 const struct vkd_op *vkd__op_find(const char *name);            // NULL if absent

@@ -1,6 +1,8 @@
 // op_pool.c -- what max_pool and avg_pool share.
 #include "op_pool.h"
 
+#include <stdio.h>
+
 enum { WINDOW_MAX = 4096 };     // elements: bounds the loops of one thread
 
 static uint32_t stride(const struct vkd_call *c, int d)
@@ -12,8 +14,8 @@ bool vkd__pool_shape(struct vkd_call *c)
 {
     const struct vkd_attr *a = &c->attr;
     struct vkd_shape s = c->in[0].shape;
-    if (c->in[0].dtype != VKD_F32)
-        return vkd__reject(c, "x must be f32");
+    if (!vkd__is_real(c->in[0].dtype))
+        return vkd__reject(c, "x must be f32, f16 or bf16, found %s", vkd__dtype_name(c->in[0].dtype));
     if (!a->kernel[0] || !a->kernel[1] || (uint64_t) a->kernel[0] * a->kernel[1] > WINDOW_MAX)
         return vkd__reject(c, "the window must have 1 to %d elements, found kernel %u x %u", WINDOW_MAX, a->kernel[0],
                            a->kernel[1]);
@@ -28,7 +30,7 @@ bool vkd__pool_shape(struct vkd_call *c)
                                s.d[1 + d] + 2 * a->pad[d]);
         s.d[1 + d] = (s.d[1 + d] + 2 * a->pad[d] - a->kernel[d]) / stride(c, d) + 1;
     }
-    c->out[0] = (struct vkd_desc) { s, VKD_F32 };
+    c->out[0] = (struct vkd_desc) { s, c->in[0].dtype };
     c->out_count = 1;
     return true;
 }
@@ -52,6 +54,10 @@ struct vkd_dispatch *vkd__pool_dispatch(const struct vkd_call *c, struct vkd_pla
 {
     struct vkd_pc_pool pc = vkd__pool_push(c);
     uint32_t groups[3];
+    char variant[48];
+    snprintf(variant, sizeof(variant), "%s.%s", kernel, vkd__load_name(false, c->in[0].dtype));
     vkd__groups_1d(c, vkd__div_up(vkd__numel(over.shape) / 4, 64), groups);
-    return vkd__dispatch(p, kernel, &pc, sizeof(pc), groups[0], groups[1], groups[2]);
+    struct vkd_dispatch *d = vkd__dispatch(p, variant, &pc, sizeof(pc), groups[0], groups[1], groups[2]);
+    vkd__load_spec(d, c->in[0].dtype);
+    return d;
 }

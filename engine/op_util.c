@@ -76,7 +76,28 @@ void vkd__groups_1d(const struct vkd_call *c, uint64_t count, uint32_t groups[3]
     groups[2] = 1;
 }
 
-bool vkd__loads_texels(const struct vkd_caps *caps, uint64_t size)
+bool vkd__loads_texels(const struct vkd_caps *caps, uint64_t numel)
 {
-    return caps->cpu && size / 16 <= caps->texel_count_max;
+    return caps->cpu && numel / 4 <= caps->texel_count_max;
+}
+
+const char *vkd__load_name(bool texel, enum vkd_dtype t)
+{
+    return vkd__is_half(t) ? texel ? "texel_half" : "buffer_half" : texel ? "texel" : "buffer";
+}
+
+void vkd__load_spec(struct vkd_dispatch *d, enum vkd_dtype t)
+{
+    if (!d)
+        return;
+    d->spec[0] = t == VKD_BF16;
+    d->spec_count = 1;
+}
+
+bool vkd__is_real(enum vkd_dtype t) { return t != VKD_U32; }
+
+const char *vkd__dtype_name(enum vkd_dtype t)
+{
+    static const char *const names[] = { "f32", "f16", "u32", "bf16" };
+    return names[t];
 }

@@ -2,21 +2,23 @@
 #include "program_impl.h"
 #include "../runtime/os.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-// Reads a float tensor back and looks for a NaN or an infinity.
-static vkd_result range_finite(struct vkd_program *p, struct vkd_range range, bool *finite)
+// Reads a tensor of real numbers back and looks for a NaN or an infinity: an exponent of ones alone.
+static vkd_result range_finite(struct vkd_program *p, struct vkd_range range, enum vkd_dtype type, bool *finite)
 {
-    float *data = malloc(range.size);
-    if (!data)
+    uint32_t *words = malloc(range.size), ones = type == VKD_F32 ? 0x7f800000 : type == VKD_F16 ? 0x7c00 : 0x7f80;
+    if (!words)
         return VKD_NO_MEMORY;
-    vkd_result r = vkd_buffer_read(p->dev, range.buffer, range.ofs, data, range.size);
+    vkd_result r = vkd_buffer_read(p->dev, range.buffer, range.ofs, words, range.size);
     *finite = true;
-    for (uint64_t i = 0; r == VKD_OK && i < range.size / 4; i++)
-        *finite &= (bool) isfinite(data[i]);
-    free(data);
+    for (uint64_t i = 0; r == VKD_OK && i < range.size / 4; i++) {
+        *finite &= (words[i] & ones) != ones;
+        if (type != VKD_F32)
+            *finite &= (words[i] >> 16 & ones) != ones;
+    }
+    free(words);
     return r;
 }
 
@@ -29,10 +31,10 @@ static vkd_result check_outputs(struct vkd_program *p, const struct vkd_step_cal
     for (uint32_t i = 0; i < count; i++) {
         struct vkd_place place = sc->backward ? sc->din[i] : sc->out[i];
         struct vkd_desc desc = sc->backward ? sc->call.in[i] : sc->call.out[i];
-        if (place.kind == VKD_PLACE_NONE || desc.dtype != VKD_F32)
+        if (place.kind == VKD_PLACE_NONE || !vkd__is_real(desc.dtype))
             continue;
         bool finite;
-        vkd_result r = range_finite(p, vkd__place_range(p, place, desc), &finite);
+        vkd_result r = range_finite(p, vkd__place_range(p, place, desc), desc.dtype, &finite);
         if (r < 0)
             return r;
         if (!finite && place.kind == VKD_PLACE_GRAD)
@@ -62,12 +64,12 @@ static vkd_result check_inputs(struct vkd_program *p, char *text, size_t size)
         const struct vkd_tensor *t = p->graph->tensors[i];
         struct vkd_range range;
         bool finite;
-        if ((t->kind != VKD_TENSOR_INPUT && t->kind != VKD_TENSOR_PARAM) || t->desc.dtype != VKD_F32 ||
+        if ((t->kind != VKD_TENSOR_INPUT && t->kind != VKD_TENSOR_PARAM) || !vkd__is_real(t->desc.dtype) ||
             (p->training && t->param.state) || is_gradient(p->graph, t))
             continue;
         vkd_result r = vkd_program_range(p, t->name, &range);
         if (r == VKD_OK)
-            r = range_finite(p, range, &finite);
+            r = range_finite(p, range, t->desc.dtype, &finite);
         if (r < 0)
             return r;
         if (!finite)

@@ -57,10 +57,11 @@ static uint32_t chunk_count(uint32_t items)
 }
 
 void vkd__reduce(const struct vkd_call *c, struct vkd_plan *p, struct vkd_slot src, struct vkd_slot dst,
-                 struct vkd_shape shape, uint32_t axes, float scale)
+                 struct vkd_desc desc, uint32_t axes, float scale)
 {
     struct groups kept = { 0 }, items = { 0 };
-    split_groups(shape, axes, &kept, &items);
+    enum vkd_dtype type = desc.dtype;
+    split_groups(desc.shape, axes, &kept, &items);
     struct vkd_pc_reduce pc = {
         .outputs = total(&kept),
         .items = total(&items),
@@ -77,13 +78,16 @@ void vkd__reduce(const struct vkd_call *c, struct vkd_plan *p, struct vkd_slot s
         pc.scale = last ? scale : 1;
         uint32_t groups[3];
         vkd__groups_1d(c, vkd__div_up((uint64_t) pc.outputs * pc.chunks, 64), groups);
-        struct vkd_dispatch *d = vkd__dispatch(p, "reduce", &pc, sizeof(pc), groups[0], groups[1], groups[2]);
+        struct vkd_dispatch *d = vkd__dispatch(p, vkd__is_half(type) ? "reduce.buffer_half" : "reduce.buffer", &pc,
+                                               sizeof(pc), groups[0], groups[1], groups[2]);
+        vkd__load_spec(d, type);
         vkd__bind(d, src);
         vkd__bind(d, last ? dst : VKD_SCRATCH(stage % 2));
         if (last)
             return;
         vkd__scratch(p, stage % 2, (uint64_t) pc.chunks * pc.outputs * 16);
         src = VKD_SCRATCH(stage % 2);
+        type = VKD_F32;
         pc = (struct vkd_pc_reduce) {
             .outputs = pc.outputs,
             .items = pc.chunks,

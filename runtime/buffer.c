@@ -131,12 +131,13 @@ void *vkd_buffer_data(const vkd_buffer *buf)
     return buf->data;
 }
 
-vkd_result vkd__buffer_view(vkd_device *dev, vkd_buffer *buf, uint64_t ofs, uint64_t size, VkBufferView *out)
+vkd_result vkd__buffer_view(vkd_device *dev, vkd_buffer *buf, uint64_t ofs, uint64_t size, uint32_t texel_size,
+                            VkBufferView *out)
 {
     vkd_result result;
     VkBufferView view = VK_NULL_HANDLE;
     for (uint32_t i = 0; i < buf->view_count; i++) {
-        if (buf->views[i].ofs == ofs && buf->views[i].size == size) {
+        if (buf->views[i].ofs == ofs && buf->views[i].size == size && buf->views[i].texel_size == texel_size) {
             *out = buf->views[i].handle;
             return VKD_OK;
         }
@@ -146,12 +147,12 @@ vkd_result vkd__buffer_view(vkd_device *dev, vkd_buffer *buf, uint64_t ofs, uint
     VkBufferViewCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO,
         .buffer = buf->handle,
-        .format = VK_FORMAT_R32G32B32A32_SFLOAT,
+        .format = texel_size == 16 ? VK_FORMAT_R32G32B32A32_SFLOAT : VK_FORMAT_R32G32_UINT,
         .offset = ofs,
         .range = size,
     };
     VK(dev, dev->vk.vkCreateBufferView(dev->handle, &info, dev->host_memory, &view));
-    buf->views[buf->view_count++] = (struct vkd__view) { ofs, size, view };
+    buf->views[buf->view_count++] = (struct vkd__view) { ofs, size, texel_size, view };
     *out = view;
     return VKD_OK;
 fail:

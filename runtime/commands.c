@@ -149,12 +149,13 @@ static vkd_result check_binding(vkd_device *dev, const vkd_kernel *kernel, uint3
             return vkd__fail(dev, VKD_UNSUPPORTED, "%s: binding %u: %llu bytes, the device binds at most %llu "
                              "(storage_range_max)", name, i, size, (unsigned long long) caps->storage_range_max);
     } else if (kernel->module.bindings[i].kind == VKD__BINDING_TEXEL) {
-        if (size % 16)
-            return vkd__fail(dev, VKD_INVALID, "%s: binding %u: %llu bytes are not whole texels of 16", name, i, size);
-        if (ofs % caps->texel_align || size / 16 > caps->texel_count_max)
+        uint32_t texel = kernel->module.bindings[i].texel_size;
+        if (size % texel)
+            return vkd__fail(dev, VKD_INVALID, "%s: binding %u: %llu bytes are not whole texels of %u", name, i, size, texel);
+        if (ofs % caps->texel_align || size / texel > caps->texel_count_max)
             return vkd__fail(dev, VKD_UNSUPPORTED, "%s: binding %u: a texel view at offset %llu of %llu texels, the "
                              "device needs offsets in multiples of %u (texel_align) and has at most %u texels "
-                             "(texel_count_max)", name, i, ofs, size / 16, caps->texel_align, caps->texel_count_max);
+                             "(texel_count_max)", name, i, ofs, size / texel, caps->texel_align, caps->texel_count_max);
         return check_usage(dev, name, span, VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT,
                            "VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT");
     }

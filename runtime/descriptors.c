@@ -85,7 +85,8 @@ static vkd_result write_set(vkd_commands *cmds, const vkd_kernel *kernel, const 
             .descriptorCount = 1,
         };
         if (kind == VKD__BINDING_TEXEL) {
-            vkd_result result = vkd__buffer_view(dev, spans[i].buffer, spans[i].ofs, spans[i].size, &views[i]);
+            vkd_result result = vkd__buffer_view(dev, spans[i].buffer, spans[i].ofs, spans[i].size,
+                                                 kernel->module.bindings[i].texel_size, &views[i]);
             if (result != VKD_OK)
                 return result;
             writes[count].descriptorType = VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER;

@@ -148,7 +148,7 @@ void vkd__memory_finish(vkd_device *dev);
 
 // ---- Buffers (buffer.c) -----------------------------------------------------------------------
 
-struct vkd__view { uint64_t ofs, size; VkBufferView handle; };
+struct vkd__view { uint64_t ofs, size; uint32_t texel_size; VkBufferView handle; };
 
 struct vkd_buffer {
     vkd_device *dev;
@@ -164,9 +164,9 @@ struct vkd_buffer {
 };
 
 void vkd__buffer_free(vkd_device *dev, vkd_buffer *buf);
-// The texel view of a part of its VkBuffer, made on first use.
+// The texel view of a part of its VkBuffer, made on first use: texels of 16 bytes are four f32, those of 8 two u32.
 VKD_CHECKED vkd_result vkd__buffer_view(vkd_device *dev, vkd_buffer *buf, uint64_t ofs, uint64_t size,
-                                       VkBufferView *out);
+                                       uint32_t texel_size, VkBufferView *out);
 
 // Two slots in each direction, so that the host copies one while the device copies the other.
 struct vkd__staging {
@@ -181,7 +181,7 @@ void vkd__staging_finish(vkd_device *dev);
 enum vkd__binding_kind { VKD__BINDING_NONE, VKD__BINDING_STORAGE, VKD__BINDING_TEXEL };
 
 struct vkd__binding {
-    uint8_t kind;
+    uint8_t kind, texel_size;   // texel_size: see vkd__buffer_view
     bool reads, writes;
 };
 

@@ -231,7 +231,11 @@ static vkd_result read_variable(struct reader *r, const uint32_t *at)
         const uint32_t *image = op_of(sampled) == OP_TYPE_SAMPLED_IMAGE ? type_at(r, sampled[2]) : NULL;
         if (op_of(image) != OP_TYPE_IMAGE || image[3] != DIM_BUFFER)
             return bad(r, "binding %d is neither a storage buffer nor a samplerBuffer", (int) v->binding);
-        *b = (struct vkd__binding) { VKD__BINDING_TEXEL, true, false };
+        *b = (struct vkd__binding) {
+            .kind = VKD__BINDING_TEXEL,
+            .texel_size = op_of(type_at(r, image[2])) == OP_TYPE_FLOAT ? 16 : 8,
+            .reads = true,
+        };
     }
     if (v->binding + 1 > m->binding_count)
         m->binding_count = (uint32_t) v->binding + 1;

@@ -3,8 +3,8 @@
 
 layout(local_size_x = 64) in;
 layout(push_constant) uniform block { vkd_pc_batch_norm pc; };
-layout(constant_id = 0) const uint ACTIVATION = 0;     // enum vkd_activation
-layout(constant_id = 1) const uint RESIDUAL = 0;
+layout(constant_id = 1) const uint ACTIVATION = 0;     // enum vkd_activation; constant 0 is that of load.glsl
+layout(constant_id = 2) const uint RESIDUAL = 0;
 const uint BLOCK = 16;          // rows that are summed by themselves, which rounds less
 
 uint linear_index()

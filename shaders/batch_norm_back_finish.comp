@@ -6,7 +6,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "batch_norm.glsl"
-layout(constant_id = 2) const uint TRAINING = 1;
+layout(constant_id = 3) const uint TRAINING = 1;
 layout(binding = 0) readonly restrict buffer Partial { vec4 partial[]; };       // (c4, chunks, 2)
 layout(binding = 1) readonly restrict buffer Mean { vec4 mean[]; };             // (c4), as the next five
 layout(binding = 2) readonly restrict buffer Invstd { vec4 invstd[]; };

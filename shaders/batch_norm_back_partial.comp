@@ -1,17 +1,17 @@
 // batch_norm_back_partial -- sums over each chunk of rows of g and g * (x - mean), g = dy masked by y.
 // Without a residual, y is found again from x, which is read anyway.
 #version 450
-//: axis buffer:TEXEL=0 texel:TEXEL=1
+//: axis buffer:TEXEL=0 texel:TEXEL=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
 #extension GL_GOOGLE_include_directive : require
 #include "batch_norm.glsl"
 #include "load.glsl"
 SOURCE(readonly restrict, 0, DY);       // (rows, c4)
 SOURCE(readonly restrict, 1, Y);        // (rows, c4); read with a residual and activation
 SOURCE(readonly restrict, 2, X);        // (rows, c4)
-SOURCE(readonly restrict, 3, Mean);     // (c4), as the next three
-SOURCE(readonly restrict, 4, Invstd);
-SOURCE(readonly restrict, 5, Gamma);
-SOURCE(readonly restrict, 6, Beta);
+SOURCE_F32(readonly restrict, 3, Mean); // (c4), as the next three
+SOURCE_F32(readonly restrict, 4, Invstd);
+SOURCE_F32(readonly restrict, 5, Gamma);
+SOURCE_F32(readonly restrict, 6, Beta);
 layout(binding = 7) writeonly restrict buffer Partial { vec4 partial[]; };      // (c4, chunks, 2)
 
 void main()
@@ -21,7 +21,7 @@ void main()
         return;
     uint c4 = i % pc.c4, chunk = i / pc.c4, n = chunk_count(chunk);
     uint at = chunk_row(chunk) * pc.c4 + c4, step = pc.lanes * pc.c4;
-    vec4 m = LOAD(Mean, c4), scale = LOAD(Invstd, c4) * LOAD(Gamma, c4), shift = LOAD(Beta, c4);
+    vec4 m = LOAD_F32(Mean, c4), scale = LOAD_F32(Invstd, c4) * LOAD_F32(Gamma, c4), shift = LOAD_F32(Beta, c4);
     vec4 sum = vec4(0), dot = vec4(0);
     for (uint k = 0; k < n;) {
         vec4 t1 = vec4(0), t2 = vec4(0);

@@ -4,7 +4,7 @@
 //
 // The pivot keeps the squares small when |mean| >> std.
 #version 450
-//: axis buffer:TEXEL=0 texel:TEXEL=1
+//: axis buffer:TEXEL=0 texel:TEXEL=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
 #extension GL_GOOGLE_include_directive : require
 #include "batch_norm.glsl"
 #include "load.glsl"

@@ -1,28 +1,32 @@
-// cast -- f32 to f16 and back, four elements at a time. Halves are packed into words, which needs no 16-bit storage.
+// cast -- y = x in another type: f32 to one of 16 bits, or back.
 #version 450
-//: axis to_f16:TO_F16=1 to_f32:TO_F16=0
-//: axis buffer
+//: axis narrow:NARROW=1 widen:NARROW=0
+//: axis buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
 #extension GL_GOOGLE_include_directive : require
 #include "linear.glsl"
+#include "load.glsl"
 #include "pc_elementwise.h"
 layout(push_constant) uniform Block { vkd_pc_elementwise pc; };
-#if TO_F16
-  #define FROM vec4
-  #define TO uvec2
-  #define CONVERT(v) uvec2(packHalf2x16(v.xy), packHalf2x16(v.zw))
+#if NARROW
+SOURCE_F32(readonly restrict, 0, X);                                // (count)
+RESULT(writeonly restrict, 1, Y);                                   // (count)
+#define READ LOAD_F32
+#define WRITE STORE
 #else
-  #define FROM uvec2
-  #define TO vec4
-  #define CONVERT(v) vec4(unpackHalf2x16(v.x), unpackHalf2x16(v.y))
+SOURCE(readonly restrict, 0, X);
+layout(binding = 1) writeonly restrict buffer Y_ { vec4 Y[]; };
+#define READ LOAD
+#define WRITE(name, i, v) name[i] = v
 #endif
-layout(binding = 0) readonly restrict buffer X { FROM x[]; };   // (count)
-layout(binding = 1) writeonly restrict buffer Y { TO y[]; };    // (count)
 
 void main()
 {
+    vec4 v[4];
+    for (uint k = 0; k < 4; k++)
+        v[k] = READ(X, min(linear_item(k), pc.count - 1));
     for (uint k = 0; k < 4; k++) {
         uint i = linear_item(k);
         if (i < pc.count)
-            y[i] = CONVERT(x[i]);
+            WRITE(Y, i, v[k]);
     }
 }

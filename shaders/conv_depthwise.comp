@@ -1,6 +1,6 @@
 //: axis pixels:WGRAD=0 wgrad:WGRAD=1
 //: axis any:STRIDE=0 three1:STRIDE=1 three2:STRIDE=2
-//: axis texel:TEXEL=1 buffer:TEXEL=0
+//: axis texel:TEXEL=1 buffer:TEXEL=0 texel_half:TEXEL=1,HALF=1 buffer_half:TEXEL=0,HALF=1
 // conv_depthwise -- convolution with one channel per group; w is (R, S, 1, C). See pc_gemm.h for the
 // gathering, which serves forward and dgrad alike.
 //
@@ -18,8 +18,13 @@
 layout(local_size_x = 64) in;
 layout(push_constant) uniform block { vkd_pc_gather pc; };
 SOURCE(readonly restrict, 0, A);
+#if WGRAD
 SOURCE(readonly restrict, 1, B);
 layout(binding = 2) writeonly restrict buffer OUT { vec4 result[]; };
+#else
+SOURCE_F32(readonly restrict, 1, B);
+RESULT(writeonly restrict, 2, Result);
+#endif
 
 vec4 pixel(bool ok, uint i) { return mix(vec4(0), LOAD(A, ok ? i : 0), bvec4(ok)); }
 
@@ -42,13 +47,13 @@ void compute(uint i)
             d[j] = pixel(sy < pc.src_h && sx < pc.src_w, (from + sx) * pc.src_c + c);
         }
         [[unroll]] for (uint v = 0; v < 3; v++) {
-            vec4 w = LOAD(B, (tap + v * pc.tap_dx) * pc.src_c + c);
+            vec4 w = LOAD_F32(B, (tap + v * pc.tap_dx) * pc.src_c + c);
             [[unroll]] for (uint q = 0; q < 4; q++)
                 acc[q] += d[q * STRIDE + v] * w;
         }
 #else
         for (uint v = 0; v < pc.taps_x; v++) {
-            vec4 w = LOAD(B, (tap + v * pc.tap_dx) * pc.src_c + c);
+            vec4 w = LOAD_F32(B, (tap + v * pc.tap_dx) * pc.src_c + c);
             [[unroll]] for (uint q = 0; q < 4; q++) {
                 uint sx = uint(int(x + q) * pc.mul_x + pc.base_x + int(v) * pc.step_x);
                 acc[q] += pixel(sy < pc.src_h && sx < pc.src_w, (from + sx) * pc.src_c + c) * w;
@@ -59,7 +64,7 @@ void compute(uint i)
     uint to = (image * pc.out_h + y * (pc.out_mul & 0xffff) + (pc.out_base & 0xffff)) * pc.out_w;
     [[unroll]] for (uint q = 0; q < 4; q++)
         if (x + q < pc.rows_w)
-            result[(to + (x + q) * (pc.out_mul >> 16) + (pc.out_base >> 16)) * pc.src_c + c] = acc[q];
+            STORE(Result, (to + (x + q) * (pc.out_mul >> 16) + (pc.out_base >> 16)) * pc.src_c + c, acc[q]);
 }
 
 #elif STRIDE

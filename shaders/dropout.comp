@@ -1,7 +1,7 @@
 // dropout -- y = x m / (1 - p), m is 0 with probability p. Backward is the same kernel on dy: the mask is
 // not stored but drawn again. A product, not a choice, so that a NaN cannot be dropped.
 #version 450
-//: axis buffer:TEXEL=0 texel:TEXEL=1
+//: axis buffer:TEXEL=0 texel:TEXEL=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
 #extension GL_GOOGLE_include_directive : require
 #include "linear.glsl"
 #include "load.glsl"
@@ -9,9 +9,9 @@
 #include "philox.h"
 #include "step_block.h"
 layout(push_constant) uniform Block { vkd_pc_elementwise pc; };
-SOURCE(readonly, 0, X);                                     // (count)
+SOURCE(readonly, 0, X);         // (count)
 layout(binding = 1) readonly buffer Step { vkd_step_block step_block; };
-layout(binding = 2) writeonly buffer Y { vec4 y[]; };           // (count); may lie on x
+RESULT(writeonly, 2, Y);        // (count); may lie on x
 
 void main()
 {
@@ -28,6 +28,6 @@ void main()
     for (uint k = 0; k < 4; k++) {
         uint i = linear_item(k);
         if (i < pc.count)
-            y[i] = v[k];
+            STORE(Y, i, v[k]);
     }
 }

@@ -1,5 +1,5 @@
 //: axis nn:A_T=0,B_T=0,GATHER=0 nt:A_T=0,B_T=1,GATHER=0 tn:A_T=1,B_T=0,GATHER=0 tt:A_T=1,B_T=1,GATHER=0 forward:A_T=0,B_T=0,GATHER=1 dgrad:A_T=0,B_T=1,GATHER=1 wgrad:A_T=1,B_T=0,GATHER=1
-//: axis m4n16:TM=4,TN=4,TEXEL=1 m8n8:TM=8,TN=2,TEXEL=1 plain:TM=8,TN=2,TEXEL=0
+//: axis m4n16:TM=4,TN=4,TEXEL=1 m8n8:TM=8,TN=2,TEXEL=1 plain:TM=8,TN=2,TEXEL=0 m4n16_half:TM=4,TN=4,TEXEL=1,HALF=1 m8n8_half:TM=8,TN=2,TEXEL=1,HALF=1 plain_half:TM=8,TN=2,TEXEL=0,HALF=1
 // gemm_register -- C = A B in register tiles without shared memory, for drivers that run on a CPU.
 //
 // A lane owns TM rows and 4 TN columns; the 8 lanes of a workgroup own the same columns. In the
@@ -12,7 +12,6 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #endif
-#include "load.glsl"
 #include "pc_gemm.h"
 
 layout(local_size_x = 8) in;
@@ -21,11 +20,9 @@ layout(push_constant) uniform block { vkd_pc_gather pc; };
 #else
 layout(push_constant) uniform block { vkd_pc_gemm pc; };
 #endif
-SOURCE(readonly, 0, A);
-SOURCE(readonly, 1, B);
-layout(binding = 2) writeonly buffer C_ { vec4 C[]; };
+#include "gemm_operands.glsl"
 
-#define LOAD_IF(ok, buf, i) mix(vec4(0), LOAD(buf, (ok) ? (i) : 0), bvec4(ok))
+#define LOAD_A_IF(ok, i) mix(vec4(0), LOAD(A, (ok) ? (i) : 0), bvec4(ok))
 
 vec4 acc[TM][TN];
 vec4 a[TM];         // 4 k: of row i along k, or with A_T TM/4 vec4 along the rows per k
@@ -97,9 +94,9 @@ void load_b(uint base, uint k, uint k_end)
 {
     [[unroll]] for (uint f = 0; f < b.length(); f++) {
 #if B_T
-        b[f] = LOAD(B, base + k / 4 + b_col[f]);
+        b[f] = LOAD_B(base + k / 4 + b_col[f]);
 #else
-        b[f] = LOAD(B, base + min(k + b_number(f) / TN, k_end - 1) * pc.ldb + b_col[f]);
+        b[f] = LOAD_B(base + min(k + b_number(f) / TN, k_end - 1) * pc.ldb + b_col[f]);
 #endif
     }
 }
@@ -129,7 +126,7 @@ void reduce()
 #if A_T
         [[unroll]] for (uint i = 0; i < TM; i++) {
             uint row = k + i / (TM / 4), col = min(m0 / 4 + i % (TM / 4), pc.lda - 1);
-            a[i] = LOAD_IF(row < end, A, base_a + row * pc.lda + col);
+            a[i] = LOAD_A_IF(row < end, base_a + row * pc.lda + col);
         }
 #else
         [[unroll]] for (uint i = 0; i < TM; i++)
@@ -160,7 +157,7 @@ void reduce()
         uint shift = uint(dy * int(pc.src_w) + dx) * pc.src_c + c;
         [[unroll]] for (uint i = 0; i < TM; i++) {
             bool ok = uint(y[i] + dy) < pc.src_h && uint(x[i] + dx) < pc.src_w;
-            a[i] = LOAD_IF(ok, A, first[i] + shift);
+            a[i] = LOAD_A_IF(ok, first[i] + shift);
         }
         load_b((pc.tap0 + u * pc.tap_dy + v * pc.tap_dx) * pc.tap_stride, c * 4, ~0u);
         multiply();
@@ -194,7 +191,7 @@ void reduce()
             uint pixel = uint((int(image * pc.src_h) + sy) * int(pc.src_w) + sx) * pc.src_c;
             [[unroll]] for (uint g = 0; g < TM / 4; g++) {
                 bool ok = k + q < end && uint(sy + y[g]) < pc.src_h && uint(sx + x[g]) < pc.src_w;
-                a[q * (TM / 4) + g] = LOAD_IF(ok, A, pixel + first[g]);
+                a[q * (TM / 4) + g] = LOAD_A_IF(ok, pixel + first[g]);
             }
             next_pixel(px, py, image);
         }
@@ -235,9 +232,9 @@ void main()
             if (m0 + i < pc.m && n0 + j < pc.ldc) {
 #if B_T
                 uvec4 n = (n0 + j) * 4 + uvec4(0, 1, 2, 3);
-                C[row + j] = mix(vec4(0), acc[i][j], lessThan(n, uvec4(pc.n)));
+                store_c(row + j, mix(vec4(0), acc[i][j], lessThan(n, uvec4(pc.n))));
 #else
-                C[row + j] = acc[i][j];
+                store_c(row + j, acc[i][j]);
 #endif
             }
         }

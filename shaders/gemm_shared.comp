@@ -1,4 +1,5 @@
 //: axis nn:A_T=0,B_T=0,GATHER=0 nt:A_T=0,B_T=1,GATHER=0 tn:A_T=1,B_T=0,GATHER=0 tt:A_T=1,B_T=1,GATHER=0 forward:A_T=0,B_T=0,GATHER=1 dgrad:A_T=0,B_T=1,GATHER=1 wgrad:A_T=1,B_T=0,GATHER=1
+//: axis buffer:HALF=0 buffer_half:HALF=1
 // gemm_shared -- C = A B for GPUs: 64x64 tiles, 16 of k at a time in shared memory, 256 threads
 // with 4x4 results each. See pc_gemm.h for the operands.
 //
@@ -15,9 +16,7 @@ layout(push_constant) uniform block { vkd_pc_gather pc; };
 #else
 layout(push_constant) uniform block { vkd_pc_gemm pc; };
 #endif
-layout(binding = 0) readonly restrict buffer A_ { vec4 A[]; };
-layout(binding = 1) readonly restrict buffer B_ { vec4 B[]; };
-layout(binding = 2) writeonly restrict buffer C_ { vec4 C[]; };
+#include "gemm_operands.glsl"
 
 const uint PITCH = 17;          // vec4 per k; odd against bank conflicts
 shared vec4 tile_a[16 * PITCH]; // [k][row / 4]
@@ -139,7 +138,7 @@ vec4 load_a(uint k)
     uint i = k < k_end && m0 + load_m * (A_T != 0 ? 4 : 1) < pc.m ? index_a(k) : OUTSIDE;
     vec4 value = vec4(0);
     if (i != OUTSIDE)
-        value = A[i];
+        value = LOAD(A, i);
     return value;
 }
 
@@ -149,7 +148,7 @@ vec4 load_b(uint k, uint n)
     uint i = k < k_end && n < (B_T != 0 ? pc.n : pc.ldb) ? index_b(k, n) : OUTSIDE;
     vec4 value = vec4(0);
     if (i != OUTSIDE)
-        value = B[i];
+        value = LOAD_B(i);
     return value;
 }
 
@@ -224,6 +223,6 @@ void main()
     [[unroll]] for (uint i = 0; i < 4; i++) {
         uint m = m0 + ty * 4 + i;
         if (m < pc.m && n < pc.ldc)
-            C[c_row(m) + n] = mix(vec4(0), acc[i], there);
+            store_c(c_row(m) + n, mix(vec4(0), acc[i], there));
     }
 }

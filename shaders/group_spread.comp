@@ -1,11 +1,13 @@
 // group_spread -- the gradient of group_sum: every row of a chunk gets its group's dy times scale.
 #version 450
+//: axis buffer:HALF=0 buffer_half:HALF=1
 #extension GL_GOOGLE_include_directive : require
+#include "load.glsl"
 #include "pc_pool.h"
 layout(local_size_x = 64) in;
 layout(push_constant) uniform block { vkd_pc_group_sum pc; };
 layout(binding = 0) readonly restrict buffer DY { vec4 dy[]; };     // (groups, c4)
-layout(binding = 1) writeonly restrict buffer DX { vec4 dx[]; };    // (groups, rows, c4)
+RESULT(writeonly restrict, 1, DX);                                  // (groups, rows, c4)
 
 void main()
 {
@@ -16,5 +18,5 @@ void main()
     uint count = min(pc.rows - first, pc.per_chunk), at = (group * pc.rows + first) * pc.c4 + c4;
     vec4 value = dy[group * pc.c4 + c4] * pc.scale;
     for (uint k = 0; k < count; k++, at += pc.c4)
-        dx[at] = value;
+        STORE(DX, at, value);
 }

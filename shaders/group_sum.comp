@@ -2,11 +2,13 @@
 //
 // x (groups, rows, c4) -> y (groups, chunks, c4); applied again to y, with one chunk, it ends the sum.
 #version 450
+//: axis buffer:HALF=0 buffer_half:HALF=1
 #extension GL_GOOGLE_include_directive : require
+#include "load.glsl"
 #include "pc_pool.h"
 layout(local_size_x = 64) in;
 layout(push_constant) uniform block { vkd_pc_group_sum pc; };
-layout(binding = 0) readonly restrict buffer X { vec4 x[]; };
+SOURCE(readonly restrict, 0, X);
 layout(binding = 1) writeonly restrict buffer Y { vec4 y[]; };
 
 void main()
@@ -18,6 +20,6 @@ void main()
     uint count = min(pc.rows - first, pc.per_chunk), at = (group * pc.rows + first) * pc.c4 + c4;
     vec4 sum = vec4(0);
     for (uint k = 0; k < count; k++, at += pc.c4)
-        sum += x[at];
+        sum += LOAD(X, at);
     y[i] = sum * pc.scale;
 }

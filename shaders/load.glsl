@@ -1,13 +1,78 @@
-// load.glsl -- vec4s read from storage buffers or, with TEXEL, through texel views: CPU drivers load through those at
-// a third of the cost. A kernel that includes this has the variants
+// load.glsl -- tensors by their vec4s. A kernel that includes this has some of the variants
 //
-//   axis buffer:TEXEL=0 texel:TEXEL=1
+//   axis buffer:TEXEL=0 texel:TEXEL=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
 //
-// and vkd__loads_texels chooses. SOURCE declares a binding, LOAD reads vec4 number i of it.
-#if TEXEL
-#define SOURCE(qualifiers, number, name) layout(binding = number) uniform samplerBuffer name
-#define LOAD(name, i) texelFetch(name, int(i))
-#else
-#define SOURCE(qualifiers, number, name) layout(binding = number) qualifiers buffer name##_ { vec4 name[]; }
-#define LOAD(name, i) name[i]
+// and vkd__load_name chooses. TEXEL: sources are read through texel views, at a third of a storage buffer's cost on CPU
+// drivers. HALF: what SOURCE and RESULT declare is stored in 16 bits, as two words for four elements, which takes no
+// feature of a device; specialisation constant 0 says how: 0 f16, 1 bf16. Arithmetic is f32 always, and SOURCE_F32
+// declares what is always stored so. LOAD and LOAD_F32 read vec4 number i, STORE writes it.
+#ifndef TEXEL
+#define TEXEL 0
 #endif
+#ifndef HALF
+#define HALF 0
+#endif
+
+#if HALF
+layout(constant_id = 0) const uint BFLOAT = 0;
+
+vec2 unpack(uint w)
+{
+    return BFLOAT == 1 ? vec2(uintBitsToFloat(w << 16), uintBitsToFloat(w & 0xffff0000u)) : unpackHalf2x16(w);
+}
+
+vec4 unpack(uvec2 w) { return vec4(unpack(w.x), unpack(w.y)); }
+
+// To the nearest, ties to even; too large is infinite. Of packHalf2x16 neither is certain, and a loss scale relies on
+// both.
+uvec4 f16_bits(vec4 v)
+{
+    uvec4 b = floatBitsToUint(v), m = b & 0x7fffffffu;
+    uvec4 h = (m + 0xc8000fffu + (m >> 13 & 1u)) >> 13;
+    // 0.5 has the last place of a denormal half: the addition rounds.
+    h = mix(h, floatBitsToUint(uintBitsToFloat(m) + 0.5) - 0x3f000000u, lessThan(m, uvec4(0x38800000u)));
+    h = mix(h, uvec4(0x7c00u), greaterThanEqual(m, uvec4(0x47800000u)));
+    h = mix(h, uvec4(0x7e00u), greaterThan(m, uvec4(0x7f800000u)));
+    return h | b >> 16 & 0x8000u;
+}
+
+uvec4 bf16_bits(vec4 v)
+{
+    uvec4 b = floatBitsToUint(v);
+    return mix(b + 0x7fffu + (b >> 16 & 1u), b | 0x400000u, greaterThan(b & 0x7fffffffu, uvec4(0x7f800000u))) >> 16;
+}
+
+uvec2 pack(vec4 v)
+{
+    uvec4 h = BFLOAT == 1 ? bf16_bits(v) : f16_bits(v);
+    return h.xz | h.yw << 16;
+}
+
+#define WORDS uvec2
+#else
+#define WORDS vec4
+vec4 unpack(vec4 v) { return v; }
+vec4 pack(vec4 v) { return v; }
+#endif
+
+#if TEXEL
+#define SOURCE_F32(qualifiers, number, name) layout(binding = number) uniform samplerBuffer name
+#define LOAD_F32(name, i) texelFetch(name, int(i))
+#else
+#define SOURCE_F32(qualifiers, number, name) layout(binding = number) qualifiers buffer name##_ { vec4 name[]; }
+#define LOAD_F32(name, i) name[i]
+#endif
+
+#if TEXEL && HALF
+#define SOURCE(qualifiers, number, name) layout(binding = number) uniform usamplerBuffer name
+#define LOAD(name, i) unpack(texelFetch(name, int(i)).xy)
+#elif HALF
+#define SOURCE(qualifiers, number, name) layout(binding = number) qualifiers buffer name##_ { uvec2 name[]; }
+#define LOAD(name, i) unpack(name[i])
+#else
+#define SOURCE SOURCE_F32
+#define LOAD LOAD_F32
+#endif
+
+#define RESULT(qualifiers, number, name) layout(binding = number) qualifiers buffer name##_ { WORDS name[]; }
+#define STORE(name, i, v) name[i] = pack(v)

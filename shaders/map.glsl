@@ -5,11 +5,11 @@
 #include "load.glsl"
 #include "pc_elementwise.h"
 layout(push_constant) uniform Block { vkd_pc_elementwise pc; };
-SOURCE(readonly, 0, A);                                     // (count)
+SOURCE(readonly, 0, A);         // (count)
 #if INPUTS == 2
-SOURCE(readonly, 1, B);                                     // (count)
+SOURCE(readonly, 1, B);         // (count)
 #endif
-layout(binding = INPUTS) writeonly buffer Y { vec4 y[]; };  // (count)
+RESULT(writeonly, INPUTS, Y);   // (count)
 
 #if INPUTS == 2
 vec4 map(vec4 a, vec4 b);
@@ -32,6 +32,6 @@ void main()
     for (uint k = 0; k < 4; k++) {
         uint i = linear_item(k);
         if (i < pc.count)
-            y[i] = v[k];
+            STORE(Y, i, v[k]);
     }
 }

@@ -1,10 +1,12 @@
 // max_pool_back -- dx = sum of dy over the windows whose maximum this pixel was, in row-major order.
 #version 450
+//: axis buffer:HALF=0 buffer_half:HALF=1
 #extension GL_GOOGLE_include_directive : require
+#include "load.glsl"
 #include "pool.glsl"
-layout(binding = 0) readonly restrict buffer DY { vec4 dy[]; };             // (n, oh, ow, c4)
+SOURCE(readonly restrict, 0, DY);                                           // (n, oh, ow, c4)
 layout(binding = 1) readonly restrict buffer Where { uvec4 where_in[]; };   // (n, oh, ow, c4)
-layout(binding = 2) writeonly restrict buffer DX { vec4 dx[]; };            // (n, h, w, c4)
+RESULT(writeonly restrict, 2, DX);                                          // (n, h, w, c4)
 
 void main()
 {
@@ -18,8 +20,8 @@ void main()
         for (uint s = cols.x; s < cols.y; s++) {
             uint at = ((p.n * pc.oh + r) * pc.ow + s) * pc.c4 + p.c4;
             uint here = (p.row + pc.pad[0] - r * pc.stride[0]) * pc.kernel[1] + p.col + pc.pad[1] - s * pc.stride[1];
-            sum += mix(vec4(0), dy[at], equal(where_in[at], uvec4(here)));
+            sum += mix(vec4(0), LOAD(DY, at), equal(where_in[at], uvec4(here)));
         }
     }
-    dx[i] = sum;
+    STORE(DX, i, sum);
 }

@@ -1,22 +1,31 @@
 // slice -- copies channels of each pixel from one place to another: slices, their gradients, and the
-// parts of concatenations. Lanes outside lo ... hi-1 become 0; `merge` keeps those below lo. Words, not
+// parts of concatenations. Lanes outside lo ... hi-1 become 0; `merge` keeps those below lo. Bits, not
 // numbers: u32 tensors are copied too, and no bit of a float changes.
 #version 450
-//: axis copy:MERGE=0 merge:MERGE=1
+//: axis copy:MERGE=0,HALF=0 merge:MERGE=1,HALF=0 copy_half:MERGE=0,HALF=1 merge_half:MERGE=1,HALF=1
 #extension GL_GOOGLE_include_directive : require
 #include "linear.glsl"
 #include "pc_slice.h"
 layout(push_constant) uniform Block { vkd_pc_slice pc; };
-layout(binding = 0) readonly restrict buffer X { uvec4 x[]; };   // (rows, x_width)
-#if MERGE
-layout(binding = 1) restrict buffer Y { uvec4 y[]; };            // (rows, y_width)
+#if HALF
+#define WORDS uvec2
+uvec4 spread(uvec2 w) { return uvec4(w.x & 0xffffu, w.x >> 16, w.y & 0xffffu, w.y >> 16); }
+uvec2 join(uvec4 v) { return v.xz | v.yw << 16; }
 #else
-layout(binding = 1) writeonly restrict buffer Y { uvec4 y[]; };
+#define WORDS uvec4
+uvec4 spread(uvec4 w) { return w; }
+uvec4 join(uvec4 v) { return v; }
+#endif
+layout(binding = 0) readonly restrict buffer X { WORDS x[]; };   // (rows, x_width)
+#if MERGE
+layout(binding = 1) restrict buffer Y { WORDS y[]; };            // (rows, y_width)
+#else
+layout(binding = 1) writeonly restrict buffer Y { WORDS y[]; };
 #endif
 
 uvec4 load(uint row, int i)
 {
-    return i >= 0 && i < int(pc.x_width) ? x[row * pc.x_width + uint(i)] : uvec4(0);
+    return i >= 0 && i < int(pc.x_width) ? spread(x[row * pc.x_width + uint(i)]) : uvec4(0);
 }
 
 void main()
@@ -35,9 +44,9 @@ void main()
         uint at = row * pc.y_width + col;
         v = mix(v, uvec4(0), greaterThanEqual(lanes, ivec4(pc.hi)));
 #if MERGE
-        y[at] = mix(v, y[at], lessThan(lanes, ivec4(pc.lo)));
+        y[at] = join(mix(v, spread(y[at]), lessThan(lanes, ivec4(pc.lo))));
 #else
-        y[at] = mix(v, uvec4(0), lessThan(lanes, ivec4(pc.lo)));
+        y[at] = join(mix(v, uvec4(0), lessThan(lanes, ivec4(pc.lo))));
 #endif
     }
 }

@@ -1,24 +1,30 @@
 //: axis image:GRADIENT=0 gradient:GRADIENT=1
-//: axis texel:TEXEL=1 buffer:TEXEL=0
+//: axis texel:TEXEL=1 buffer:TEXEL=0 texel_half:TEXEL=1,HALF=1 buffer_half:TEXEL=0,HALF=1
 // winograd_input -- V(36, tiles, C) = B^T d B of each 6x6 tile of an image, or A dy A^T of each 4x4
 // tile of a gradient. Outside the image there are zeros.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#include "load.glsl"
 #include "pc_winograd.h"
 
 layout(local_size_x = 64) in;
 layout(push_constant) uniform block { vkd_pc_winograd pc; };
 #if TEXEL
-layout(binding = 0) uniform samplerBuffer X;
-#define LOAD(i) texelFetch(X, int(i))
+SOURCE(readonly restrict, 0, X);
+#define LOAD_X(i) LOAD(X, i)
 #define T vec4
 #define T_BOOL bvec4
 #else
 #define T vec2      // a vec4 takes so many registers that some GPUs spill
 #define T_BOOL bvec2
+#if HALF
+layout(binding = 0) readonly restrict buffer X_ { uint X[]; };
+#define LOAD_X(i) unpack(X[i])
+#else
 layout(binding = 0) readonly restrict buffer X_ { T X[]; };
-#define LOAD(i) X[i]
+#define LOAD_X(i) X[i]
+#endif
 #endif
 layout(binding = 1) writeonly restrict buffer V_ { T V[]; };
 #include "winograd.glsl"
@@ -44,7 +50,7 @@ void main()
         T d[SIDE];
         [[unroll]] for (uint x = 0; x < SIDE; x++) {
             bool ok = y0 + y < pc.h && x0 + x < pc.w;
-            d[x] = mix(T(0), LOAD(ok ? ((image + y0 + y) * pc.w + x0 + x) * pc.c + c : 0), T_BOOL(ok));
+            d[x] = mix(T(0), LOAD_X(ok ? ((image + y0 + y) * pc.w + x0 + x) * pc.c + c : 0), T_BOOL(ok));
         }
         APPLY(d, rows[y]);
     }

@@ -23,6 +23,7 @@ struct op_row_in {
 #define F32(n, h, w, c)                 { .shape = { { n, h, w, c } } }
 #define F32_IN(n, h, w, c, low, high)   { .shape = { { n, h, w, c } }, .lo = (low), .hi = (high) }
 #define F16(n, h, w, c)                 { .shape = { { n, h, w, c } }, .dtype = VKD_F16 }
+#define BF16(n, h, w, c)                { .shape = { { n, h, w, c } }, .dtype = VKD_BF16 }
 // A weight (r, s, c, k) for an input of `c` channels, unpadded.
 #define WEIGHT(r, s, c, k)              { .shape = { { r, s, ((c) + 3) & ~3, k } }, .logical_in = (c) }
 // `count` integers below `limit`: labels.
@@ -30,11 +31,11 @@ struct op_row_in {
 #define U32_SOME(count, limit, none)    { .shape = { { 1, 1, 1, count } }, .dtype = VKD_U32, .u_hi = (limit), \
                                           .no_label = (none) }
 
-// Bounds; 0 means the default of the output's type (f32 | f16).
+// Bounds; 0 means the default. Tensors of 16 bits may differ by half a unit in the last place more.
 struct op_row_tol {
-    double nmse;            // sum((got - ref)^2) / sum(ref^2): 1e-12 | 1e-6
-    double max;             // |got - ref| / (|ref| + rms(ref)): 1e-5 | 2e-3
-    double grad;            // the same for gradients: 2e-5 | 4e-3
+    double nmse;            // sum((got - ref)^2) / sum(ref^2): 1e-12
+    double max;             // |got - ref| / (|ref| + rms(ref)): 1e-5
+    double grad;            // the same for gradients: 2e-5
     const char *why;        // must be given with any of the above
 };
 

@@ -20,11 +20,10 @@ const struct op_row *op_row_at(uint32_t index)
 
 void op_row_describe(const struct op_row *row, char *text, size_t size)
 {
-    static const char *const dtypes[] = { "f32", "f16", "u32" };
     int n = snprintf(text, size, "%s", row->op);
     for (uint32_t i = 0; i < VKD_MAX_IN && row->in[i].shape.d[3] && n > 0 && (size_t) n < size; i++) {
         const uint32_t *d = row->in[i].shape.d;
         n += snprintf(text + n, size - (size_t) n, " (%u, %u, %u, %u) %s", d[0], d[1], d[2], d[3],
-                      dtypes[row->in[i].dtype]);
+                      vkd__dtype_name(row->in[i].dtype));
     }
 }

@@ -10,6 +10,7 @@
 
 // The geometry with the defaults filled in.
 struct vkd_conv {
+    enum vkd_dtype type;        // of x and y; w is f32
     uint32_t n, h, w, c;        // x, channels unpadded
     uint32_t oh, ow, k;         // y
     uint32_t r, s;              // filter
@@ -26,16 +27,20 @@ struct vkd_pc_gather vkd__conv_taps(const struct vkd_conv *v);
 // ... and for dgrad, which takes several; false past the last.
 bool vkd__conv_taps_back(const struct vkd_conv *v, uint32_t index, struct vkd_pc_gather *pc);
 
+// conv_geometry.c: elements in memory and bytes of an image of x, of y.
+struct vkd_conv_image { uint64_t numel_x, numel_y, size_x, size_y; };
+struct vkd_conv_image vkd__conv_image(const struct vkd_conv *v);
+
 // conv_geometry.c: how many images of x and y a binding holds; fails the plan when none.
-uint32_t vkd__images_per_binding(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v,
-                                 uint64_t size_x, uint64_t size_y);
+uint32_t vkd__images_per_binding(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v);
 
 // conv_gather.c: any kernel, stride, padding and dilation without groups, as one matrix product
 // whose A is gathered from the image. 1x1 of stride 1 is a plain product.
 void vkd__conv_gather(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v,
                       enum vkd_conv_pass pass, struct vkd_conv_slots slots);
 
-// conv_winograd.c: 3x3, stride 1, dilation 1, no groups, padding up to 2. Measured for C 16 to 256
+// conv_winograd.c: 3x3, stride 1, dilation 1, no groups, padding up to 2. All that is transformed is f32, also of images
+// in 16 bits, which could not hold it as exactly. Measured in f32 for C 16 to 256
 // against double: the largest error is 2e-5 to 4e-5 of the results' rms, of vkd__conv_gather 2e-6 to 7e-6.
 bool vkd__conv_winograd_fits(const struct vkd_caps *caps, const struct vkd_conv *v, enum vkd_conv_pass pass);
 // Is it faster than vkd__conv_gather, by a static rule?

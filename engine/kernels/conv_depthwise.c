@@ -11,7 +11,7 @@ static void dispatch(const struct vkd_call *c, struct vkd_plan *p, const struct 
     bool three = pc->taps_x == 3 && pc->step_x == 1 && (pc->mul_x == 1 || pc->mul_x == 2);
     char kernel[48];
     snprintf(kernel, sizeof(kernel), "conv_depthwise.%s.%s.%s", wgrad ? "wgrad" : "pixels",
-             !three ? "any" : pc->mul_x == 1 ? "three1" : "three2", texel ? "texel" : "buffer");
+             !three ? "any" : pc->mul_x == 1 ? "three1" : "three2", vkd__load_name(texel, c->in[0].dtype));
     struct vkd_pc_gather push = *pc;
     if (wgrad)
         push.m = pc->src_c * pc->taps_y * (three ? 1 : pc->taps_x);
@@ -20,6 +20,7 @@ static void dispatch(const struct vkd_call *c, struct vkd_plan *p, const struct 
         return;
     vkd__groups_1d(c, vkd__div_up(push.m, 64), d->groups);
     d->groups[2] = parts;
+    vkd__load_spec(d, c->in[0].dtype);
     vkd__bind(d, slots.a);
     vkd__bind(d, slots.b);
     vkd__bind(d, slots.out);
@@ -42,7 +43,7 @@ static void wgrad(const struct vkd_call *c, struct vkd_plan *p, const struct vkd
                   struct vkd_conv_slots slots)
 {
     struct vkd_pc_gather pc = vkd__conv_taps(v);
-    uint64_t size_x = (uint64_t) v->h * v->w * pc.src_c * 16, size_y = (uint64_t) v->oh * v->ow * pc.src_c * 16;
+    struct vkd_conv_image image = vkd__conv_image(v);
     uint64_t numel = (uint64_t) v->r * v->s * pc.src_c * 4, stride = vkd__part_stride(c->caps, numel);
     uint32_t wanted = vkd__div_up(c->caps->cpu ? 64 : 2048, vkd__div_up(v->r * pc.src_c, 64));
     pc.split = vkd__div_up(images * v->oh, wanted);
@@ -58,30 +59,31 @@ static void wgrad(const struct vkd_call *c, struct vkd_plan *p, const struct vkd
         uint32_t count = v->n - n < images ? v->n - n : images, parts = vkd__div_up(count * v->oh, pc.split);
         pc.k = count * v->oh;
         dispatch(c, p, &pc, true, texel, parts, (struct vkd_conv_slots) {
-            vkd__slot_part(slots.a, n * size_x, count * size_x),
-            vkd__slot_part(slots.b, n * size_y, count * size_y),
+            vkd__slot_part(slots.a, n * image.size_x, count * image.size_x),
+            vkd__slot_part(slots.b, n * image.size_y, count * image.size_y),
             total > 1 ? vkd__slot_part(VKD_SCRATCH(0), at * stride * 4, parts * stride * 4) : slots.out,
         });
         at += parts;
     }
     if (total > 1)
-        vkd__sum_parts(c, p, vkd__slot_part(VKD_SCRATCH(0), 0, total * stride * 4), slots.out, numel, stride, total);
+        vkd__sum_parts(c, p, vkd__slot_part(VKD_SCRATCH(0), 0, total * stride * 4), slots.out, VKD_F32, numel,
+                       stride, total);
 }
 
 void vkd__conv_depthwise(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v,
                          enum vkd_conv_pass pass, struct vkd_conv_slots slots)
 {
-    uint64_t pixel = vkd__pad4(v->c) * 4, size_x = v->h * v->w * pixel, size_y = v->oh * v->ow * pixel;
-    uint32_t images = vkd__images_per_binding(c, p, v, size_x, size_y);
+    struct vkd_conv_image image = vkd__conv_image(v);
+    uint32_t images = vkd__images_per_binding(c, p, v);
     if (!images)
         return;
-    bool texel = vkd__loads_texels(c->caps, images * (size_x > size_y ? size_x : size_y));
+    bool texel = vkd__loads_texels(c->caps, images * (image.numel_x > image.numel_y ? image.numel_x : image.numel_y));
     if (pass == VKD_CONV_WGRAD) {
         wgrad(c, p, v, images, texel, slots);
         return;
     }
     bool fwd = pass == VKD_CONV_FORWARD;
-    uint64_t size_a = fwd ? size_x : size_y, size_out = fwd ? size_y : size_x;
+    uint64_t size_a = fwd ? image.size_x : image.size_y, size_out = fwd ? image.size_y : image.size_x;
     for (uint32_t n = 0; n < v->n; n += images) {
         uint32_t count = v->n - n < images ? v->n - n : images;
         struct vkd_conv_slots part = { vkd__slot_part(slots.a, n * size_a, count * size_a), slots.b,

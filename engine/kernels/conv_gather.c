@@ -13,6 +13,7 @@ static void gather(const struct vkd_call *c, struct vkd_plan *p, struct vkd_pc_g
     vkd__groups_1d(c, (uint64_t) vkd__div_up(pc->m, tile->m) * pc->tiles_n, d->groups);
     d->groups[2] = parts;
     d->subgroup_size = tile->subgroup_size;
+    vkd__gemm_spec(d, c->in[0].dtype, false);
     vkd__bind(d, slots.a);
     vkd__bind(d, slots.b);
     vkd__bind(d, slots.out);
@@ -58,9 +59,12 @@ static void wgrad(const struct vkd_call *c, struct vkd_plan *p, const struct vkd
 
 // All windows of images write their partial sums one behind the other; sum_parts adds them.
 static void wgrad_windows(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v, uint32_t images,
-                          uint64_t size_x, uint64_t size_y, struct vkd_conv_slots slots)
+                          struct vkd_conv_slots slots)
 {
-    struct vkd_gemm_tile tile = vkd__gemm_tile(c->caps, VKD_GEMM_WGRAD, v->k, images * size_x, images * size_y);
+    struct vkd_conv_image image = vkd__conv_image(v);
+    uint64_t size_x = image.size_x, size_y = image.size_y;
+    struct vkd_gemm_tile tile = vkd__gemm_tile(c->caps, VKD_GEMM_WGRAD, v->type, v->k, images * image.numel_x,
+                                               images * image.numel_y);
     uint32_t rows = v->r * v->s * vkd__pad4(v->c), pixels = v->oh * v->ow;
     uint64_t numel = (uint64_t) rows * vkd__pad4(v->k);
     uint64_t tiles = (uint64_t) vkd__div_up(rows, tile.m) * vkd__div_up(v->k, tile.n);
@@ -84,7 +88,8 @@ static void wgrad_windows(const struct vkd_call *c, struct vkd_plan *p, const st
         at += parts;
     }
     if (total > 1)
-        vkd__sum_parts(c, p, vkd__slot_part(VKD_SCRATCH(0), 0, total * stride * 4), slots.out, numel, stride, total);
+        vkd__sum_parts(c, p, vkd__slot_part(VKD_SCRATCH(0), 0, total * stride * 4), slots.out, VKD_F32, numel,
+                       stride, total);
 }
 
 // 1x1 of stride 1: the image is the matrix.
@@ -92,7 +97,7 @@ static void pointwise(const struct vkd_call *c, struct vkd_plan *p, const struct
                       enum vkd_conv_pass pass, struct vkd_conv_slots slots)
 {
     uint32_t pixels = v->n * v->h * v->w, ld_x = vkd__pad4(v->c), ld_y = vkd__pad4(v->k);
-    struct vkd_gemm g = { .a = slots.a, .b = slots.b, .c = slots.out };
+    struct vkd_gemm g = { .type = v->type, .a = slots.a, .b = slots.b, .c = slots.out };
     if (pass == VKD_CONV_FORWARD) {
         g.m = pixels, g.n = v->k, g.k = ld_x;
         g.lda = ld_x, g.ldb = ld_y, g.ldc = ld_y;
@@ -111,10 +116,9 @@ static void pointwise(const struct vkd_call *c, struct vkd_plan *p, const struct
 void vkd__conv_gather(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v,
                       enum vkd_conv_pass pass, struct vkd_conv_slots slots)
 {
-    uint64_t size_x = (uint64_t) v->h * v->w * vkd__pad4(v->c) * 4;
-    uint64_t size_y = (uint64_t) v->oh * v->ow * vkd__pad4(v->k) * 4;
-    uint64_t size_w = (uint64_t) v->r * v->s * vkd__pad4(v->c) * vkd__pad4(v->k) * 4;
-    uint32_t images = vkd__images_per_binding(c, p, v, size_x, size_y);
+    struct vkd_conv_image image = vkd__conv_image(v);
+    uint64_t numel_w = (uint64_t) v->r * v->s * vkd__pad4(v->c) * vkd__pad4(v->k);
+    uint32_t images = vkd__images_per_binding(c, p, v);
     if (!images)
         return;
     if ((uint64_t) v->r * v->s * (vkd__pad4(v->c > v->k ? v->c : v->k) / 4) >= SUM_MAX) {
@@ -128,13 +132,13 @@ void vkd__conv_gather(const struct vkd_call *c, struct vkd_plan *p, const struct
         return;
     }
     if (pass == VKD_CONV_WGRAD) {
-        wgrad_windows(c, p, v, images, size_x, size_y, slots);
+        wgrad_windows(c, p, v, images, slots);
         return;
     }
     bool fwd = pass == VKD_CONV_FORWARD;
-    uint64_t size_a = fwd ? size_x : size_y, size_out = fwd ? size_y : size_x;
-    struct vkd_gemm_tile tile = vkd__gemm_tile(c->caps, fwd ? VKD_GEMM_FORWARD : VKD_GEMM_DGRAD,
-                                               fwd ? v->k : v->c, images * size_a, size_w);
+    uint64_t size_a = fwd ? image.size_x : image.size_y, size_out = fwd ? image.size_y : image.size_x;
+    struct vkd_gemm_tile tile = vkd__gemm_tile(c->caps, fwd ? VKD_GEMM_FORWARD : VKD_GEMM_DGRAD, v->type,
+                                               fwd ? v->k : v->c, images * (fwd ? image.numel_x : image.numel_y), numel_w);
     for (uint32_t n = 0; n < v->n; n += images) {
         uint32_t count = v->n - n < images ? v->n - n : images;
         struct vkd_conv_slots part = { vkd__slot_part(slots.a, n * size_a, count * size_a), slots.b,

@@ -58,9 +58,16 @@ bool vkd__conv_taps_back(const struct vkd_conv *v, uint32_t index, struct vkd_pc
     return true;
 }
 
-uint32_t vkd__images_per_binding(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v,
-                                 uint64_t size_x, uint64_t size_y)
+struct vkd_conv_image vkd__conv_image(const struct vkd_conv *v)
 {
+    uint64_t x = (uint64_t) v->h * v->w * vkd__pad4(v->c), y = (uint64_t) v->oh * v->ow * vkd__pad4(v->k);
+    return (struct vkd_conv_image) { x, y, x * vkd__dtype_size(v->type), y * vkd__dtype_size(v->type) };
+}
+
+uint32_t vkd__images_per_binding(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v)
+{
+    struct vkd_conv_image image = vkd__conv_image(v);
+    uint64_t size_x = image.size_x, size_y = image.size_y;
     uint32_t images = vkd__rows_per_binding(c->caps, v->n, size_x, size_y);
     if (!images)
         vkd__plan_fail(p, VKD_UNSUPPORTED, "an image of %llu bytes is too large for the device's storage bindings of %llu",

@@ -3,6 +3,8 @@
 
 #include "pc_conv.h"
 
+#include <stdio.h>
+
 enum { PIXELS_PER_PART = 4096 };    // of wgrad, in one invocation
 
 static struct vkd_pc_conv push_of(const struct vkd_conv *v)
@@ -19,11 +21,14 @@ static struct vkd_pc_conv push_of(const struct vkd_conv *v)
 }
 
 static void dispatch(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_pc_conv *pc,
-                     const char *kernel, uint32_t parts, struct vkd_conv_slots slots)
+                     const char *pass, uint32_t parts, struct vkd_conv_slots slots)
 {
+    char kernel[48];
+    snprintf(kernel, sizeof(kernel), "conv_grouped.%s.%s", pass, vkd__load_name(false, c->in[0].dtype));
     struct vkd_dispatch *d = vkd__dispatch(p, kernel, pc, sizeof(*pc), 0, 0, 0);
     if (!d)
         return;
+    vkd__load_spec(d, c->in[0].dtype);
     vkd__groups_1d(c, vkd__div_up(pc->count, 64), d->groups);
     d->groups[2] = parts;
     vkd__bind(d, slots.a);
@@ -35,7 +40,7 @@ static void wgrad(const struct vkd_call *c, struct vkd_plan *p, const struct vkd
                   struct vkd_conv_slots slots)
 {
     struct vkd_pc_conv pc = push_of(v);
-    uint64_t size_x = (uint64_t) v->h * v->w * pc.c * 4, size_y = (uint64_t) v->oh * v->ow * pc.k * 4;
+    struct vkd_conv_image image = vkd__conv_image(v);
     uint64_t numel = (uint64_t) v->r * v->s * pc.group_c * pc.k;
     pc.count = (uint32_t) numel;
     uint32_t groups = vkd__div_up(pc.count, 64);
@@ -54,23 +59,24 @@ static void wgrad(const struct vkd_call *c, struct vkd_plan *p, const struct vkd
     for (uint32_t n = 0; n < v->n; n += images) {
         pc.images = v->n - n < images ? v->n - n : images;
         uint32_t parts = vkd__div_up(pc.images * v->oh, pc.part_rows);
-        dispatch(c, p, &pc, "conv_grouped.wgrad", parts, (struct vkd_conv_slots) {
-            vkd__slot_part(slots.a, n * size_x, pc.images * size_x),
-            vkd__slot_part(slots.b, n * size_y, pc.images * size_y),
+        dispatch(c, p, &pc, "wgrad", parts, (struct vkd_conv_slots) {
+            vkd__slot_part(slots.a, n * image.size_x, pc.images * image.size_x),
+            vkd__slot_part(slots.b, n * image.size_y, pc.images * image.size_y),
             total > 1 ? vkd__slot_part(VKD_SCRATCH(0), at * stride * 4, parts * stride * 4) : slots.out,
         });
         at += parts;
     }
     if (total > 1)
-        vkd__sum_parts(c, p, vkd__slot_part(VKD_SCRATCH(0), 0, total * stride * 4), slots.out, numel, stride, total);
+        vkd__sum_parts(c, p, vkd__slot_part(VKD_SCRATCH(0), 0, total * stride * 4), slots.out, VKD_F32, numel,
+                       stride, total);
 }
 
 void vkd__conv_grouped(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v,
                        enum vkd_conv_pass pass, struct vkd_conv_slots slots)
 {
     struct vkd_pc_conv pc = push_of(v);
-    uint64_t size_x = (uint64_t) v->h * v->w * pc.c * 4, size_y = (uint64_t) v->oh * v->ow * pc.k * 4;
-    uint32_t images = vkd__images_per_binding(c, p, v, size_x, size_y);
+    struct vkd_conv_image image = vkd__conv_image(v);
+    uint32_t images = vkd__images_per_binding(c, p, v);
     if (!images)
         return;
     if (pass == VKD_CONV_WGRAD) {
@@ -78,11 +84,11 @@ void vkd__conv_grouped(const struct vkd_call *c, struct vkd_plan *p, const struc
         return;
     }
     bool fwd = pass == VKD_CONV_FORWARD;
-    uint64_t size_a = fwd ? size_x : size_y, size_out = fwd ? size_y : size_x;
+    uint64_t size_a = fwd ? image.size_x : image.size_y, size_out = fwd ? image.size_y : image.size_x;
     for (uint32_t n = 0; n < v->n; n += images) {
         pc.images = v->n - n < images ? v->n - n : images;
-        pc.count = (uint32_t) (pc.images * size_out / 4);
-        dispatch(c, p, &pc, fwd ? "conv_grouped.forward" : "conv_grouped.dgrad", 1, (struct vkd_conv_slots) {
+        pc.count = (uint32_t) (pc.images * size_out / 4);       // words
+        dispatch(c, p, &pc, fwd ? "forward" : "dgrad", 1, (struct vkd_conv_slots) {
             vkd__slot_part(slots.a, n * size_a, pc.images * size_a), slots.b,
             vkd__slot_part(slots.out, n * size_out, pc.images * size_out),
         });

@@ -31,7 +31,7 @@ static uint32_t chunk_of(const struct vkd_caps *caps, const struct vkd_conv *v, 
     uint64_t most = SCRATCH_MAX < caps->storage_range_max ? SCRATCH_MAX : caps->storage_range_max;
     uint64_t few = caps->cpu ? most / 8 : most;         // on a CPU no slower, by measure
     uint64_t c = vkd__pad4(s->c), k = vkd__pad4(s->k), size_u = 144 * c * k;
-    uint64_t src = (uint64_t) s->h * s->w * c * 4, dst = (uint64_t) s->oh * s->ow * k * 4;
+    uint64_t size = vkd__dtype_size(v->type), src = s->h * s->w * c * size, dst = s->oh * s->ow * k * size;
     uint64_t per_image = 144ull * tiles_of(s, 1) * (c + k);
     uint32_t unit = vkd__rows_unit(caps, src, dst), fit = vkd__rows_per_binding(caps, v->n, src, dst);
     if (size_u > most)
@@ -87,7 +87,7 @@ bool vkd__conv_winograd_pays(const struct vkd_caps *caps, const struct vkd_conv 
     if (!vkd__conv_winograd_fits(caps, v, pass))
         return false;
     bool dgrad = pass == VKD_CONV_DGRAD, wgrad = pass == VKD_CONV_WGRAD, gpu = !caps->cpu;
-    struct vkd_gemm_tile tile = vkd__gemm_tile(caps, VKD_GEMM_NN, dgrad ? v->c : v->k, 0, 0);
+    struct vkd_gemm_tile tile = vkd__gemm_tile(caps, VKD_GEMM_NN, VKD_F32, dgrad ? v->c : v->k, 0, 0);
     double tiles = (double) v->n * vkd__div_up(dgrad ? v->h : v->oh, 4) * vkd__div_up(dgrad ? v->w : v->ow, 4);
     double pixels = (double) v->n * v->oh * v->ow, c = vkd__pad4(v->c), k = vkd__pad4(v->k);
     double inner = dgrad ? k : c, outer = round_up(dgrad ? c : k, tile.n);
@@ -104,6 +104,7 @@ static void transform(const struct vkd_call *c, struct vkd_plan *p, const char *
     struct vkd_dispatch *d = vkd__dispatch(p, kernel, pc, sizeof(*pc), 0, 0, 0);
     if (!d)
         return;
+    vkd__load_spec(d, c->in[0].dtype);
     vkd__groups_1d(c, vkd__div_up(pc->count, 64), d->groups);
     vkd__bind(d, from);
     vkd__bind(d, to);
@@ -114,8 +115,9 @@ static void transform_images(const struct vkd_call *c, struct vkd_plan *p, const
                              uint32_t first, uint32_t images, struct vkd_slot from, uint32_t scratch)
 {
     uint32_t h = gradient ? s->oh : s->h, w = gradient ? s->ow : s->w, ch = vkd__pad4(gradient ? s->k : s->c);
-    uint64_t image = (uint64_t) h * w * ch * 4, size = 144ull * tiles_of(s, images) * ch;
-    bool texel = vkd__loads_texels(c->caps, images * image);
+    uint64_t numel = (uint64_t) h * w * ch, size = 144ull * tiles_of(s, images) * ch;
+    uint64_t image = numel * vkd__dtype_size(c->in[0].dtype);
+    bool texel = vkd__loads_texels(c->caps, images * numel);
     uint32_t vectors = ch / (texel ? 4 : 2);
     struct vkd_pc_winograd pc = {
         .h = h, .w = w, .c = vectors,
@@ -125,7 +127,7 @@ static void transform_images(const struct vkd_call *c, struct vkd_plan *p, const
     };
     char kernel[48];
     snprintf(kernel, sizeof(kernel), "winograd_input.%s.%s", gradient ? "gradient" : "image",
-             texel ? "texel" : "buffer");
+             vkd__load_name(texel, c->in[0].dtype));
     vkd__scratch(p, scratch, size);
     transform(c, p, kernel, &pc, vkd__slot_part(from, first * image, images * image),
               vkd__slot_part(VKD_SCRATCH((uint8_t) scratch), 0, size));
@@ -136,7 +138,8 @@ static void convolve(const struct vkd_call *c, struct vkd_plan *p, const struct 
                      bool dgrad, struct vkd_conv_slots slots)
 {
     uint32_t ch = vkd__pad4(s->c), k = vkd__pad4(s->k), w_c = vkd__pad4(v->c), w_k = vkd__pad4(v->k);
-    uint64_t size_u = 144ull * ch * k, image = (uint64_t) s->oh * s->ow * k * 4;
+    uint64_t size_u = 144ull * ch * k, image = (uint64_t) s->oh * s->ow * k * vkd__dtype_size(v->type);
+    char kernel[48];
     struct vkd_pc_winograd filter = { .count = w_c * (w_k / 4), .flip = dgrad };
     vkd__scratch(p, FILTER, size_u);
     transform(c, p, "winograd_filter.forward", &filter, slots.b, vkd__slot_part(VKD_SCRATCH(FILTER), 0, size_u));
@@ -152,13 +155,14 @@ static void convolve(const struct vkd_call *c, struct vkd_plan *p, const struct 
             .a = vkd__slot_part(VKD_SCRATCH(IMAGES), 0, size_v), .b = vkd__slot_part(VKD_SCRATCH(FILTER), 0, size_u),
             .c = vkd__slot_part(VKD_SCRATCH(PRODUCTS), 0, size_m),
         }, PARTS);
-        bool texel = vkd__loads_texels(c->caps, size_m);
+        bool texel = vkd__loads_texels(c->caps, size_m / 4);
         uint32_t vectors = k / (texel ? 4 : 2);
         struct vkd_pc_winograd out = {
             .h = s->oh, .w = s->ow, .c = vectors,
             .tiles_y = s->tiles_y, .tiles_x = s->tiles_x, .tiles = tiles, .count = tiles * vectors,
         };
-        transform(c, p, texel ? "winograd_output.texel" : "winograd_output.buffer", &out,
+        snprintf(kernel, sizeof(kernel), "winograd_output.%s", vkd__load_name(texel, v->type));
+        transform(c, p, kernel, &out,
                   vkd__slot_part(VKD_SCRATCH(PRODUCTS), 0, size_m),
                   vkd__slot_part(slots.out, n * image, images * image));
     }

@@ -62,20 +62,20 @@ uint32_t vkd__rows_per_binding(const struct vkd_caps *caps, uint32_t rows, uint6
     return (uint32_t) fit / unit * unit;
 }
 
-struct vkd_gemm_tile vkd__gemm_tile(const struct vkd_caps *caps, enum vkd_gemm_form form, uint32_t n,
-                                    uint64_t size_a, uint64_t size_b)
+struct vkd_gemm_tile vkd__gemm_tile(const struct vkd_caps *caps, enum vkd_gemm_form form, enum vkd_dtype type, uint32_t n,
+                                    uint64_t numel_a, uint64_t numel_b)
 {
     static const char *const forms[] = { "nn", "nt", "tn", "tt", "forward", "dgrad", "wgrad" };
     struct vkd_gemm_tile t = { .m = 64, .n = 64 };
     if (!caps->cpu && caps->invocations_max >= 256) {
-        snprintf(t.kernel, sizeof(t.kernel), "gemm_shared.%s", forms[form]);
+        snprintf(t.kernel, sizeof(t.kernel), "gemm_shared.%s.%s", forms[form], vkd__load_name(false, type));
         return t;
     }
-    bool texels = vkd__loads_texels(caps, size_a > size_b ? size_a : size_b);
+    bool texels = vkd__loads_texels(caps, numel_a > numel_b ? numel_a : numel_b);
     bool shuffle = texels && caps->subgroup_shuffle && caps->subgroup_size == 8;
     bool narrow = n <= 8;
-    snprintf(t.kernel, sizeof(t.kernel), "gemm_register.%s.%s", forms[form],
-             !shuffle ? "plain" : narrow ? "m8n8" : "m4n16");
+    snprintf(t.kernel, sizeof(t.kernel), "gemm_register.%s.%s%s", forms[form],
+             !shuffle ? "plain" : narrow ? "m8n8" : "m4n16", vkd__is_half(type) ? "_half" : "");
     t.m = shuffle && !narrow ? 32 : 64;
     t.n = shuffle && !narrow ? 16 : 8;
     t.subgroup_size = shuffle ? 8 : 0;
@@ -101,13 +101,23 @@ uint64_t vkd__part_stride(const struct vkd_caps *caps, uint64_t numel)
     return (numel + unit - 1) / unit * unit;
 }
 
+void vkd__gemm_spec(struct vkd_dispatch *d, enum vkd_dtype type, bool wide)
+{
+    if (!vkd__is_half(type))
+        return;
+    vkd__load_spec(d, type);
+    d->spec[d->spec_count++] = wide;
+}
+
 void vkd__sum_parts(const struct vkd_call *c, struct vkd_plan *p, struct vkd_slot from, struct vkd_slot y,
-                    uint64_t numel, uint64_t stride, uint32_t parts)
+                    enum vkd_dtype type, uint64_t numel, uint64_t stride, uint32_t parts)
 {
     struct vkd_pc_sum_parts pc = { (uint32_t) (numel / 4), (uint32_t) (stride / 4), parts };
-    struct vkd_dispatch *d = vkd__dispatch(p, "sum_parts", &pc, sizeof(pc), 0, 0, 0);
+    const char *kernel = vkd__is_half(type) ? "sum_parts.buffer_half" : "sum_parts.buffer";
+    struct vkd_dispatch *d = vkd__dispatch(p, kernel, &pc, sizeof(pc), 0, 0, 0);
     if (!d)
         return;
+    vkd__load_spec(d, type);
     vkd__groups_1d(c, vkd__div_up(pc.count, 64), d->groups);
     vkd__bind(d, from);
     vkd__bind(d, y);
@@ -117,6 +127,7 @@ void vkd__sum_parts(const struct vkd_call *c, struct vkd_plan *p, struct vkd_slo
 static void product(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_gemm *g,
                     const struct vkd_gemm_tile *tile, uint32_t parts, uint32_t split)
 {
+    bool wide = parts > 1 || g->trans_a;
     struct vkd_pc_gemm pc = {
         .m = g->m, .n = g->n, .k = g->k,
         .tiles_n = vkd__div_up(g->n, tile->n),
@@ -132,27 +143,38 @@ static void product(const struct vkd_call *c, struct vkd_plan *p, const struct v
     vkd__groups_1d(c, (uint64_t) vkd__div_up(g->m, tile->m) * pc.tiles_n, d->groups);
     d->groups[2] = g->batch * parts;
     d->subgroup_size = tile->subgroup_size;
+    vkd__gemm_spec(d, g->type, wide);
     vkd__bind(d, g->a);
     vkd__bind(d, g->b);
     vkd__bind(d, g->c);
+}
+
+// Bytes of an element of each operand.
+struct sizes { uint32_t a, b, c; };
+
+static struct sizes sizes_of(const struct vkd_gemm *g)
+{
+    uint32_t size = vkd__dtype_size(g->type);
+    return (struct sizes) { size, g->trans_a ? size : 4, g->trans_a ? 4 : size };
 }
 
 // The whole product when every operand fits one binding.
 static void bounded(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_gemm *g, uint32_t scratch)
 {
     uint64_t rows_a = g->trans_a ? g->k : g->m, rows_b = g->trans_b ? g->n : g->k;
-    uint64_t size_a = ((uint64_t) (g->batch - 1) * g->stride_a + rows_a * g->lda) * 4;
-    uint64_t size_b = ((uint64_t) (g->batch - 1) * g->stride_b + rows_b * g->ldb) * 4;
+    uint64_t numel_a = (uint64_t) (g->batch - 1) * g->stride_a + rows_a * g->lda;
+    uint64_t numel_b = (uint64_t) (g->batch - 1) * g->stride_b + rows_b * g->ldb;
     uint64_t numel = (uint64_t) g->batch * g->m * g->ldc;
-    uint64_t limit = c->caps->storage_range_max;
-    if (size_a > limit || size_b > limit || numel * 4 > limit) {
+    struct sizes sizes = sizes_of(g);
+    uint64_t size_a = numel_a * sizes.a, size_b = numel_b * sizes.b, limit = c->caps->storage_range_max;
+    if (size_a > limit || size_b > limit || numel * sizes.c > limit) {
         vkd__plan_fail(p, VKD_UNSUPPORTED, "a matrix of %llu bytes exceeds the device's storage binding of %llu",
                        (unsigned long long) (size_a > size_b ? size_a : size_b), (unsigned long long) limit);
         return;
     }
     enum vkd_gemm_form form = g->trans_a ? g->trans_b ? VKD_GEMM_TT : VKD_GEMM_TN
                                          : g->trans_b ? VKD_GEMM_NT : VKD_GEMM_NN;
-    struct vkd_gemm_tile tile = vkd__gemm_tile(c->caps, form, g->n, size_a, size_b);
+    struct vkd_gemm_tile tile = vkd__gemm_tile(c->caps, form, g->type, g->n, numel_a, numel_b);
     uint64_t tiles = (uint64_t) g->batch * vkd__div_up(g->m, tile.m) * vkd__div_up(g->n, tile.n);
     uint32_t parts = vkd__reduction_parts(c->caps, tiles, g->k, numel * 4);
     uint32_t split = vkd__pad4(vkd__div_up(g->k, parts));
@@ -165,7 +187,7 @@ static void bounded(const struct vkd_call *c, struct vkd_plan *p, const struct v
     }
     product(c, p, &out, &tile, parts, split);
     if (parts > 1)
-        vkd__sum_parts(c, p, out.c, g->c, numel, numel, parts);
+        vkd__sum_parts(c, p, out.c, g->c, g->trans_a ? VKD_F32 : g->type, numel, numel, parts);
 }
 
 void vkd__gemm(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_gemm *g, uint32_t scratch)
@@ -174,14 +196,16 @@ void vkd__gemm(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_ge
     if (!part.batch)
         part.batch = 1;
     // Rows of A and C in windows that a binding can hold.
-    uint32_t rows = g->trans_a ? g->m : vkd__rows_per_binding(c->caps, g->m, g->lda * 4ull, g->ldc * 4ull);
+    struct sizes sizes = sizes_of(g);
+    uint64_t row_a = (uint64_t) g->lda * sizes.a, row_c = (uint64_t) g->ldc * sizes.c;
+    uint32_t rows = g->trans_a ? g->m : vkd__rows_per_binding(c->caps, g->m, row_a, row_c);
     if (part.batch > 1 || rows == 0)
         rows = g->m;
     for (uint32_t begin = 0; begin < g->m; begin += rows) {
         part.m = g->m - begin < rows ? g->m - begin : rows;
         if (rows < g->m) {
-            part.a = vkd__slot_part(g->a, begin * (uint64_t) g->lda * 4, part.m * (uint64_t) g->lda * 4);
-            part.c = vkd__slot_part(g->c, begin * (uint64_t) g->ldc * 4, part.m * (uint64_t) g->ldc * 4);
+            part.a = vkd__slot_part(g->a, begin * row_a, part.m * row_a);
+            part.c = vkd__slot_part(g->c, begin * row_c, part.m * row_c);
         }
         bounded(c, p, &part, scratch);
     }

@@ -17,12 +17,15 @@ struct vkd_gemm_tile {
     uint32_t subgroup_size;
 };
 
-// The fastest kernel for `form` with `n` columns whose operands A and B have these sizes in bytes.
-struct vkd_gemm_tile vkd__gemm_tile(const struct vkd_caps *caps, enum vkd_gemm_form form, uint32_t n,
-                                    uint64_t size_a, uint64_t size_b);
+// The fastest kernel for `form` with `n` columns whose operands A and B have so many elements. `type`: see
+// struct vkd_gemm.
+struct vkd_gemm_tile vkd__gemm_tile(const struct vkd_caps *caps, enum vkd_gemm_form form, enum vkd_dtype type, uint32_t n,
+                                    uint64_t numel_a, uint64_t numel_b);
 
 // C (m, n) = op(A) op(B). Pitches and strides are elements, multiples of 4; padding is zero.
 struct vkd_gemm {
+    enum vkd_dtype type;                // of A and C; with trans_a, which gives gradients of weights, of A and B. The
+                                        // other one is f32
     uint32_t m, n, k;
     bool trans_a, trans_b;              // A is stored (k, m), B is stored (n, k)
     uint32_t lda, ldb, ldc;
@@ -42,9 +45,12 @@ uint32_t vkd__reduction_parts(const struct vkd_caps *caps, uint64_t tiles, uint3
 // Elements from part to part of `numel` each, so that any part may begin a binding.
 uint64_t vkd__part_stride(const struct vkd_caps *caps, uint64_t numel);
 
-// Appends y = sum of `parts` arrays of `numel` elements, `stride` elements apart in `from`.
+// Appends y (of `type`) = sum of `parts` f32 arrays of `numel` elements, `stride` elements apart in `from`.
 void vkd__sum_parts(const struct vkd_call *c, struct vkd_plan *p, struct vkd_slot from, struct vkd_slot y,
-                    uint64_t numel, uint64_t stride, uint32_t parts);
+                    enum vkd_dtype type, uint64_t numel, uint64_t stride, uint32_t parts);
+
+// Sets the specialisation constants of a matrix kernel; `wide`: C is f32 whatever the variant.
+void vkd__gemm_spec(struct vkd_dispatch *d, enum vkd_dtype type, bool wide);
 
 // The first error of a plan.
 void vkd__plan_fail(struct vkd_plan *p, vkd_result r, const char *format, ...) VKD_PRINTF(3, 4);

@@ -1,4 +1,5 @@
-// batch_norm.c -- y = act(gamma * (x - mean) / sqrt(var + eps) + beta + residual), per channel.
+// batch_norm.c -- y = act(gamma * (x - mean) / sqrt(var + eps) + beta + residual), per channel. x, residual and y may
+// be stored in 16 bits; all else is f32.
 //
 // Training normalises by the batch's statistics (biased variance) and moves the running ones
 // (unbiased variance); evaluation uses the running ones as constants, in backward too.
@@ -19,8 +20,10 @@ static bool shape(struct vkd_call *c)
     struct vkd_shape channels = { { 1, 1, 1, s.d[3] } };
     for (uint32_t i = 0; i < c->in_count; i++) {
         struct vkd_shape want = i == X || i == RESIDUAL ? s : channels, got = c->in[i].shape;
-        if (c->in[i].dtype != VKD_F32)
-            return vkd__reject(c, "%s must be f32", names[i]);
+        enum vkd_dtype type = i == X || i == RESIDUAL ? c->in[X].dtype : VKD_F32;
+        if (c->in[i].dtype != type || !vkd__is_real(type))
+            return vkd__reject(c, "%s must be %s, found %s", names[i], i == X ? "f32, f16 or bf16" : vkd__dtype_name(type),
+                               vkd__dtype_name(c->in[i].dtype));
         for (int d = 0; d < 4; d++)
             if (got.d[d] != want.d[d])
                 return vkd__reject(c, "%s must be (%u, %u, %u, %u), found (%u, %u, %u, %u)", names[i], want.d[0],
@@ -68,9 +71,10 @@ static void add_spec(struct vkd_dispatch *d, uint32_t value)
         d->spec[d->spec_count++] = value;
 }
 
-// The first two specialisation constants of every kernel.
+// The first specialisation constants of every kernel.
 static void add_common_spec(const struct vkd_call *c, struct vkd_dispatch *d)
 {
+    vkd__load_spec(d, c->in[X].dtype);
     add_spec(d, c->attr.activation);
     add_spec(d, c->in_count > RESIDUAL);
 }
@@ -79,8 +83,8 @@ static struct vkd_dispatch *over_chunks(const struct vkd_call *c, struct vkd_pla
                                         const struct vkd_pc_batch_norm *pc)
 {
     char kernel[48];
-    bool texel = vkd__loads_texels(c->caps, vkd__desc_size(c->in[X]));
-    snprintf(kernel, sizeof(kernel), "%s.%s", stem, texel ? "texel" : "buffer");
+    bool texel = vkd__loads_texels(c->caps, vkd__numel(c->in[X].shape));
+    snprintf(kernel, sizeof(kernel), "%s.%s", stem, vkd__load_name(texel, c->in[X].dtype));
     uint32_t groups[3];
     vkd__groups_1d(c, vkd__div_up((uint64_t) pc->chunks * pc->c4, 64), groups);
     struct vkd_dispatch *d = vkd__dispatch(p, kernel, pc, sizeof(*pc), groups[0], groups[1], groups[2]);

@@ -5,8 +5,9 @@
 static bool shape(struct vkd_call *c)
 {
     struct vkd_shape x = c->in[0].shape, b = c->in[1].shape;
-    if (c->in[0].dtype != VKD_F32 || c->in[1].dtype != VKD_F32)
-        return vkd__reject(c, "inputs must be f32; cast them first");
+    if (!vkd__is_real(c->in[0].dtype) || c->in[1].dtype != VKD_F32)
+        return vkd__reject(c, "x must be real and b f32, found %s and %s; cast them first",
+                           vkd__dtype_name(c->in[0].dtype), vkd__dtype_name(c->in[1].dtype));
     if (vkd__rows(b) != 1 || b.d[3] != x.d[3])
         return vkd__reject(c, "b must be (1, 1, 1, %u), found (%u, %u, %u, %u)", x.d[3],
                            b.d[0], b.d[1], b.d[2], b.d[3]);
@@ -24,7 +25,7 @@ static void backward(const struct vkd_call *c, struct vkd_plan *p)
     if (c->want & 1)
         vkd__scale(c, p, VKD_DOUT, VKD_DIN(0), 1);
     if (c->want & 2)
-        vkd__reduce(c, p, VKD_DOUT, VKD_DIN(1), c->in[0].shape, 7, 1);
+        vkd__reduce(c, p, VKD_DOUT, VKD_DIN(1), c->in[0], 7, 1);
 }
 
 static void ref(const struct vkd_call *c, double *const in[], double *const out[])

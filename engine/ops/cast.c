@@ -1,13 +1,15 @@
-// cast.c -- y = x as another type: f32 to f16 and back.
+// cast.c -- y = x as another type: f32 to one of 16 bits, to the nearest with ties to even, or back.
 #include "../elementwise.h"
 
 static bool shape(struct vkd_call *c)
 {
     enum vkd_dtype to = (enum vkd_dtype) c->attr.dtype;
-    if (c->in[0].dtype == VKD_U32 || (to != VKD_F32 && to != VKD_F16))
-        return vkd__reject(c, "only f32 and f16 can be cast");
+    if (!vkd__is_real(c->in[0].dtype) || c->attr.dtype > VKD_BF16 || !vkd__is_real(to))
+        return vkd__reject(c, "only f32, f16 and bf16 can be cast");
     if (c->in[0].dtype == to)
-        return vkd__reject(c, "the input is %s already", to == VKD_F32 ? "f32" : "f16");
+        return vkd__reject(c, "the input is %s already", vkd__dtype_name(to));
+    if (c->in[0].dtype != VKD_F32 && to != VKD_F32)
+        return vkd__reject(c, "%s becomes %s by way of f32 only", vkd__dtype_name(c->in[0].dtype), vkd__dtype_name(to));
     vkd__shape_same(c);
     c->out[0].dtype = to;
     return true;
@@ -16,7 +18,7 @@ static bool shape(struct vkd_call *c)
 static void convert(const struct vkd_call *c, struct vkd_plan *p, struct vkd_slot src, struct vkd_slot dst,
                     enum vkd_dtype to)
 {
-    vkd__elementwise(c, p, to == VKD_F16 ? "cast.to_f16" : "cast.to_f32", NULL, (struct vkd_slot[]) { src, dst }, 2);
+    vkd__elementwise(c, p, to == VKD_F32 ? "cast.widen" : "cast.narrow", NULL, (struct vkd_slot[]) { src, dst }, 2);
 }
 
 static void forward(const struct vkd_call *c, struct vkd_plan *p)

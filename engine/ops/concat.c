@@ -7,8 +7,9 @@ static bool shape(struct vkd_call *c)
     const uint32_t *a = c->in[0].shape.d;
     for (uint32_t i = 0; i < c->in_count; i++) {
         const uint32_t *b = c->in[i].shape.d;
-        if (c->in[i].dtype == VKD_F16 || c->in[i].dtype != c->in[0].dtype)
-            return vkd__reject(c, "the inputs must all be f32 or all be u32; cast input %u first", i);
+        if (c->in[i].dtype != c->in[0].dtype)
+            return vkd__reject(c, "the inputs must all be of one type, found %s and %s; cast input %u first",
+                               vkd__dtype_name(c->in[0].dtype), vkd__dtype_name(c->in[i].dtype), i);
         if (a[0] != b[0] || a[1] != b[1] || a[2] != b[2])
             return vkd__reject(c, "inputs must differ in channels alone, found (%u, %u, %u, %u) and (%u, %u, %u, %u)",
                                a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]);

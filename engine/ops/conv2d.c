@@ -2,6 +2,8 @@
 //
 //   y(n, oy, ox, k) = sum over r, s, c of x(n, oy stride - pad + r dilation, ..., c) w(r, s, c, k)
 //
+// x may be stored in 16 bits, y then is, too; w is f32.
+//
 // With groups, output channel k sees the channels of its group. Without, w's C is x's padded one.
 #include "../kernels/conv.h"
 
@@ -14,6 +16,7 @@ static struct vkd_conv geometry(const struct vkd_call *c)
     const uint32_t *x = c->in[0].shape.d, *w = c->in[1].shape.d, *y = c->out[0].shape.d;
     const struct vkd_attr *a = &c->attr;
     return (struct vkd_conv) {
+        .type = c->in[0].dtype,
         .n = x[0], .h = x[1], .w = x[2], .c = x[3],
         .oh = y[1], .ow = y[2], .k = w[3],
         .r = w[0], .s = w[1],
@@ -28,8 +31,9 @@ static bool shape(struct vkd_call *c)
 {
     struct vkd_conv v = geometry(c);
     uint32_t w_c = c->in[1].shape.d[2], in[2] = { v.h, v.w }, taps[2] = { v.r, v.s };
-    if (c->in[0].dtype != VKD_F32 || c->in[1].dtype != VKD_F32)
-        return vkd__reject(c, "image and filter must be f32");
+    if (!vkd__is_real(c->in[0].dtype) || c->in[1].dtype != VKD_F32)
+        return vkd__reject(c, "the image must be f32, f16 or bf16 and the filter f32, found %s and %s",
+                           vkd__dtype_name(c->in[0].dtype), vkd__dtype_name(c->in[1].dtype));
     if (v.c % v.groups || v.k % v.groups)
         return vkd__reject(c, "%u groups do not divide %u input and %u output channels", v.groups, v.c, v.k);
     if (w_c != (v.groups > 1 ? v.c / v.groups : vkd__pad4(v.c)))

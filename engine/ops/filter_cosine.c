@@ -63,7 +63,7 @@ static void forward(const struct vkd_call *c, struct vkd_plan *p)
     vkd__bind(d, VKD_OUT(GRAM));
     vkd__bind(d, VKD_OUT(INVERSE));
     vkd__bind(d, VKD_OUT(ALIKE));
-    vkd__reduce(c, p, VKD_OUT(ALIKE), VKD_OUT(LOSS), c->out[ALIKE].shape, 8, 1 / pairs(c));
+    vkd__reduce(c, p, VKD_OUT(ALIKE), VKD_OUT(LOSS), c->out[ALIKE], 8, 1 / pairs(c));
 }
 
 static void backward(const struct vkd_call *c, struct vkd_plan *p)

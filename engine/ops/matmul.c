@@ -1,5 +1,5 @@
 // matmul.c -- c = op(a) op(b): a (.., M, K) whose rows are d[0] d[1] d[2], b (K, N); trans_a and
-// trans_b say that an operand is stored transposed.
+// trans_b say that an operand is stored transposed. a may be stored in 16 bits unless it is transposed, c then is, too.
 #include "../kernels/gemm.h"
 
 static uint32_t rows(struct vkd_desc d) { return vkd__rows(d.shape); }
@@ -8,8 +8,9 @@ static uint32_t cols(struct vkd_desc d) { return d.shape.d[3]; }
 static bool shape(struct vkd_call *c)
 {
     struct vkd_desc a = c->in[0], b = c->in[1];
-    if (a.dtype != VKD_F32 || b.dtype != VKD_F32)
-        return vkd__reject(c, "both matrices must be f32");
+    if (b.dtype != VKD_F32 || !(a.dtype == VKD_F32 || (vkd__is_half(a.dtype) && !c->attr.trans_a)))
+        return vkd__reject(c, "b must be f32 and a f32, or f16 or bf16 without trans_a; found %s and %s",
+                           vkd__dtype_name(a.dtype), vkd__dtype_name(b.dtype));
     uint32_t k_a = c->attr.trans_a ? rows(a) : cols(a), k_b = c->attr.trans_b ? cols(b) : rows(b);
     if (k_a != k_b)
         return vkd__reject(c, "the inner sizes differ: %u of a, %u of b", k_a, k_b);
@@ -32,6 +33,7 @@ static void product(const struct vkd_call *c, struct vkd_plan *p, struct operand
                     struct vkd_desc out, struct vkd_slot slot)
 {
     vkd__gemm(c, p, &(struct vkd_gemm) {
+        .type = c->in[0].dtype,
         .m = rows(out), .n = cols(out), .k = a.trans ? rows(a.desc) : cols(a.desc),
         .trans_a = a.trans, .trans_b = b.trans,
         .lda = vkd__pad4(cols(a.desc)), .ldb = vkd__pad4(cols(b.desc)), .ldc = vkd__pad4(cols(out)),

@@ -13,7 +13,7 @@ static double weight(const struct vkd_call *c)
 
 static void forward(const struct vkd_call *c, struct vkd_plan *p)
 {
-    vkd__reduce(c, p, VKD_IN(0), VKD_OUT(0), c->in[0].shape, c->attr.axes, (float) weight(c));
+    vkd__reduce(c, p, VKD_IN(0), VKD_OUT(0), c->in[0], c->attr.axes, (float) weight(c));
 }
 
 static void backward(const struct vkd_call *c, struct vkd_plan *p)

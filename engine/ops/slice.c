@@ -4,8 +4,8 @@
 static bool shape(struct vkd_call *c)
 {
     uint32_t begin = c->attr.begin, end = c->attr.end, have = c->in[0].shape.d[3];
-    if (c->in[0].dtype != VKD_F32)
-        return vkd__reject(c, "the input must be f32; cast it first");
+    if (!vkd__is_real(c->in[0].dtype))
+        return vkd__reject(c, "the input must be f32, f16 or bf16, found %s", vkd__dtype_name(c->in[0].dtype));
     if (begin >= end || end > have)
         return vkd__reject(c, "begin < end <= %u (the channels) must hold, found [%u, %u)", have, begin, end);
     vkd__shape_same(c);

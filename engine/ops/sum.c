@@ -3,7 +3,7 @@
 
 static void forward(const struct vkd_call *c, struct vkd_plan *p)
 {
-    vkd__reduce(c, p, VKD_IN(0), VKD_OUT(0), c->in[0].shape, c->attr.axes, 1);
+    vkd__reduce(c, p, VKD_IN(0), VKD_OUT(0), c->in[0], c->attr.axes, 1);
 }
 
 static void backward(const struct vkd_call *c, struct vkd_plan *p)

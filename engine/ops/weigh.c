@@ -9,6 +9,8 @@ static bool shape(struct vkd_call *c)
 {
     if (c->attr.stream >= WEIGHTS)
         return vkd__reject(c, "the step block has %d weights, there is no number %u", (int) WEIGHTS, c->attr.stream);
+    if (c->in[0].dtype != VKD_F32)
+        return vkd__reject(c, "the input must be f32; cast it first");
     return vkd__elementwise_shape(c);
 }
 

@@ -17,7 +17,7 @@ const struct op_row vkd_rows_concat[] = {
     { .op = "concat", .in = { F32(2, 65, 66, 6), F32(2, 65, 66, 3) }, .samples = 4 },
     { .op = "concat", .in = { F32(2, 2, 2, 3), F32(2, 2, 2, 6) }, .nan = true },
     { .op = "concat", .in = { U32_SOME(5, 9, 0.3f), U32(6, 9) } },
-    { .op = "concat", .in = { F32(1, 1, 1, 4), U32(4, 9) }, .rejects = "all be u32" },
+    { .op = "concat", .in = { F32(1, 1, 1, 4), U32(4, 9) }, .rejects = "cast input 1" },
     { .op = "concat", .in = { F32(1, 1, 2, 4), F32(1, 2, 1, 4) }, .rejects = "differ in channels alone" },
 };
 OP_ROWS_COUNT(concat)

@@ -13,7 +13,8 @@ VKD_BEGIN
 typedef struct vkd_graph  vkd_graph;
 typedef struct vkd_tensor vkd_tensor;   // owned by its graph
 
-enum vkd_dtype { VKD_F32, VKD_F16, VKD_U32 };
+// VKD_BF16 is the upper half of an f32. The types of 16 bits are for storage: arithmetic is f32.
+enum vkd_dtype { VKD_F32, VKD_F16, VKD_U32, VKD_BF16 };
 
 // Shapes are (N, H, W, C), unused leading dimensions 1. In memory the last dimension is padded to
 // a multiple of 4 and the padding holds zeros, always. A convolution's weight is (R, S, C, K), a
@@ -113,6 +114,8 @@ struct vkd_scope {
     bool frozen;                // parameters are states: no gradient, no optimiser
     bool inference;             // batch norm and dropout act as in evaluation, whatever the program does
     float norm_momentum;        // of batch norms made by layers.h: share of a batch in the running statistics; 0: 0.1
+    enum vkd_dtype precision;   // VKD_F16, VKD_BF16: layers of layers.h cast what they take to it, so that they store in
+                                // it; parameters, statistics and arithmetic are f32 all the same
 };
 
 // Begins a scope (its texts are borrowed until the end). Errors stick to the graph.
