@@ -1,6 +1,7 @@
 // optimizer.c -- the table of optimisers, and making one: states, chunk tables, windows, kernels.
 #include "optimizer.h"
 
+#include "loss_scale.h"
 #include "metrics_block.h"
 #include "op.h"
 #include "optim_table.h"
@@ -64,7 +65,8 @@ static vkd_result check_config(const struct vkd_log *log, const struct vkd_optim
         vkd_log_write(log, VKD_LOG_ERROR, "optimizer: no optimiser is called \"%s\"", c->name ? c->name : "(null)");
         return VKD_INVALID;
     }
-    bool moments = rule->states[1] != NULL;
+    const struct vkd_loss_scale_config *s = &c->loss_scale;
+    bool moments = rule->states[1] != NULL, scaled = s->start != 0;
     const struct {
         const char *field, *expected;
         double value;
@@ -80,6 +82,10 @@ static vkd_result check_config(const struct vkd_log *log, const struct vkd_optim
         { "eta", "finite and above 0", c->eta, rule->norms != VKD__NORMS_GRADIENT || (c->eta > 0 && isfinite(c->eta)) },
         { "clip_norm", "finite and not negative", c->clip_norm, c->clip_norm >= 0 && isfinite(c->clip_norm) },
         { "ema_decay", "in [0, 1)", c->ema_decay, c->ema_decay >= 0 && c->ema_decay < 1 },
+        { "loss_scale.start", "0, or 1 to 2^24", s->start, !scaled || (s->start >= 1 && s->start <= VKD_LOSS_SCALE_MAX) },
+        { "loss_scale.growth", "1 to 2^24", s->growth, !scaled || (s->growth >= 1 && s->growth <= VKD_LOSS_SCALE_MAX) },
+        { "loss_scale.backoff", "above 0 and below 1", s->backoff, !scaled || (s->backoff > 0 && s->backoff < 1) },
+        { "loss_scale.interval", "1 to 2^23", s->interval, !scaled || (s->interval >= 1 && s->interval <= 1u << 23) },
     };
     for (uint32_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
         if (!checks[i].ok) {
@@ -282,6 +288,9 @@ static vkd_result make_buffers(struct vkd_optimizer *opt)
         return r;
     if ((r = make_state(opt, NULL, sizeof(struct vkd_metrics_block), &opt->metrics)) < 0)
         return r;
+    const char *scale = opt->config.loss_scale.start > 0 ? "loss_scale" : NULL;
+    if ((r = make_state(opt, scale, sizeof(struct vkd_loss_scale), &opt->loss_scale)) < 0)
+        return r;
     if (opt->rule->states[1])
         opt->states[opt->state_count++] = (struct vkd_optimizer_state) { "bias", {
             opt->metrics, offsetof(struct vkd_metrics_block, bias), sizeof(((struct vkd_metrics_block *) 0)->bias) } };
@@ -381,7 +390,7 @@ void vkd_optimizer_destroy(vkd_optimizer **pointer)
     if (!opt)
         return;
     vkd_buffer **buffers[] = { &opt->chunks, &opt->tensors, &opt->partials, &opt->norms, &opt->metrics,
-                               &opt->state[0], &opt->state[1], &opt->accumulated, &opt->ema };
+                               &opt->loss_scale, &opt->state[0], &opt->state[1], &opt->accumulated, &opt->ema };
     for (uint32_t i = 0; i < sizeof(buffers) / sizeof(buffers[0]); i++)
         vkd_buffer_destroy(opt->dev, buffers[i]);
     free(opt->chunked.data);
@@ -396,6 +405,11 @@ static void record_reset(vkd_optimizer *opt, vkd_commands *cmds)
     for (int i = 0; i < 2 && opt->state[i]; i++)
         vkd_commands_fill(cmds, (struct vkd_range) { opt->state[i], 0, opt->trainable.size }, 0);
     vkd_commands_fill(cmds, vkd_optimizer_metrics(opt), 0);
+    float scale = opt->config.loss_scale.start > 0 ? (float) opt->config.loss_scale.start : 1;
+    uint32_t word;
+    memcpy(&word, &scale, 4);
+    vkd_commands_fill(cmds, (struct vkd_range) { opt->loss_scale, 0, 4 }, word);
+    vkd_commands_fill(cmds, (struct vkd_range) { opt->loss_scale, 4, sizeof(struct vkd_loss_scale) - 4 }, 0);
     if (opt->ema)
         vkd_commands_copy(cmds, vkd_optimizer_ema(opt), opt->values);
 }
@@ -442,6 +456,11 @@ const struct vkd_optimizer_state *vkd_optimizer_states(const vkd_optimizer *opt,
 {
     *count = opt->state_count;
     return opt->states;
+}
+
+struct vkd_range vkd_optimizer_loss_scale(const vkd_optimizer *opt)
+{
+    return (struct vkd_range) { opt->loss_scale, 0, sizeof(struct vkd_loss_scale) };
 }
 
 struct vkd_range vkd_optimizer_ema(const vkd_optimizer *opt)

@@ -75,10 +75,10 @@ struct vkd_optimizer {
     struct vkd__windows chunked;    // of the trainable tensors
     struct vkd__windows flat;       // of all trainable bytes: accumulation
     struct vkd__windows all;        // of all values: EMA
-    vkd_buffer *chunks, *tensors, *partials, *norms, *metrics;
+    vkd_buffer *chunks, *tensors, *partials, *norms, *metrics, *loss_scale;
     vkd_buffer *state[2], *accumulated, *ema;
     vkd_kernel *micro_loss, *accumulate, *chunk_norms, *tensor_norms, *grad_norm, *update[2], *average;
-    struct vkd_optimizer_state states[4];
+    struct vkd_optimizer_state states[5];
     uint32_t state_count;
 };
 

@@ -37,6 +37,8 @@ static struct vkd_pc_optim constants(const vkd_optimizer *opt)
         .rest1 = (float) (1 - c->beta1), .rest2 = (float) (1 - c->beta2),
         .eps = (float) c->eps, .eta = (float) c->eta, .nesterov = c->nesterov, .clip_lr = c->clip_lr,
         .count = opt->chunk_count,
+        .scale_growth = (float) c->loss_scale.growth, .scale_backoff = (float) c->loss_scale.backoff,
+        .scale_interval = c->loss_scale.start > 0 ? c->loss_scale.interval : 0,
     };
 }
 
@@ -73,8 +75,9 @@ static void record_grad_norm(const vkd_optimizer *opt, vkd_commands *cmds, struc
         chunked(opt, cmds, opt->chunk_norms, ranges, opt->rule->norms == VKD__NORMS_GRADIENT ? 5 : 4, w);
     }
     struct vkd_pc_optim pc = constants(opt);
-    struct vkd_range ranges[] = { step, buffer(opt->partials), buffer(opt->metrics), buffer(opt->chunks) };
-    vkd_commands_dispatch(cmds, opt->grad_norm, ranges, 4, &pc, sizeof(pc), (uint32_t[3]) { 1, 1, 1 });
+    struct vkd_range ranges[] = { step, buffer(opt->partials), buffer(opt->metrics), buffer(opt->chunks),
+                                  buffer(opt->loss_scale) };
+    vkd_commands_dispatch(cmds, opt->grad_norm, ranges, 5, &pc, sizeof(pc), (uint32_t[3]) { 1, 1, 1 });
 }
 
 static void record_tensor_norms(const vkd_optimizer *opt, vkd_commands *cmds)

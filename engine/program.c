@@ -27,7 +27,7 @@ struct vkd_range vkd__place_range(const struct vkd_program *p, struct vkd_place 
     if (place.kind == VKD_PLACE_NONE)
         return (struct vkd_range) { NULL, 0, 0 };
     if (place.kind == VKD_PLACE_ONE)
-        return (struct vkd_range) { p->one, 0, size };
+        return (struct vkd_range) { p->loss_scale.buffer, p->loss_scale.ofs, size };
     const struct vkd_param_info *info = &p->params->infos[p->param_index[place.index]];
     return (struct vkd_range) { place.kind == VKD_PLACE_PARAM ? p->params->values : p->params->grads, info->ofs * 4, size };
 }
@@ -312,6 +312,7 @@ vkd_result vkd_program_create(vkd_device *dev, vkd_graph *g, vkd_params *params,
         r = VKD_INVALID;
     if (r == VKD_OK)
         r = allocate(p, pp->arena);
+    p->loss_scale = pp->loss_scale.buffer ? pp->loss_scale : (struct vkd_range) { p->one, 0, 0 };
     if (r == VKD_OK)
         r = record_all(p, pp);
     if (r == VKD_OK && pp->embedded)

@@ -19,7 +19,8 @@ struct vkd_program {
     struct vkd_compiled compiled;
     int32_t *param_index;           // by tensor id: index in params, or -1
     vkd_arena *arena, *own_arena;   // own_arena: NULL when it was given
-    vkd_buffer *step_block, *one;   // one: the gradient of the loss, 1.0
+    vkd_buffer *step_block, *one;   // one: 1.0 ...
+    struct vkd_range loss_scale;    // ... which is the gradient of the loss unless another was given
     vkd_commands **segments;
     uint32_t segment_count, segment_capacity;
     struct vkd_range *bound;        // by root value: where the caller keeps it; buffer NULL: in the arena

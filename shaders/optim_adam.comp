@@ -21,7 +21,7 @@ void main()
     float lr = rate_of(c);
     if ((metrics.left_alone >> c.group & 1u) != 0u || lr == 0.0)
         return;
-    float decay = now.weight_decay * c.decay_factor, factor = factor_of(c, metrics.grad_factor);
+    float decay = now.weight_decay * c.decay_factor, factor = factor_of(c, metrics.grad_factor, metrics.raw_factor);
     float step_size = lr / metrics.bias[2u * c.group], inv_bias2 = 1.0 / metrics.bias[2u * c.group + 1u];
     VKD_FOR_QUADS(i, c) {
         vec4 w = p[i], d = factor * g[i];

@@ -46,7 +46,7 @@ void main()
         p[i] = w - step_size * direction(w, m[i], v[i], bias, decay);
     }
 #else
-    float factor = factor_of(c, metrics.grad_factor);
+    float factor = factor_of(c, metrics.grad_factor, metrics.raw_factor);
     vec2 sum = vec2(0.0);
     VKD_FOR_QUADS(i, c) {
         vec4 w = p[i], d = factor * g[i];

@@ -17,7 +17,7 @@ void main()
     if ((metrics.left_alone >> c.group & 1u) != 0u || lr == 0.0)
         return;
     float decay = now.weight_decay * c.decay_factor;
-    float factor = factor_of(c, metrics.grad_factor), momentum = now.momentum, q = 1.0;
+    float factor = factor_of(c, metrics.grad_factor, metrics.raw_factor), momentum = now.momentum, q = 1.0;
     if (c.adapt != 0u) {
         float g_norm = factor * norms[c.tensor].x, p_norm = norms[c.tensor].y;
         if (g_norm > 0.0 && p_norm > 0.0) {

@@ -16,7 +16,7 @@ void main()
     if ((metrics.left_alone >> c.group & 1u) != 0u || lr == 0.0)
         return;
     float decay = now.weight_decay * c.decay_factor;
-    float factor = factor_of(c, metrics.grad_factor), momentum = now.momentum;
+    float factor = factor_of(c, metrics.grad_factor, metrics.raw_factor), momentum = now.momentum;
     VKD_FOR_QUADS(i, c) {
         vec4 w = p[i];
         vec4 d = factor * g[i] + decay * w;

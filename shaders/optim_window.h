@@ -26,9 +26,9 @@ float rate_of(vkd_optim_chunk c)
 }
 
 // What a raw gradient is multiplied by: the step's factor, but groups beside are not clipped.
-float factor_of(vkd_optim_chunk c, float grad_factor)
+float factor_of(vkd_optim_chunk c, float grad_factor, float raw_factor)
 {
-    return (now.beside >> c.group & 1u) != 0u ? now.grad_scale : grad_factor;
+    return (now.beside >> c.group & 1u) != 0u ? raw_factor : grad_factor;
 }
 
 // Visits the quads of chunk `c` that belong to this invocation.

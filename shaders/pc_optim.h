@@ -14,6 +14,8 @@ struct vkd_pc_optim {
     u32 nesterov;
     u32 clip_lr;        // LARS: q = min(q / lr, 1)
     u32 count;          // chunks of the whole table
+    f32 scale_growth, scale_backoff;    // loss scale: after so many good steps, after an overflow
+    u32 scale_interval; // good steps until it grows; 0: it stays as it is
 };
 VKD_PC_CHECK(vkd_pc_optim)
 

@@ -249,6 +249,8 @@ static void print_text(const struct report *r)
                app_device_type(c), c->driver_name, app_api_version(api, c->api_version),
                app_bytes(memory, (double)c->memory_size), r->rows[d].why);
     }
+    print_mark(true);
+    printf("precision fp32; fp16 and bf16 as storage of activations, on every device: train --set precision=fp16\n");
     if (r->selected >= 0)
         printf("\n%sDevice %d would be used: %s%s (%s).\n", app_sgr(1, APP_BOLD), r->selected,
                r->rows[r->selected].caps.name, app_sgr(1, APP_PLAIN), r->rows[r->selected].why);
@@ -266,9 +268,10 @@ static enum exit_status print_json(const struct report *r)
     json_t *devices = json_array();
     for (uint32_t i = 0; i < r->count; i++)
         json_array_append_new(devices, app_device_json(&r->rows[i]));
-    return app_print_json(json_pack("{s:i, s:s, s:s?, s:O, s:o, s:o, s:b, s:O}", "schema", 1, "version", VKD_VERSION,
+    return app_print_json(json_pack("{s:i, s:s, s:s?, s:O, s:o, s:o, s:b, s:[s, s, s], s:O}", "schema", 1, "version", VKD_VERSION,
         "loader", r->loader[0] != 0 ? r->loader : NULL, "drivers", r->drivers, "devices", devices,
         "selected", r->selected >= 0 ? json_integer(r->selected) : json_null(), "validation_layer", r->validation,
+        "precisions", "fp32", "fp16", "bf16",
         "hints", r->hints));
 }
 

@@ -12,6 +12,7 @@ struct builder {
     vkd_graph *g;
     uint32_t batch;
     vkd_tensor *labels;             // u32 (1, 1, 1, N), or targets (N, 1, 1, classes); NULL without
+    enum vkd_dtype precision;       // of this graph's backbones
     vkd_tensor *weights;            // of the classes (1, 1, 1, classes); NULL: none, or not yet
     bool has_backbone;              // built once: further passes share its parameters
     vkd_tensor *total;              // sum of the loss's terms so far
@@ -25,6 +26,8 @@ void vkd__network_init(const struct vkd_recipe *recipe, const struct vkd_weights
         .model = *info, .method = vkd__ssl_find(recipe->method), .recipe = recipe, .classes = classes,
         .multi_label = multi_label,
     };
+    if (strcmp(recipe->precision, "fp32"))
+        out->precision = strcmp(recipe->precision, "fp16") ? VKD_BF16 : VKD_F16;
     out->probe = out->method && recipe->monitor.probe && classes;
 #define COPY(name) out->ssl.name = recipe->ssl.name
     COPY(projector_hidden); COPY(projector_out); COPY(projector_layers); COPY(predictor_hidden); COPY(prototypes);
@@ -101,7 +104,8 @@ static vkd_tensor *backbone(struct builder *b, vkd_tensor *images, const char *m
 {
     struct vkd_model_params p = model_params(b, 0, freeze);
     vkd_scope_begin(b->g, &(struct vkd_scope) { .marks = marks, .shared = b->has_backbone, .inference = inference,
-                                                .norm_momentum = b->n->recipe->model.norm_momentum });
+                                                .norm_momentum = b->n->recipe->model.norm_momentum,
+                                                .precision = b->precision });
     vkd_tensor *features = vkd_model_build(b->g, images, &p).features;
     vkd_scope_end(b->g);
     b->has_backbone = true;
@@ -233,7 +237,8 @@ static vkd_tensor *embed_view(struct builder *b, uint32_t v, uint32_t size, stru
     struct vkd_model_params p = model_params(b, 0, 0);
     snprintf(marks, sizeof(marks), "teacher%u.", v);
     vkd_scope_begin(b->g, &(struct vkd_scope) { .params = "teacher.", .marks = marks, .shared = v > 0, .frozen = true,
-                                                .norm_momentum = b->n->recipe->model.norm_momentum });
+                                                .norm_momentum = b->n->recipe->model.norm_momentum,
+                                                .precision = b->precision });
     vkd_tensor *seen = vkd_model_build(b->g, images, &p).features;
     vkd_scope_end(b->g);
     vkd_scope_begin(b->g, &(struct vkd_scope) { .params = "teacher.ssl.", .shared = v > 0, .frozen = true });
@@ -366,7 +371,8 @@ static void build_evaluation(struct builder *b)
 vkd_result vkd__network_graph(const struct vkd_log *log, const struct vkd__network *n, enum vkd__graph_kind kind,
                               uint32_t batch, vkd_graph **out)
 {
-    struct builder b = { .n = n, .batch = batch };
+    // What is tested are the weights as the files hold them.
+    struct builder b = { .n = n, .batch = batch, .precision = kind == VKD__GRAPH_EVALUATION ? VKD_F32 : n->precision };
     vkd_graph *embed = NULL;
     vkd_result r = vkd_graph_create(log, &b.g);
     if (r == VKD_OK && kind == VKD__GRAPH_LOSS)

@@ -32,6 +32,7 @@ struct vkd__network {
     const struct vkd_recipe *recipe;
     uint32_t classes;                       // of the data; 0: no labels
     bool multi_label;
+    enum vkd_dtype precision;               // that backbones store in while training; evaluation, heads and losses are f32
     bool probe;                             // the classifier learns beside where it is not the supervised head
 };
 

@@ -40,6 +40,7 @@ void vkd_recipe_default(struct vkd_recipe *r)
         .monitor = { .probe = true, .probe_lr = 0.1f, .images = 1024, .knn_k = 20, .knn_temperature = 0.07f },
         .batch = 128, .accumulate = 1, .epochs = 10, .eval_every = 1, .checkpoint_minutes = 5,
         .class_weights = "none", .init_part = "all", .precision = "fp32",
+        .loss_scale = { .start = 65536, .growth = 2, .backoff = 0.5f, .interval = 2000 },
     };
 }
 

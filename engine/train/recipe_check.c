@@ -275,7 +275,7 @@ static void check_names(struct check *c, const struct vkd_recipe *r)
         methods[count] = m->name;
     one_of(c, "method", r->method, methods, count);
     ONE_OF(c, "model.stem", r->model.stem, "cifar", "imagenet");
-    ONE_OF(c, "precision", r->precision, "fp32");
+    ONE_OF(c, "precision", r->precision, "fp32", "fp16", "bf16");
     ONE_OF(c, "init_part", r->init_part, "all", "backbone");
     if (!r->init && r->init_part && strcmp(r->init_part, "all"))
         refuse(c, "init_part: expected all without init, found %s", r->init_part);
@@ -306,6 +306,10 @@ vkd_result vkd_recipe_check(const struct vkd_recipe *r, char *why, size_t why_si
     in_range(&c, "batch", r->batch, 1, 1 << 20);
     in_range(&c, "accumulate", r->accumulate, 1, 1 << 16);
     in_range(&c, "epochs", r->epochs, 0, 1e9);
+    in_range(&c, "loss_scale.start", (double) r->loss_scale.start, 1, 1 << 24);
+    in_range(&c, "loss_scale.growth", (double) r->loss_scale.growth, 1, 1 << 24);
+    in_range(&c, "loss_scale.backoff", (double) r->loss_scale.backoff, 1e-6, 0.999999);
+    in_range(&c, "loss_scale.interval", r->loss_scale.interval, 1, 1 << 23);
     check_views(&c, r);
     check_ssl(&c, r);
     check_injection(&c, r);

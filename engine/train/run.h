@@ -107,12 +107,13 @@ VKD_CHECKED vkd_result vkd__run_seek(struct vkd__run *run);
 // Before step `step`, of `kind`, goes out: leaves out the batches at an epoch's end that do not fill a step.
 VKD_CHECKED vkd_result vkd__run_next_epoch(struct vkd__run *run, enum vkd__route_kind kind, uint32_t step);
 
-// run_model.c: graphs, the check that they fit, parameters, programs.
+// run_model.c: graphs, the check that they fit, parameters, optimiser, programs.
 VKD_CHECKED vkd_result vkd__run_open_model(struct vkd__run *run);
 // The kind of graph that steps of `kind` go through.
 enum vkd__graph_kind vkd__run_graph(const struct vkd__run *run, enum vkd__route_kind kind);
 
-// run_lists.c: optimiser, teacher, feeds, recorded lists.
+// run_lists.c: the optimiser, which programs take their loss scale from; teacher, feeds, recorded lists.
+VKD_CHECKED vkd_result vkd__run_open_optimizer(struct vkd__run *run);
 VKD_CHECKED vkd_result vkd__run_open_lists(struct vkd__run *run);
 // Before the first step: the teacher is the student, prototypes have length 1.
 VKD_CHECKED vkd_result vkd__run_start_heads(struct vkd__run *run);

@@ -103,27 +103,42 @@ void vkd__recipe_from_json(json_t *json, struct vkd_recipe *r)
     }
 }
 
+// Whether a key may change between parts of one run without changing its numbers.
+static bool is_free(const char *key)
+{
+    static const char *const keys[] = { "steps", "eval_every", "checkpoint_minutes", "keep_every", "data.threads",
+                                        "data.bad_limit" };
+    bool found = false;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        found |= !strcmp(keys[i], key);
+    return found;
+}
+
+static void tell_difference(const char *key, const json_t *a, const json_t *b, char *text, size_t size)
+{
+    char *ta = a ? json_dumps(a, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9)) : NULL;
+    char *tb = b ? json_dumps(b, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9)) : NULL;
+    snprintf(text, size, "%s was %s and is now %s", key, ta ? ta : "unset", tb ? tb : "unset");
+    free(ta);
+    free(tb);
+}
+
 const char *vkd__recipe_difference(json_t *old, json_t *now, char *text, size_t size)
 {
-    // What may change between parts of one run without changing its numbers.
-    static const char *const free_keys[] = { "steps", "eval_every", "checkpoint_minutes", "keep_every", "data.threads",
-                                              "data.bad_limit" };
     const struct vkd_recipe_field *f;
-    for (uint32_t i = 0; (f = vkd_recipe_field_at(i)); i++) {
-        bool may = false;
-        for (size_t k = 0; k < sizeof(free_keys) / sizeof(free_keys[0]); k++)
-            may |= !strcmp(f->key, free_keys[k]);
+    struct vkd_recipe usual;
+    vkd_recipe_default(&usual);
+    json_t *defaults = vkd__recipe_to_json(&usual);     // of keys that did not exist when the run began
+    const char *found = NULL;
+    for (uint32_t i = 0; !found && (f = vkd_recipe_field_at(i)); i++) {
         json_t *a = find_key(old, f->key), *b = find_key(now, f->key);
-        if (may || json_equal(a, b))
+        if (is_free(f->key) || json_equal(a ? a : find_key(defaults, f->key), b))
             continue;
-        char *ta = a ? json_dumps(a, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9)) : NULL;
-        char *tb = b ? json_dumps(b, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9)) : NULL;
-        snprintf(text, size, "%s was %s and is now %s", f->key, ta ? ta : "unset", tb ? tb : "unset");
-        free(ta);
-        free(tb);
-        return f->key;
+        tell_difference(f->key, a, b, text, size);
+        found = f->key;
     }
-    return NULL;
+    json_decref(defaults);
+    return found;
 }
 
 // ---- run.json ----

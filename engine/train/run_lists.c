@@ -30,7 +30,7 @@ static vkd_result make_groups(const struct vkd__run *run, struct vkd_optimizer_g
     return VKD_OK;
 }
 
-static vkd_result open_optimizer(struct vkd__run *run)
+vkd_result vkd__run_open_optimizer(struct vkd__run *run)
 {
     const struct vkd_recipe *re = run->recipe;
     struct vkd_optimizer_config c;
@@ -53,6 +53,12 @@ static vkd_result open_optimizer(struct vkd__run *run)
     c.clip_norm = re->optimizer.clip_norm;
     c.accumulation = re->accumulate;
     c.ema_decay = re->ema;
+    if (run->network.precision == VKD_F16) {    // bf16 reaches as far as f32
+        c.loss_scale.start = re->loss_scale.start;
+        c.loss_scale.growth = re->loss_scale.growth;
+        c.loss_scale.backoff = re->loss_scale.backoff;
+        c.loss_scale.interval = re->loss_scale.interval;
+    }
     c.groups = groups;
     c.group_count = count;
     r = vkd_optimizer_create(run->dev, run->params, &c, &run->optimizer);
@@ -234,8 +240,8 @@ static vkd_result record_lists(struct vkd__run *run)
 vkd_result vkd__run_open_lists(struct vkd__run *run)
 {
     bool ssl = run->plan.used[VKD__ROUTE_SSL] || run->plan.used[VKD__ROUTE_MIXED];
-    vkd_result r = open_optimizer(run);
-    if (r == VKD_OK && ssl && run->network.method->teacher)
+    vkd_result r = VKD_OK;
+    if (ssl && run->network.method->teacher)
         r = vkd__teacher_create(&(struct vkd__teacher_params) { run->dev, run->params, "teacher.", NULL }, &run->teacher);
     if (r == VKD_OK)
         r = open_train_feed(run);

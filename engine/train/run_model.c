@@ -179,6 +179,8 @@ static vkd_result open_programs(struct vkd__run *run)
         enum vkd__graph_kind kind = (enum vkd__graph_kind) k;
         struct vkd_program_params params = how(kind);
         params.arena = kind == VKD__GRAPH_LOSS ? NULL : run->arena;
+        if (kind != VKD__GRAPH_LOSS)        // its gradients go into the loss of another, which is scaled
+            params.loss_scale = vkd_optimizer_loss_scale(run->optimizer);
         vkd_params *values = kind == VKD__GRAPH_EVALUATION && run->average ? run->average : run->params;
         if (run->graphs[k])
             r = vkd_program_create(run->dev, run->graphs[k], values, &params, &run->programs[k]);
@@ -215,6 +217,8 @@ vkd_result vkd__run_open_model(struct vkd__run *run)
         r = vkd_params_create_all(run->dev, declared, count, true, &run->params);
     if (r == VKD_OK && run->recipe->ema > 0)
         r = vkd_params_create_all(run->dev, declared, count, false, &run->average);
+    if (r == VKD_OK)
+        r = vkd__run_open_optimizer(run);
     if (r == VKD_OK)
         r = vkd_arena_create(run->dev, need.shared, &run->arena);
     return r == VKD_OK ? open_programs(run) : r;

@@ -94,15 +94,18 @@ static vkd_result log_step(struct vkd__run *run, const struct vkd__feed_result *
 {
     double now = vkd__run_seconds(run), speed = share((double) (run->images - run->logged_images), now - run->logged_at);
     const struct vkd__run_averages *a = &run->averages;
+    bool scaled = run->network.precision == VKD_F16;
     run->logged_at = now;
     run->logged_images = run->images;
     run->last_logged = run->done;
-    json_t *event = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:s}", "loss", loss, "lr", sent->what.lr,
-                              "images_per_second", speed, "grad_norm", (double) r->metrics.grad_norm, "injection",
-                              sent->what.a, "dose", sent->dose, "phase", sent->what.phase);
+    json_t *event = json_pack("{s:f, s:f, s:f, s:f, s:f, s:s}", "loss", loss, "lr", sent->what.lr,
+                              "images_per_second", speed, "injection", sent->what.a, "dose", sent->dose, "phase", sent->what.phase);
     const struct { const char *name; double value; } more[] = {
+        { "grad_norm", (double) r->metrics.grad_norm },     // of an overflow not a number
         { "ssl_loss", ssl }, { "supervised_loss", supervised }, { "probe_loss", probe }, { "spread", spread },
         { "diversity_penalty", penalty },
+        { "loss_scale", scaled ? (double) r->metrics.loss_scale : NAN },
+        { "overflows", scaled ? r->metrics.overflow_count : NAN },
         { "accuracy", a->count > 0 ? a->right / a->count : NAN },
     };
     for (size_t i = 0; event && i < sizeof(more) / sizeof(more[0]); i++)
@@ -121,9 +124,12 @@ static vkd_result diverged(struct vkd__run *run, uint32_t step)
         return r;
     if (tensor[0] && run->recipe->accumulate > 1)
         snprintf(where, sizeof(where), " of micro-batch %u", micro);
+    const char *advice = "a smaller optimizer.lr, a warm-up or optimizer.clip_norm";
+    if (run->network.precision == VKD_F16)
+        advice = "precision=bf16 (numbers too large for fp16 even at a loss scale of 1), or a smaller optimizer.lr";
     vkd_log_write(&run->log, VKD_LOG_ERROR, "step %u: NaN or infinity, first in the %s%s; the weights were not changed by "
-                  "that step, the last checkpoint is intact. Try a smaller optimizer.lr, a warm-up or optimizer.clip_norm",
-                  step, tensor[0] ? tensor : "norm of the gradients (they overflow)", where);
+                  "that step, the last checkpoint is intact. Try %s",
+                  step, tensor[0] ? tensor : "norm of the gradients (they overflow)", where, advice);
     r = vkd__run_event(run, "warning", json_pack("{s:s, s:s}", "text", "not finite", "tensor", tensor));
     return r < 0 ? r : VKD_DIVERGED;
 }
@@ -131,7 +137,7 @@ static vkd_result diverged(struct vkd__run *run, uint32_t step)
 // A "warning" event when the probe could not learn for the first time.
 static vkd_result watch_probe(struct vkd__run *run, const struct vkd_metrics_block *m)
 {
-    if (!m->left_alone || run->probe_stuck)
+    if (!m->left_alone || m->nonfinite || run->probe_stuck)
         return VKD_OK;
     run->probe_stuck = true;
     vkd_log_write(&run->log, VKD_LOG_WARNING, "step %u: the gradient of the online probe is NaN or infinite: it stays as it is, "
@@ -178,8 +184,11 @@ static vkd_result collect(struct vkd__run *run)
     struct vkd__run_averages *a = &run->averages;
     run->images += r.images;
     run->done = r.step + 1;
-    if (r.metrics.nonfinite)
+    if (r.metrics.nonfinite && !r.metrics.overflow)
         return diverged(run, run->done);
+    if (r.metrics.overflow)
+        vkd_log_write(&run->log, VKD_LOG_INFO, "step %u: gradients overflow fp16 at a loss scale of %g: the step is left out, "
+                      "the scale shrinks", run->done, (double) r.metrics.loss_scale);
     if (vkd__feed_mark(run->train_feed, "rank", 0, NULL)) {
         vkd__count_right(run->train_feed, &r, &right, &right5);
         a->right += right;

@@ -26,6 +26,14 @@ struct vkd_optimizer_group {
     uint32_t schedule;  // which of vkd_step_block.group_lr; below VKD_LR_GROUPS
 };
 
+// The loss scale, for gradients stored in f16: programs must be given vkd_optimizer_loss_scale. When gradients are not
+// finite though the loss is, the step changes nothing and the scale is multiplied by `backoff`, down to 1.
+struct vkd_loss_scale_config {
+    double start;                   // 1 to 2^24; 0: none, the gradient of the loss is 1
+    double growth, backoff;         // at least 1; above 0 and below 1
+    uint32_t interval;              // good steps in a row until the scale is multiplied by `growth`, at least 1
+};
+
 // Fields that an optimiser does not read are ignored. Begin with vkd_optimizer_defaults.
 struct vkd_optimizer_config {
     const char *name;               // "sgd", "lars", "adam", "adamw", "lamb"
@@ -42,6 +50,7 @@ struct vkd_optimizer_config {
                                     // when their own gradients are not finite: others do not notice them
     uint32_t accumulation;          // micro-batches per step; 0 and 1: no accumulation
     double ema_decay;               // of the averaged weights; 0: none
+    struct vkd_loss_scale_config loss_scale;
     const struct vkd_optimizer_group *groups; // borrowed for the call
     uint32_t group_count;
 };
@@ -80,7 +89,7 @@ void vkd_optimizer_record_micro(vkd_optimizer *opt, vkd_commands *cmds, struct v
                                 const struct vkd_range *loss);
 
 // Appends the step itself: global gradient norm, clipping, update, averaging. When loss or norm
-// is not finite, nothing but the metrics changes. Errors stick to `cmds`.
+// is not finite, nothing but the metrics and the loss scale changes. Errors stick to `cmds`.
 void vkd_optimizer_record(vkd_optimizer *opt, vkd_commands *cmds, struct vkd_range step);
 
 // Fills what the optimiser reads from the step block, for the step after `step` done ones: step,
@@ -92,14 +101,17 @@ void vkd_optimizer_step_values(const vkd_optimizer *opt, uint32_t step, double l
 struct vkd_range vkd_optimizer_metrics(const vkd_optimizer *opt);
 
 // What a checkpoint keeps besides the values: flat ranges in the layout of the trainable values
-// ("momentum"; "exp_avg", "exp_avg_sq") or of all values ("ema"), and the bias corrections of each group
-// ("bias"). There are *count; the array is the optimiser's. Resuming needs these, the values and the
-// step number, nothing else.
+// ("momentum"; "exp_avg", "exp_avg_sq") or of all values ("ema"), the bias corrections of each group
+// ("bias"), and the loss scale's state where it has one ("loss_scale"). There are *count; the array is the
+// optimiser's. Resuming needs these, the values and the step number, nothing else.
 struct vkd_optimizer_state {
     const char *name;
     struct vkd_range range;
 };
 const struct vkd_optimizer_state *vkd_optimizer_states(const vkd_optimizer *opt, uint32_t *count);
+
+// The gradient of the loss, for vkd_program_params.loss_scale: struct vkd_loss_scale of shaders/loss_scale.h.
+struct vkd_range vkd_optimizer_loss_scale(const vkd_optimizer *opt);
 
 // The averaged weights in the layout of vkd_params_values, running statistics averaged like
 // weights (timm's ModelEmaV2); buffer NULL without averaging.

@@ -79,6 +79,8 @@ struct vkd_program_params {
     bool training;          // batch norm by batch statistics, dropout on
     bool backward;          // also the gradients of the graph's loss with respect to its parameters
     bool still;             // training, but running statistics stay as they are
+    struct vkd_range loss_scale;    // 4 floats, the last three 0: the gradient of the loss (vkd_optimizer_loss_scale);
+                                    // buffer NULL: 1
     vkd_arena *arena;       // at least vkd_program_memory.arena bytes (see vkd_program_estimate); NULL: one of its own
     const struct vkd_binding *bindings;     // borrowed for the call; their buffers outlive the program
     uint32_t binding_count;

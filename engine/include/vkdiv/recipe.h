@@ -128,7 +128,12 @@ struct vkd_recipe {
     uint32_t keep_every;            // epochs between weights that stay, in checkpoints/; 0: none stay
     const char *init;               // safetensors to start from; NULL: from the seed
     const char *init_part;          // of it: "all", or "backbone" and a classifier from the seed
-    const char *precision;          // "fp32"
+    const char *precision;          // that the backbone stores activations and their gradients in while training: "fp32",
+                                    // "fp16", "bf16"; arithmetic, weights and all else are fp32
+    struct {
+        float start, growth, backoff;   // of fp16: see struct vkd_optimizer_config
+        uint32_t interval;
+    } loss_scale;
     uint64_t seed;
 };
 
@@ -270,6 +275,10 @@ VKD_CHECKED vkd_result vkd_recipe_check(const struct vkd_recipe *r, char *why, s
     X("init",                       init,                         STRING)       \
     X("init_part",                  init_part,                    STRING)       \
     X("precision",                  precision,                    STRING)       \
+    X("loss_scale.start",           loss_scale.start,             F32)          \
+    X("loss_scale.growth",          loss_scale.growth,            F32)          \
+    X("loss_scale.backoff",         loss_scale.backoff,           F32)          \
+    X("loss_scale.interval",        loss_scale.interval,          U32)          \
     X("seed",                       seed,                         U64)
 
 enum vkd_recipe_kind {
