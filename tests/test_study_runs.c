@@ -478,6 +478,8 @@ END_TEST
 
 // ---- The command ----
 
+#define WITH_DRIVER "ASAN_OPTIONS=detect_leaks=0"       // drivers leak; the program unloads them, which hides whose it is
+
 // Runs the program; its output is in `out_text`.
 static int run_with(const char *environment, const char *arguments)
 {
@@ -514,12 +516,12 @@ START_TEST(page)
     char arguments[1024];
     write_zoo("page", 2);
     snprintf(arguments, sizeof(arguments), "%s --html %s", temp_path("page"), temp_path("page.html"));
-    ck_assert_int_eq(run_with("", arguments), 0);
+    ck_assert_int_eq(run_with(WITH_DRIVER, arguments), 0);
     ck_assert(!page_wants_device("page.html"));
     ck_assert_int_eq(run(arguments), 0);
     ck_assert(page_wants_device("page.html"));
     snprintf(arguments, sizeof(arguments), "%s --no-run --html %s", temp_path("page"), temp_path("page.html"));
-    ck_assert_int_eq(run_with("", arguments), 0);
+    ck_assert_int_eq(run_with(WITH_DRIVER, arguments), 0);
     ck_assert(page_wants_device("page.html"));
     free(out_text);
     out_text = NULL;
