@@ -136,9 +136,42 @@ END_TEST
 START_TEST(own_validation)
 {
     struct vkd__transfer_sets s = sets_ok(write_table("own.csv",
-        "*,train,,x\n*,train,,y\n*,val,,x\n*,test,,x\n*,test,,y\n"), 0.2, 0);
+        "*,train,,x\n*,train,,y\n*,val,,x\n*,test,,x\n*,test,,y\n"), 0, 0);
     ck_assert(s.val && !s.held && s.train_count == 2 && s.val_count == 1 && s.test_count == 2);
     ck_assert_ptr_nonnull(strstr(said.text, "val has no images of 'y'"));
+    vkd__transfer_sets_close(&s);
+}
+END_TEST
+
+// A val that is there and cannot be used is no reason to hold out a part of train instead.
+START_TEST(unusable_validation)
+{
+    struct vkd__transfer_sets s;
+    const struct vkd_log log = LOG_TO(&said);
+    const char *rows[] = { "*,train,,x\n*,train,,y\n*,test,,x\n*,test,,y\nmissing.png,val,,x\n",      // none of its files is there
+                           "*,train,,x\n*,train,,y\n*,test,,x\n*,test,,y\n" };
+    memset(&said, 0, sizeof(said));
+    ck_assert_int_eq(vkd__transfer_sets_open(write_table("val.csv", rows[0]), 0.2, 0, &log, &s), VKD_IO);
+    ck_assert(strstr(said.text, "its val cannot be used") && strstr(said.text, "missing.png"));
+    temp_write("val/train/x/1.pgm", "P5\n1 1\n255\nx", 12);
+    temp_write("val/train/x/2.pgm", "P5\n1 1\n255\nx", 12);
+    temp_write("val/test/x/1.pgm", "P5\n1 1\n255\nx", 12);
+    char spec[600];
+    snprintf(spec, sizeof(spec), "folder:%s", temp_path("val"));
+    memset(&said, 0, sizeof(said));
+    s = sets_ok(spec, 0, 0);
+    ck_assert(!s.val && s.val_count == 1 && !said.warnings);
+    vkd__transfer_sets_close(&s);
+    temp_write("val/val/z/1.pgm", "P5\n1 1\n255\nx", 12);      // of a class that train does not have
+    memset(&said, 0, sizeof(said));
+    ck_assert_int_lt(vkd__transfer_sets_open(spec, 0, 0, &log, &s), 0);
+    ck_assert(strstr(said.text, "its val cannot be used") && strstr(said.text, "class 'z'"));
+    s = sets_ok(write_table("val.csv", "*,train,,x\n*,test,,x\n*,val,,x\n"), 0.3, 0);
+    ck_assert_ptr_nonnull(strstr(said.text, "nothing is held out"));
+    vkd__transfer_sets_close(&s);
+    memset(&said, 0, sizeof(said));
+    s = sets_ok(write_table("none.csv", "*,train,,x\n*,train,,x\n*,test,,x\n"), 0.3, 0);
+    ck_assert(!s.val && !said.count);
     vkd__transfer_sets_close(&s);
 }
 END_TEST
@@ -353,6 +386,7 @@ int main(void)
     tcase_add_test(t, no_class_is_emptied);
     tcase_add_test(t, labels_that_are_rare_are_held_out_too);
     tcase_add_test(t, own_validation);
+    tcase_add_test(t, unusable_validation);
     tcase_add_loop_test(t, bad_sets, 0, sizeof(bad_tables) / sizeof(bad_tables[0]));
     tcase_add_test(t, rankings_are_average_precisions);
     tcase_add_test(t, scores_are_compared_by_rank);

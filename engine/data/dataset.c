@@ -139,49 +139,61 @@ static vkd_result check_path(const vkd_dataset *d, struct vkd__why *why)
     return vkd__data_fail(why, VKD_IO, "%.300s: expected a %s, %s", d->spec.path, want_file ? "file" : "folder", what);
 }
 
-vkd_result vkd_dataset_open(const struct vkd_dataset_params *p, vkd_dataset **out)
+// Builds `d`, which is zero; half built on failure.
+static vkd_result open_set(vkd_dataset *d, const struct vkd_dataset_params *p, struct vkd__why *why)
+{
+    vkd_result r = vkd__spec_parse(p->spec, p->split, &d->spec, why);
+    if (r != VKD_OK)
+        return r;
+    d->format = find_format(d->spec.format);
+    r = check_path(d, why);
+    if (r == VKD_OK)
+        r = d->format->open(&d->spec, &p->log, &d->source, why);
+    if (r == VKD_OK)
+        r = vkd__dataset_select(d, why);
+    if (r != VKD_OK)
+        return r;
+    d->info.format = d->format->name;
+    d->info.split = d->spec.split;
+    d->info.channels = d->source.channels;
+    if (d->source.height)
+        vkd__image_fit(d->source.height, d->source.width, d->spec.size, 0, &d->info.height, &d->info.width);
+    r = vkd__dataset_fingerprint(d, why);
+    return r == VKD_OK && d->spec.collage ? vkd__collage_make(d, why) : r;
+}
+
+// `absent` may be NULL.
+static vkd_result open_or_say(const struct vkd_dataset_params *p, bool *absent, vkd_dataset **out)
 {
     if (!p || !p->spec || !out) {
         vkd_log_write(p ? &p->log : NULL, VKD_LOG_ERROR, "vkd_dataset_open: a spec and a place for the result are "
                       "needed");
         return VKD_INVALID;
     }
-    struct vkd__why why = { "" };
-    vkd_result r = VKD_NO_MEMORY;
+    struct vkd__why why = { "out of memory" };
     vkd_dataset *d = calloc(1, sizeof *d);
-    if (!d) {
-        (void)vkd__data_fail(&why, VKD_NO_MEMORY, "out of memory");
-        goto fail;
+    vkd_result r = d ? open_set(d, p, &why) : VKD_NO_MEMORY;
+    const bool silent = absent && d && d->source.absent;
+    if (absent)
+        *absent = silent;
+    if (r == VKD_OK) {
+        *out = d;
+        return r;
     }
-    r = vkd__spec_parse(p->spec, p->split, &d->spec, &why);
-    if (r != VKD_OK)
-        goto fail;
-    d->format = find_format(d->spec.format);
-    r = check_path(d, &why);
-    if (r != VKD_OK)
-        goto fail;
-    r = d->format->open(&d->spec, &p->log, &d->source, &why);
-    if (r != VKD_OK)
-        goto fail;
-    r = vkd__dataset_select(d, &why);
-    if (r != VKD_OK)
-        goto fail;
-    d->info.format = d->format->name;
-    d->info.split = d->spec.split;
-    d->info.channels = d->source.channels;
-    if (d->source.height)
-        vkd__image_fit(d->source.height, d->source.width, d->spec.size, 0, &d->info.height, &d->info.width);
-    r = vkd__dataset_fingerprint(d, &why);
-    if (r == VKD_OK && d->spec.collage)
-        r = vkd__collage_make(d, &why);
-    if (r != VKD_OK)
-        goto fail;
-    *out = d;
-    return VKD_OK;
-fail:
-    vkd_log_write(&p->log, VKD_LOG_ERROR, "data %.200s: %s", p->spec, why.text);
+    if (!silent)
+        vkd_log_write(&p->log, VKD_LOG_ERROR, "data %.200s: %s", p->spec, why.text);
     vkd_dataset_close(&d);
     return r;
+}
+
+vkd_result vkd_dataset_open(const struct vkd_dataset_params *p, vkd_dataset **out)
+{
+    return open_or_say(p, NULL, out);
+}
+
+vkd_result vkd__dataset_open_if_there(const struct vkd_dataset_params *p, bool *absent, vkd_dataset **out)
+{
+    return open_or_say(p, absent, out);
 }
 
 void vkd_dataset_close(vkd_dataset **dp)

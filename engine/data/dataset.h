@@ -46,6 +46,7 @@ struct vkd__source {
     struct vkd__mark *marks;    // malloc'd, a class at most once an image. NULL both unless multi-label
     char **class_names;         // [classes], malloc'd block(s) of which every name is malloc'd
     bool undivided;             // all the images there are: the set is not divided into splits
+    bool absent;                // opening fails for there is no such split in the set, of which nothing else is wrong
     void *state;                // the format's own
 };
 
@@ -89,6 +90,9 @@ struct vkd_dataset {
                                 // NULL: none are made, and an image is itself
     uint32_t tile_side;         // pixels
 };
+
+// vkd_dataset_open; *absent: it failed with VKD_INVALID for there is no such split, and said nothing.
+VKD_CHECKED vkd_result vkd__dataset_open_if_there(const struct vkd_dataset_params *p, bool *absent, vkd_dataset **out);
 
 // Fills d's lists and counts from its source and spec.
 VKD_CHECKED vkd_result vkd__dataset_select(vkd_dataset *d, struct vkd__why *why);

@@ -114,7 +114,8 @@ static vkd_result hold_out(vkd_dataset *d, uint32_t *count, struct vkd__why *why
     uint32_t left = 0;
     if (!d->source.undivided)
         return vkd__data_fail(why, VKD_INVALID, "holdout: this set is divided into splits already; leave the option out");
-    if (!strcmp(d->spec.split, "val"))
+    d->source.absent = !strcmp(d->spec.split, "val");
+    if (d->source.absent)
         return vkd__data_fail(why, VKD_INVALID, "split val: holdout divides a set into train and test");
     if (!strcmp(d->spec.split, "all"))
         return VKD_OK;

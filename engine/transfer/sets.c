@@ -1,14 +1,18 @@
 // sets.c -- the splits of a data SPEC that a model is transferred to.
 #include "transfer_impl.h"
 
+#include "../data/dataset.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
-static vkd_result open_split(const char *spec, const char *split, const struct vkd_log *log, vkd_dataset **out)
+// `absent`: NULL, or it is no error that there is no such split (see vkd__dataset_open_if_there).
+static vkd_result open_split(const char *spec, const char *split, const struct vkd_log *log, bool *absent, vkd_dataset **out)
 {
-    vkd_result r = vkd_dataset_open(&(struct vkd_dataset_params) { spec, split, *log }, out);
+    const struct vkd_dataset_params p = { spec, split, *log };
+    vkd_result r = absent ? vkd__dataset_open_if_there(&p, absent, out) : vkd_dataset_open(&p, out);
     if (r < 0)
         return r;
     const struct vkd_dataset_info *info = vkd_dataset_info(*out);
@@ -79,36 +83,47 @@ static vkd_result check_classes(const char *spec, const struct vkd__transfer_set
     return VKD_OK;
 }
 
-// Opens val, or holds a part of train out.
-static vkd_result open_val(struct vkd__transfer_sets *s, const char *spec, double holdout, uint64_t seed,
-                           const struct vkd_log *log)
+static vkd_result take_val(struct vkd__transfer_sets *s, const char *spec, const struct vkd_log *log)
 {
-    const struct vkd_log silent = { .fn = NULL };
     char names[300];
-    vkd_result r = open_split(spec, "val", &silent, &s->val);
-    if (r == VKD_OK) {
-        s->train_count = vkd_dataset_info(s->train)->count;
-        s->val_count = vkd_dataset_info(s->val)->count;
-        r = check_agreement(spec, s->train, s->val, log);
-        if (r == VKD_OK && list_absent(s->test, s->val, names, sizeof(names)))
-            vkd_log_write(log, VKD_LOG_WARNING, "%.300s: val has no images of %s: they do not count in what is chosen", spec,
-                          names);
-        return r;
-    }
-    vkd_dataset_close(&s->val);
-    if (r == VKD_NO_MEMORY)
-        return r;
+    vkd_result r = check_agreement(spec, s->train, s->val, log);
+    s->train_count = vkd_dataset_info(s->train)->count;
+    s->val_count = vkd_dataset_info(s->val)->count;
+    if (r == VKD_OK && list_absent(s->test, s->val, names, sizeof(names)))
+        vkd_log_write(log, VKD_LOG_WARNING, "%.300s: val has no images of %s: they do not count in what is chosen", spec, names);
+    return r;
+}
+
+static vkd_result hold_out(struct vkd__transfer_sets *s, const char *spec, double share, uint64_t seed, const struct vkd_log *log)
+{
     const uint32_t count = vkd_dataset_info(s->train)->count;
     if (!(s->held = calloc(count + 1u, 1)))
         return VKD_NO_MEMORY;
-    r = vkd__holdout(s->train, holdout, seed, s->held, &s->val_count);
+    vkd_result r = vkd__holdout(s->train, share, seed, s->held, &s->val_count);
     s->train_count = count - s->val_count;
     if (r == VKD_OK && !s->val_count) {
         vkd_log_write(log, VKD_LOG_ERROR, "%.300s: there is no val, and nothing of the %u images of train can be held out: "
-                      "expected "
-                      "at least two of a class", spec, count);
+                      "expected at least two of a class", spec, count);
         r = VKD_INVALID;
     }
+    return r;
+}
+
+// A val that is there is what is chosen by, and must be fit for it.
+static vkd_result open_val(struct vkd__transfer_sets *s, const char *spec, double holdout, uint64_t seed,
+                           const struct vkd_log *log)
+{
+    bool absent;
+    vkd_result r = open_split(spec, "val", log, &absent, &s->val);
+    if (r == VKD_OK)
+        r = take_val(s, spec, log);
+    else if (absent)
+        return hold_out(s, spec, holdout != 0 ? holdout : VKD__HOLDOUT, seed, log);
+    if (r < 0 && r != VKD_NO_MEMORY)
+        vkd_log_write(log, VKD_LOG_ERROR, "%.300s: its val cannot be used, so nothing can be chosen by it: repair it, or take it "
+                      "away, and a part of train is held out", spec);
+    if (r == VKD_OK && holdout != 0)
+        vkd_log_write(log, VKD_LOG_WARNING, "%.300s: it has a val of its own: nothing is held out of train", spec);
     return r;
 }
 
@@ -131,9 +146,9 @@ vkd_result vkd__transfer_sets_open(const char *spec, double holdout, uint64_t se
                                    struct vkd__transfer_sets *out)
 {
     struct vkd__transfer_sets s = { .train = NULL };
-    vkd_result r = open_split(spec, "train", log, &s.train);
+    vkd_result r = open_split(spec, "train", log, NULL, &s.train);
     if (r == VKD_OK)
-        r = open_split(spec, "test", log, &s.test);
+        r = open_split(spec, "test", log, NULL, &s.test);
     if (r == VKD_OK)
         r = check_agreement(spec, s.train, s.test, log);
     if (r == VKD_OK) {

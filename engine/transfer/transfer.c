@@ -121,10 +121,9 @@ static vkd_result find_metric(struct vkd__transfer *t)
 static vkd_result check(struct vkd__transfer *t)
 {
     struct vkd_transfer_params *p = &t->p;
-    p->holdout = p->holdout != 0 ? p->holdout : 0.2;
     p->k = p->k ? p->k : 20;
     p->temperature = p->temperature != 0 ? p->temperature : 0.07;
-    if (!p->model || !p->data || !(p->holdout > 0 && p->holdout < 1) || !isfinite(p->lambda)) {
+    if (!p->model || !p->data || !(p->holdout >= 0 && p->holdout < 1) || !isfinite(p->lambda)) {
         vkd_log_write(&t->log, VKD_LOG_ERROR, "transfer: expected a model, a data SPEC, a share held out above 0 and below 1 "
                       "and a finite lambda; found %.200s, %.200s, %g and %g", p->model ? p->model : "none",
                       p->data ? p->data : "none", p->holdout, p->lambda);
@@ -203,6 +202,7 @@ static vkd_result open_task(struct vkd__transfer *t)
     vkd__model_path(t->p.model, t->weights, sizeof(t->weights));
     snprintf(t->out, sizeof(t->out), "%.4000s", t->p.out ? t->p.out : is_run ? t->p.model : "");
     vkd_result r = vkd__transfer_sets_open(t->p.data, t->p.holdout, t->p.seed, &t->log, &t->sets);
+    t->p.holdout = t->p.holdout != 0 ? t->p.holdout : VKD__HOLDOUT;
     if (r == VKD_OK)
         r = copy_names(t);
     if (r == VKD_OK)

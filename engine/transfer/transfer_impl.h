@@ -18,7 +18,9 @@ struct vkd__transfer_sets {
     uint64_t fingerprint;               // of all three, with what their images hold
 };
 
-// Opens and checks the splits of `spec`.
+#define VKD__HOLDOUT 0.2
+
+// Opens and checks the splits of `spec`. holdout: see vkd_transfer_params; 0: VKD__HOLDOUT.
 VKD_CHECKED vkd_result vkd__transfer_sets_open(const char *spec, double holdout, uint64_t seed, const struct vkd_log *log,
                                                struct vkd__transfer_sets *out);
 void vkd__transfer_sets_close(struct vkd__transfer_sets *s);

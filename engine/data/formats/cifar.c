@@ -135,7 +135,8 @@ static vkd_result read_names(const char *folder, uint32_t classes, struct vkd__s
 static vkd_result cifar_open(const struct vkd__spec *spec, const struct vkd_log *log, struct vkd__source *out,
                              struct vkd__why *why)
 {
-    if (strcmp(spec->split, "train") && strcmp(spec->split, "test"))
+    out->absent = strcmp(spec->split, "train") && strcmp(spec->split, "test");
+    if (out->absent)
         return vkd__data_fail(why, VKD_INVALID, "cifar sets have no split '%s': expected train or test", spec->split);
     uint32_t classes = 0;
     char *folder = find_folder(spec->path, &classes);

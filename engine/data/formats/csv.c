@@ -45,7 +45,7 @@ static char *path_of(const struct csv_state *state, const char *path)
     return path[0] == '/' ? vkd__data_path("/", path + 1) : vkd__data_path(state->folder, path);
 }
 
-static vkd_result check_split(const struct vkd__spec *spec, const struct vkd__csv *csv, struct vkd__why *why)
+static vkd_result check_split(const struct vkd__spec *spec, const struct vkd__csv *csv, bool *absent, struct vkd__why *why)
 {
     static const char *const names[VKD__CSV_SPLITS] = { "train", "val", "test" };
     uint32_t counts[VKD__CSV_SPLITS] = { 0 }, wanted = 0;
@@ -57,10 +57,11 @@ static vkd_result check_split(const struct vkd__spec *spec, const struct vkd__cs
         wanted++;
     if (csv->has_splits && whole)
         return vkd__data_fail(why, VKD_INVALID, "split all: %.200s has a column 'split'; name train, val or test", file);
+    *absent = csv->has_splits ? !whole && !counts[wanted] : !whole && wanted != VKD__CSV_TRAIN && !spec->holdout;
     if (csv->has_splits && !counts[wanted])
         return vkd__data_fail(why, VKD_INVALID, "split %s: no line of %.200s has it; there are %u of train, %u of val and %u "
                               "of test", spec->split, file, counts[0], counts[1], counts[2]);
-    if (!csv->has_splits && wanted != VKD__CSV_TRAIN && !spec->holdout)
+    if (*absent)
         return vkd__data_fail(why, VKD_INVALID, "split %s: %.200s has no column 'split'; add one, keep a tenth of the images "
                               "for the test by ?holdout=0.1, or use ?split=all", spec->split, file);
     return VKD_OK;
@@ -147,7 +148,7 @@ static vkd_result csv_open(const struct vkd__spec *spec, const struct vkd_log *l
     r = vkd__csv_read((char *)state->text, size, &csv, &inner);
     if (r != VKD_OK)
         return vkd__data_fail(why, r, "%.150s:%.350s", file_name(spec->path), inner.text);
-    r = check_split(spec, &csv, why);
+    r = check_split(spec, &csv, &out->absent, why);
     if (r == VKD_OK)
         r = fill_source(spec, &csv, state, out, why);
     if (r == VKD_OK)

@@ -184,7 +184,7 @@ static vkd_result is_divided(const char *root, char *const *folders, uint32_t co
     return VKD_OK;
 }
 
-struct place { const char *below; bool divided, has_train; };
+struct place { const char *below; bool divided, has_train, absent; };
 
 // The split's folder below root ("" when there are none), or an error that says what to do.
 static vkd_result find_split(const struct vkd__spec *spec, struct place *out, struct vkd__why *why)
@@ -204,13 +204,14 @@ static vkd_result find_split(const struct vkd__spec *spec, struct place *out, st
         found = found || !strcmp(folders[i], spec->split);
         out->has_train = out->has_train || !strcmp(folders[i], "train");
     }
+    out->absent = !whole && (divided ? !found : !spec->holdout && strcmp(spec->split, "train"));
     if (divided && whole)
         r = vkd__data_fail(why, VKD_INVALID, "split all: this folder is divided into splits; name one of its folders "
                            "train, val or test");
-    else if (divided && !found)
+    else if (divided && out->absent)
         r = vkd__data_fail(why, VKD_INVALID, "split %s: there is no folder %s/ in %.250s; make one with class folders "
                            "in it, or name another split", spec->split, spec->split, spec->path);
-    else if (!divided && !whole && !spec->holdout && strcmp(spec->split, "train"))
+    else if (out->absent)
         r = vkd__data_fail(why, VKD_INVALID, "split %s: %.250s is not divided into train/, val/ and test/; divide it, "
                            "keep a tenth of it for the test by ?holdout=0.1, or use ?split=all to take every image",
                            spec->split, spec->path);
@@ -281,10 +282,11 @@ static vkd_result fill_source(struct folder_state *f, struct vkd__source *out, b
 static vkd_result folder_open(const struct vkd__spec *spec, const struct vkd_log *log, struct vkd__source *out,
                               struct vkd__why *why)
 {
-    struct place place;
+    struct place place = { .absent = false };
     char **own = NULL, **train = NULL;
     uint32_t own_count = 0, count = 0, files = 0, ignored;
     vkd_result r = find_split(spec, &place, why);
+    out->absent = place.absent;
     if (r != VKD_OK)
         return r;
     const char *below = place.below;

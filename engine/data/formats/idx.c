@@ -109,6 +109,7 @@ static vkd_result idx_open(const struct vkd__spec *spec, const struct vkd_log *l
 {
     (void)log;
     const char *part = !strcmp(spec->split, "train") ? "train" : !strcmp(spec->split, "test") ? "t10k" : NULL;
+    out->absent = !part;
     if (!part)
         return vkd__data_fail(why, VKD_INVALID, "idx sets have no split '%s': expected train or test", spec->split);
     struct vkd__idx images = { .bytes = NULL }, labels = { .bytes = NULL };
