@@ -529,30 +529,6 @@ START_TEST(bad_input)
 }
 END_TEST
 
-START_TEST(protocol_text)
-{
-    struct vkd_linear_params p = { .classes = 2 };
-    const double penalties[2] = { 10, 0.1 }, weights[2] = { 1, 2.5 };
-    char text[512], other[512], shorter[20];
-    size_t length = vkd_linear_text(&p, text, sizeof(text));
-    ck_assert_uint_eq(length, strlen(text));
-    ck_assert_ptr_nonnull(strstr(text, "multinomial"));
-    ck_assert_uint_eq(vkd_linear_text(&p, shorter, sizeof(shorter)), length);
-    ck_assert_uint_eq(vkd_linear_text(&p, NULL, 0), length);
-    ck_assert_int_eq(strncmp(text, shorter, sizeof(shorter) - 1), 0);
-    ck_assert_uint_eq(strlen(shorter), sizeof(shorter) - 1);
-    p.penalties = penalties, p.penalty_count = 2;
-    vkd_linear_text(&p, other, sizeof(other));
-    ck_assert_ptr_nonnull(strstr(other, "penalties 10 0.1,"));
-    p.weighing = VKD_LINEAR_GIVEN, p.class_weights = weights;
-    vkd_linear_text(&p, other, sizeof(other));
-    ck_assert_ptr_nonnull(strstr(other, "class weights given 1 2.5,"));
-    p.standardise = true;
-    vkd_linear_text(&p, other, sizeof(other));
-    ck_assert_ptr_nonnull(strstr(other, "standardised"));
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("linear");
@@ -568,7 +544,6 @@ int main(void)
     tcase_add_test(c, missing_labels);
     tcase_add_test(c, progress_and_stop);
     tcase_add_test(c, bad_input);
-    tcase_add_test(c, protocol_text);
     suite_add_tcase(s, c);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_ENV);

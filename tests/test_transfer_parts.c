@@ -4,6 +4,7 @@
 #include "engine/transfer/transfer_impl.h"
 #include "engine/graph_impl.h"
 #include "engine/model_layers.h"
+#include "engine/safetensors.h"
 
 #include <vkdiv/model.h>
 
@@ -192,6 +193,68 @@ START_TEST(bad_sets)
 }
 END_TEST
 
+// ---- The line ----------------------------------------------------------------------------------
+
+static char *line_of(const char *json)
+{
+    json_t *settings = json_loads(json, 0, NULL);
+    char *line = vkd__settings_line(settings);
+    ck_assert_ptr_nonnull(line);
+    json_decref(settings);
+    return line;
+}
+
+START_TEST(lines_of_settings)
+{
+    char *line = line_of("{\"x\": {\"name\": \"knn\", \"k\": 5, \"of\": [0.1, 2.5e-7, 3], \"none\": []}, \"y\": {\"z\": \"w\"}}");
+    ck_assert_str_eq(line, "knn, k 5, of 0.1 2.5e-07 3, none; z w");
+    free(line);
+}
+END_TEST
+
+static char *text_of(const char *spec, struct vkd_transfer_params p)
+{
+    struct vkd_transfer_result r;
+    const struct vkd_log log = LOG_TO(&said);
+    p.model = "none.safetensors";
+    p.data = spec;
+    memset(&said, 0, sizeof(said));
+    ck_assert_msg(vkd_transfer_describe(&p, &log, &r) == VKD_OK, "%s", said.text);
+    char *text = strdup(r.text);
+    vkd_transfer_finish(&r);
+    return text;
+}
+
+// What differs in the last digit of a double, or behind any length, is another protocol.
+START_TEST(texts_tell_all_settings_apart)
+{
+    double many[2][200];
+    char spec[600];
+    snprintf(spec, sizeof(spec), "%s", write_table("text.csv", "*,train,,x\n*,train,,x\n*,train,,y\n*,train,,y\n*,test,,x|y\n"));
+    for (uint32_t i = 0; i < 200; i++)
+        many[0][i] = many[1][i] = nextafter(1.0 / (i + 3), 0);
+    many[1][199] = nextafter(many[1][199], 0);
+    const struct vkd_transfer_params pairs[][2] = {
+        { { .protocol = "knn", .temperature = 0.07 }, { .protocol = "knn", .temperature = nextafter(0.07, 1) } },
+        { { .protocol = "knn", .holdout = 0.25 }, { .protocol = "knn", .holdout = nextafter(0.25, 1) } },
+        { { .protocol = "knn", .seed = UINT64_MAX }, { .protocol = "knn", .seed = UINT64_MAX - 1 } },
+        { { .protocol = "knn" }, { .protocol = "knn", .metric = "map11" } },
+        { { .protocol = "linear", .penalties = many[0], .penalty_count = 200 },
+          { .protocol = "linear", .penalties = many[1], .penalty_count = 200 } },
+        { { .protocol = "linear" }, { .protocol = "linear", .layer = "layer3" } },
+    };
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        char *a = text_of(spec, pairs[i][0]), *b = text_of(spec, pairs[i][1]), *again = text_of(spec, pairs[i][0]);
+        ck_assert_str_eq(a, again);
+        ck_assert_msg(strcmp(a, b) != 0, "%s", a);
+        ck_assert(strstr(a, "linear") == NULL || (strstr(a, "refit on train and val") && !strstr(a, "fit on train,")));
+        free(a);
+        free(b);
+        free(again);
+    }
+}
+END_TEST
+
 // ---- Rankings ----------------------------------------------------------------------------------
 
 enum { N = 60, CLASSES = 5, TWICE = 2 * N };
@@ -227,7 +290,7 @@ START_TEST(rankings_are_average_precisions)
         ck_assert_int_eq(vkd__ranking_create(scores, truth, N, CLASSES, &r), VKD_OK);
         const struct vkd_matrix m = { more, rows, CLASSES, 0 };
         ck_assert_int_eq(vkd_average_precision(&m, more_truth, NULL, NULL, &map), VKD_OK);
-        ck_assert_double_eq_tol(vkd__ranking_map(r, count, false), map.voc_all, 1e-12);
+        ck_assert_double_eq_tol(vkd__ranking_map(r, count, false), map.plain, 1e-12);
         ck_assert_double_eq_tol(vkd__ranking_map(r, count, true), map.voc11, 1e-12);
         memset(count, 0, sizeof(count));
         ck_assert(isnan(vkd__ranking_map(r, count, false)));
@@ -246,7 +309,7 @@ static struct vkd_transfer_result scored(float *scores, int8_t *truth)
                                      .scores = scores, .truth = truth, .metric = "map" };
     struct vkd_map map;
     ck_assert_int_eq(vkd_average_precision(&(struct vkd_matrix) { scores, N, CLASSES, 0 }, truth, NULL, NULL, &map), VKD_OK);
-    r.value = map.voc_all;
+    r.value = map.plain;
     return r;
 }
 
@@ -268,6 +331,46 @@ START_TEST(scores_are_compared_by_rank)
     ck_assert_int_eq(vkd_transfer_compare(&x, &z, 1, NULL, &d), VKD_OK);
     ck_assert_double_eq_tol(d.difference, -c.difference, 1e-12);
     ck_assert_double_eq(d.p, c.p);
+}
+END_TEST
+
+// An image that one of two could not read counts for neither.
+START_TEST(only_common_images_are_compared)
+{
+    static char text[] = "p", data[] = "d", model[] = "m";
+    uint32_t labels[2][8] = { { 0, 1, 0, 1, 0, 1, 0, 1 }, { 0, 1, 0, 1, 0, 1, 0, VKD_NO_LABEL } };
+    uint32_t said_of[2][8] = { { 0, 1, 0, 1, 0, 1, 0, 0 }, { 0, 1, 0, 1, 0, 1, 0, 1 } };    // a is wrong where b saw nothing
+    struct vkd_transfer_result r[2];
+    struct vkd_transfer_comparison c;
+    for (int i = 0; i < 2; i++)
+        r[i] = (struct vkd_transfer_result) { .text = text, .data = data, .model = model, .test = 8, .classes = 2, .metric = "top1",
+                                              .labels = labels[i], .predictions = said_of[i], .value = i ? 1 : 7.0 / 8 };
+    for (int metric = 0; metric < 2; metric++) {
+        ck_assert_int_eq(vkd_transfer_compare(&r[0], &r[1], 1, NULL, &c), VKD_OK);
+        ck_assert(c.difference == 0 && c.p == 1);
+        strcpy(r[0].metric, "mean_per_class");
+        strcpy(r[1].metric, "mean_per_class");
+    }
+    for (int i = 0; i < 8; i++)
+        labels[1][i] = VKD_NO_LABEL;
+    const struct vkd_log log = LOG_TO(&said);
+    memset(&said, 0, sizeof(said));
+    ck_assert_int_eq(vkd_transfer_compare(&r[0], &r[1], 1, &log, &c), VKD_INVALID);
+    ck_assert_ptr_nonnull(strstr(said.text, "of which both know enough"));
+
+    float a[N * CLASSES], b[N * CLASSES];
+    int8_t truth[N * CLASSES], less[N * CLASSES];
+    make_scores(a, truth, 5);
+    memcpy(b, a, sizeof(a));
+    memcpy(less, truth, sizeof(truth));
+    for (uint32_t c2 = 0; c2 < CLASSES; c2++) {         // the first image: unknown to b, which scores it otherwise
+        less[c2] = VKD_TRUTH_UNKNOWN;
+        b[c2] = -a[c2] - 1;
+    }
+    struct vkd_transfer_result x = scored(a, truth), y = scored(b, less);
+    ck_assert_int_eq(vkd_transfer_compare(&x, &y, 1, NULL, &c), VKD_OK);
+    ck_assert_double_eq_tol(c.difference, 0, 1e-12);
+    ck_assert(c.p == 1);
 }
 END_TEST
 
@@ -370,6 +473,35 @@ START_TEST(bad_result_files)
 }
 END_TEST
 
+START_TEST(unsound_scores)
+{
+    static const char doc[] = HEAD "2, \"classes\": 1, \"multi_label\": true}, \"key\": \"k\", \"per_class\": [1], "
+        "\"class_names\": [\"a\"], \"value\": 1, \"scores_file\": \"k.scores.safetensors\"}";
+    const struct { float score; int8_t truth; bool good; } cases[] = { { 1, 1, true }, { NAN, 1, false }, { INFINITY, 0, false },
+                                                                       { 1, 2, false }, { 1, -2, false } };
+    temp_write("k.json", doc, strlen(doc));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const float scores[2] = { 0, cases[i].score };
+        const int8_t truth[2] = { 0, cases[i].truth };
+        const struct vkd__st_tensor tensors[2] = {
+            { .name = "scores", .type = VKD__ST_F32, .rank = 2, .shape = { 2, 1 }, .data = scores },
+            { .name = "truth", .type = VKD__ST_I8, .rank = 2, .shape = { 2, 1 }, .data = truth },
+        };
+        const struct vkd__st_pair pair = { "key", "k" };
+        const struct vkd_log log = LOG_TO(&said);
+        struct vkd_transfer_result r;
+        memset(&said, 0, sizeof(said));
+        ck_assert_int_eq(vkd__st_write(temp_path("k.scores.safetensors"), NULL, tensors, 2, &pair, 1), VKD_OK);
+        ck_assert_int_eq(vkd_transfer_load(temp_path("k.json"), &log, &r), cases[i].good ? VKD_OK : VKD_FORMAT);
+        ck_assert(cases[i].good || strstr(said.text, "scores file"));
+        if (cases[i].good) {
+            ck_assert(r.scores && r.truth);
+            vkd_transfer_finish(&r);
+        }
+    }
+}
+END_TEST
+
 static void remove_all(void)
 {
     ck_assert(temp_remove());
@@ -388,11 +520,15 @@ int main(void)
     tcase_add_test(t, own_validation);
     tcase_add_test(t, unusable_validation);
     tcase_add_loop_test(t, bad_sets, 0, sizeof(bad_tables) / sizeof(bad_tables[0]));
+    tcase_add_test(t, lines_of_settings);
+    tcase_add_test(t, texts_tell_all_settings_apart);
     tcase_add_test(t, rankings_are_average_precisions);
     tcase_add_test(t, scores_are_compared_by_rank);
+    tcase_add_test(t, only_common_images_are_compared);
     tcase_add_test(t, votes_of_several_labels);
     tcase_add_loop_test(t, layers_have_names, 0, sizeof(archs) / sizeof(archs[0]));
     tcase_add_loop_test(t, bad_result_files, 0, sizeof(bad_results) / sizeof(bad_results[0]));
+    tcase_add_test(t, unsound_scores);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_set_fork_status(runner, CK_NOFORK);

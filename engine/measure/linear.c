@@ -454,8 +454,8 @@ vkd_result vkd_linear_path(const struct vkd_linear_params *p, struct vkd_linear 
         l.p.penalties = penalties;
         l.p.penalty_count = VKD_LINEAR_PENALTIES;
     }
-    l.p.tolerance = p->tolerance != 0 ? p->tolerance : VKD__LINEAR_TOLERANCE;
-    l.p.iterations = p->iterations ? p->iterations : VKD__LINEAR_ITERATIONS;
+    l.p.tolerance = p->tolerance != 0 ? p->tolerance : VKD_LINEAR_TOLERANCE;
+    l.p.iterations = p->iterations ? p->iterations : VKD_LINEAR_ITERATIONS;
     vkd_result r = prepare(&l, &found);
     if (r == VKD_OK && l.val_rows)
         r = fit_path(&l, &found);

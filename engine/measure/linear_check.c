@@ -1,9 +1,8 @@
-// linear_check.c -- rules of the linear protocol's input, what splits lack, and the protocol as a line of text.
+// linear_check.c -- rules of the linear protocol's input, and what splits lack.
 #include "linear_path.h"
 
 #include <float.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,48 +127,4 @@ void vkd__linear_tell_missing(const struct vkd_linear_params *p, const uint8_t *
     if (asked)
         vkd_log_write(&p->log, VKD_LOG_WARNING, "linear: train lacks %u classes that val or test has: %s; %s", asked,
                       wanted, p->multi_label ? "their scores are constant" : "their rows there count as wrong");
-}
-
-// ---- The protocol's text ----
-
-struct text {
-    char *at;
-    size_t size, length;
-};
-
-VKD_PRINTF(2, 3)
-static void add(struct text *t, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    const size_t used = t->length < t->size ? t->length : t->size;
-    const int n = vsnprintf(t->at ? t->at + used : NULL, t->size - used, format, args);
-    va_end(args);
-    t->length += n > 0 ? (size_t) n : 0;
-}
-
-size_t vkd_linear_text(const struct vkd_linear_params *p, char *text, size_t size)
-{
-    static const char *const choices[] = { "top1", "mean per class", "AP of each label", "11-point AP of each label" };
-    struct text t = { text, text ? size : 0, 0 };
-    add(&t, "linear: %s logistic regression, intercept free, sum of losses + penalty / 2 |W|^2",
-        p->multi_label ? "one binary" : "multinomial");
-    add(&t, ", features %s", p->standardise ? "standardised by train" : "as they are");
-    add(&t, ", class weights %s", p->weighing == VKD_LINEAR_BALANCED ? "balanced" :
-        p->weighing == VKD_LINEAR_GIVEN ? "given" : "1");
-    for (uint32_t c = 0; p->weighing == VKD_LINEAR_GIVEN && c < p->classes; c++)
-        add(&t, " %.9g", p->class_weights[c]);
-    if (p->penalties)
-        add(&t, ", penalties");
-    else
-        add(&t, ", %d penalties 1e5 to 1e-6 log-spaced", VKD_LINEAR_PENALTIES);
-    for (uint32_t i = 0; p->penalties && i < p->penalty_count; i++)
-        add(&t, " %.9g", p->penalties[i]);
-    if (p->val.features.rows)
-        add(&t, ", best %s on val, of equal ones the strongest, refit on train and val", choices[p->choice]);
-    else
-        add(&t, ", fit on train");
-    add(&t, ", L-BFGS to %g in %u iterations", p->tolerance > 0 ? p->tolerance : VKD__LINEAR_TOLERANCE,
-        p->iterations ? p->iterations : VKD__LINEAR_ITERATIONS);
-    return t.length;
 }

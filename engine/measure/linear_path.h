@@ -7,9 +7,6 @@
 
 #include "matrix.h"
 
-#define VKD__LINEAR_TOLERANCE  3e-3
-#define VKD__LINEAR_ITERATIONS 100u
-
 // Checks everything of linear.h's rules but whether there are two classes, and fills in strides. Penalties, tolerance
 // and iterations are no longer 0.
 VKD_CHECKED vkd_result vkd__linear_check(struct vkd_linear_params *p);

@@ -26,7 +26,7 @@ struct vkd__eval_sums {
     double loss;                        // sum over images
     uint32_t *class_count, *class_right;    // malloc'd, `classes` entries
     struct vkd__features features;      // when they are kept
-    // Several labels an image: mean average precision over all points and the 11 of VOC 2007, per class.
+    // Several labels an image: mean average precision (vkd_map's plain and voc11), per class.
     double map, map11;
     struct vkd_ap *per_class;           // malloc'd, `classes` entries; NULL with one label each
 };

@@ -59,6 +59,11 @@ struct finetune {
     const vkd_dataset *train, *val;
 };
 
+static void folder_of(const struct vkd__transfer *t, char folder[4096])
+{
+    snprintf(folder, 4096, "%.3900s/transfer/%016llx.finetune", t->out, (unsigned long long) t->key);
+}
+
 // ---- What a run does --------------------------------------------------------------------------
 
 static struct vkd_recipe recipe_of(const struct finetune *f, const vkd_dataset *train, const struct vkd__finetune_point *at)
@@ -227,9 +232,24 @@ static vkd_result train_last(struct finetune *f, const struct vkd__finetune_poin
     r = vkd__finetune_grid_write(f->folder, &f->t->log, &f->grid);
     if (r < 0)
         vkd__features_finish(said);
-    else if (!f->p.keep)
-        vkd__finetune_sweep(run, false);
     return r;
+}
+
+void vkd__finetune_tidy(const struct vkd__transfer *t)
+{
+    char folder[4096], run[4500], **names;
+    uint32_t count;
+    struct vkd__why why;
+    folder_of(t, folder);
+    snprintf(run, sizeof(run), "%s/final", folder);
+    if (t->p.finetune.keep || vkd__dir_list(folder, &names, &count, &why) < 0)
+        return;
+    vkd__finetune_sweep(run, false);
+    for (uint32_t i = 0; i < count; i++) {              // of checkpoints that were chosen from
+        snprintf(run, sizeof(run), "%s/%.255s/final", folder, names[i]);
+        vkd__finetune_sweep(run, false);
+    }
+    free(names);
 }
 
 // ---- Opening ----------------------------------------------------------------------------------
@@ -298,8 +318,8 @@ static vkd_result open_folder(struct finetune *f)
         return r;
     if (f->t->p.select)
         snprintf(part, sizeof(part), "/%016llx", (unsigned long long) hash);
-    snprintf(f->folder, sizeof(f->folder), "%.3900s/transfer/%016llx.finetune%s", f->t->out, (unsigned long long) f->t->key,
-             part);
+    folder_of(f->t, f->folder);
+    strncat(f->folder, part, sizeof(f->folder) - strlen(f->folder) - 1);
     r = vkd__dir_create(f->folder, &why);
     if (r < 0)
         vkd_log_write(&f->t->log, VKD_LOG_ERROR, "%s", why.text);

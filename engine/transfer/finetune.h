@@ -22,6 +22,9 @@ struct vkd__finetune_result {
 VKD_CHECKED vkd_result vkd__finetune(const struct vkd__transfer *t, const char *weights, bool test,
                                      struct vkd__finetune_result *out);
 
+// Removes the weights of last runs, unless they are to stay: until the result is written, they are all there is of it.
+void vkd__finetune_tidy(const struct vkd__transfer *t);
+
 // The class with the largest logit of each image, malloc'd. NULL: no memory.
 uint32_t *vkd__finetune_predictions(const struct vkd__features *said);
 

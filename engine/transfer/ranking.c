@@ -65,7 +65,8 @@ void vkd__ranking_destroy(struct vkd__ranking **pr)
     *pr = NULL;
 }
 
-// From the last place to the first, so that the best precision from a point on is at hand (see vkd_average_precision).
+// vkd_average_precision's voc11 or plain, from the last place to the first: so the best precision from a point on is at
+// hand, and that where equal scores end.
 static double class_ap(const struct place *places, uint32_t n, const uint32_t *count, bool voc11)
 {
     uint64_t entered = 0, right = 0;
@@ -74,20 +75,21 @@ static double class_ap(const struct place *places, uint32_t n, const uint32_t *c
         right += places[i].yes ? count[places[i].example] : 0;
     }
     const uint64_t positives = right;
-    double best = 0, all = 0, above[11] = { 0 };
+    double best = 0, precision = 0, all = 0, above[11] = { 0 };
     if (!positives)
         return NAN;
     for (uint32_t i = n; i-- > 0;) {
         const uint32_t here = count[places[i].example];
         if (places[i].ends && entered) {
-            best = fmax(best, (double) right / (double) entered);
+            precision = (double) right / (double) entered;
+            best = fmax(best, precision);
             for (uint32_t t = 0; voc11 && t <= 10; t++)
                 if (10 * right >= t * positives)
                     above[t] = best;
         }
         entered -= here;
         right -= places[i].yes ? here : 0;
-        all += places[i].yes ? best * here : 0;
+        all += places[i].yes ? precision * here : 0;
     }
     for (uint32_t t = 0; t <= 10; t++)
         above[0] += t ? above[t] : 0;

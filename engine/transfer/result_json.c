@@ -2,6 +2,7 @@
 #include "result_json.h"
 #include "transfer_impl.h"
 
+#include "../json.h"
 #include "../safetensors.h"
 #include "../../runtime/os.h"
 
@@ -13,30 +14,6 @@
 void vkd__transfer_file(const char *folder, const char *key, char *path, size_t size)
 {
     snprintf(path, size, "%.4000s/transfer/%s.json", folder, key);
-}
-
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
-// File names are bytes: those that are no UTF-8 become \xNN.
-static json_t *text(const char *s)
-{
-    json_t *plain = json_string(s);
-    char *out = plain ? NULL : malloc(4 * strlen(s) + 1);
-    size_t used = 0;
-    if (plain || !out)
-        return plain ? plain : json_null();
-    for (; *s; s++)
-        if ((unsigned char) *s < 0x80)
-            out[used++] = *s;
-        else
-            used += (size_t) snprintf(out + used, 5, "\\x%02x", (unsigned char) *s);
-    out[used] = 0;
-    plain = json_string(out);
-    free(out);
-    return plain;
 }
 
 static json_t *hex(uint64_t value)
@@ -60,23 +37,23 @@ static json_t *classes_of(const uint32_t *list, uint32_t count)
 static json_t *metrics_of(const struct vkd_transfer_result *r)
 {
     if (r->multi_label)
-        return json_pack("{s:o, s:o, s:o}", "map", number(r->map), "map11", number(r->map11), "map_plain", number(r->map_plain));
-    return json_pack("{s:o, s:o}", "top1", number(r->top1), "mean_per_class", number(r->mean_per_class));
+        return json_pack("{s:o, s:o, s:o}", "map", vkd__json_real(r->map), "map11", vkd__json_real(r->map11), "map_voc", vkd__json_real(r->map_voc));
+    return json_pack("{s:o, s:o}", "top1", vkd__json_real(r->top1), "mean_per_class", vkd__json_real(r->mean_per_class));
 }
 
 static json_t *chosen_of(const struct vkd_transfer_result *r)
 {
-    json_t *c = json_pack("{s:o, s:o}", "layer", text(r->layer), "checkpoint", text(r->model));
+    json_t *c = json_pack("{s:o, s:o}", "layer", vkd__json_text(r->layer), "checkpoint", vkd__json_text(r->model));
     if (r->k)
         json_object_set_new(c, "k", json_integer(r->k));
     if (r->k)
-        json_object_set_new(c, "temperature", number(r->temperature));
+        json_object_set_new(c, "temperature", vkd__json_real(r->temperature));
     if (isfinite(r->penalty))
         json_object_set_new(c, "penalty", json_real(r->penalty));
     if (isfinite(r->lr) && r->lr > 0)
         json_object_set_new(c, "lr", json_real(r->lr));
     if (isfinite(r->lr) && r->lr > 0)
-        json_object_set_new(c, "weight_decay", number(r->weight_decay));
+        json_object_set_new(c, "weight_decay", vkd__json_real(r->weight_decay));
     return c;
 }
 
@@ -88,32 +65,32 @@ static json_t *selection_of(const struct vkd_transfer_selection *s)
     const struct vkd_transfer_candidate *best = &s->candidates[s->chosen];
     for (uint32_t i = 0; i < s->candidate_count; i++) {
         const struct vkd_transfer_candidate *c = &s->candidates[i];
-        json_array_append_new(list, json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "checkpoint", text(c->checkpoint),
-            "step", (json_int_t) c->steps, "layer", text(c->layer), "score", number(c->score), "rankme", number(c->rankme),
-            "val", number(c->val), "setting", number(c->penalty)));
+        json_array_append_new(list, json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "checkpoint", vkd__json_text(c->checkpoint),
+            "step", (json_int_t) c->steps, "layer", vkd__json_text(c->layer), "score", vkd__json_real(c->score), "rankme", vkd__json_real(c->rankme),
+            "val", vkd__json_real(c->val), "setting", vkd__json_real(c->penalty)));
     }
-    return json_pack("{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o}", "checkpoint", text(best->checkpoint), "layer",
-                     text(best->layer), "score", number(best->score), "lambda", number(s->lambda), "chosen", (int) s->chosen,
-                     "candidates", list, "last", number(s->last), "gain", number(s->gain), "p", number(s->p));
+    return json_pack("{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o}", "checkpoint", vkd__json_text(best->checkpoint), "layer",
+                     vkd__json_text(best->layer), "score", vkd__json_real(best->score), "lambda", vkd__json_real(s->lambda), "chosen", (int) s->chosen,
+                     "candidates", list, "last", vkd__json_real(s->last), "gain", vkd__json_real(s->gain), "p", vkd__json_real(s->p));
 }
 
 json_t *vkd__transfer_json(const struct vkd_transfer_result *r, bool images)
 {
     json_t *per_class = json_array(), *names = json_array();
     for (uint32_t c = 0; c < r->classes; c++) {
-        json_array_append_new(per_class, number(r->per_class[c]));
-        json_array_append_new(names, text(r->class_names[c]));
+        json_array_append_new(per_class, vkd__json_real(r->per_class[c]));
+        json_array_append_new(names, vkd__json_text(r->class_names[c]));
     }
-    json_t *model = json_pack("{s:o, s:o, s:s, s:i, s:i, s:I}", "path", text(r->model), "weights_hash", hex(r->weights_hash),
+    json_t *model = json_pack("{s:o, s:o, s:s, s:i, s:i, s:I}", "path", vkd__json_text(r->model), "weights_hash", hex(r->weights_hash),
                               "arch", r->info.arch, "width", (int) r->info.width, "classes", (int) r->info.classes,
                               "step", (json_int_t) r->info.steps);
-    json_t *data = json_pack("{s:o, s:o, s:i, s:i, s:i, s:i, s:b, s:i, s:b}", "spec", text(r->data), "fingerprint",
+    json_t *data = json_pack("{s:o, s:o, s:i, s:i, s:i, s:i, s:b, s:i, s:b}", "spec", vkd__json_text(r->data), "fingerprint",
                              hex(r->fingerprint), "train", (int) r->train, "val", (int) r->val, "test", (int) r->test,
                              "unreadable", (int) r->unreadable, "held_out", r->held_out, "classes", (int) r->classes,
                              "multi_label", r->multi_label);
     json_t *doc = json_pack("{s:i, s:s, s:o, s:o, s:{s:s, s:o}, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1,
-        "key", r->key, "model", model, "data", data, "protocol", "name", r->protocol, "text", text(r->text), "metric", r->metric,
-        "value", number(r->value), "low", number(r->low), "high", number(r->high), "log_odds", number(r->log_odds),
+        "key", r->key, "model", model, "data", data, "protocol", "name", r->protocol, "text", vkd__json_text(r->text), "metric", r->metric,
+        "value", vkd__json_real(r->value), "low", vkd__json_real(r->low), "high", vkd__json_real(r->high), "log_odds", vkd__json_real(r->log_odds),
         "metrics", metrics_of(r), "per_class", per_class, "class_names", names, "chosen", chosen_of(r),
         "select", selection_of(r->selection));
     if (doc && images && r->predictions) {
@@ -133,8 +110,10 @@ static vkd_result write_scores(const char *path, const struct vkd_transfer_resul
     return vkd__st_write(path, NULL, tensors, 2, &pair, 1);
 }
 
-vkd_result vkd__transfer_write(const char *folder, const struct vkd_log *log, struct vkd_transfer_result *r)
+vkd_result vkd__transfer_write(const struct vkd__transfer *t, struct vkd_transfer_result *r)
 {
+    const char *folder = t->out;
+    const struct vkd_log *log = &t->log;
     char path[4200], scores[4200];
     struct vkd__why why;
     snprintf(path, sizeof(path), "%.4000s/transfer", folder);
@@ -145,6 +124,7 @@ vkd_result vkd__transfer_write(const char *folder, const struct vkd_log *log, st
     }
     vkd__transfer_file(folder, r->key, path, sizeof(path));
     json_t *doc = vkd__transfer_json(r, true);
+    json_object_set(json_object_get(doc, "protocol"), "settings", t->settings);
     if (doc && r->scores) {
         snprintf(scores, sizeof(scores), "%s.scores.safetensors", r->key);
         json_object_set_new(doc, "scores_file", json_string(scores));
@@ -286,7 +266,7 @@ static const char *read_numbers(const json_t *doc, struct vkd_transfer_result *r
     r->mean_per_class = number_at(metrics, "mean_per_class");
     r->map = number_at(metrics, "map");
     r->map11 = number_at(metrics, "map11");
-    r->map_plain = number_at(metrics, "map_plain");
+    r->map_voc = number_at(metrics, "map_voc");
     text_at(chosen, "layer", r->layer, sizeof(r->layer));
     r->penalty = number_at(chosen, "penalty");
     r->temperature = number_at(chosen, "temperature");
@@ -311,29 +291,45 @@ static const char *read_numbers(const json_t *doc, struct vkd_transfer_result *r
     return NULL;
 }
 
-// Scores and truth, where their file is there and of this result.
-static void read_scores(const char *json_path, const json_t *doc, struct vkd_transfer_result *r)
+static bool are_sound(const float *scores, const int8_t *truth, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++)
+        if (!isfinite(scores[i]) || truth[i] < VKD_TRUTH_UNKNOWN || truth[i] > VKD_TRUTH_YES)
+            return false;
+    return true;
+}
+
+static bool is_table(const struct vkd__st_tensor *t, enum vkd__st_type type, const struct vkd_transfer_result *r)
+{
+    return t && t->type == type && t->rank == 2 && t->shape[0] == r->test && t->shape[1] == r->classes;
+}
+
+// Scores and truth, where their file is there and of this result. Not NULL: what is wrong with it.
+static const char *read_scores(const char *json_path, const json_t *doc, struct vkd_transfer_result *r)
 {
     const char *name = json_string_value(json_object_get(doc, "scores_file")), *slash = strrchr(json_path, '/');
+    const char *wrong = NULL;
     char path[4300];
     vkd__st_file *f = NULL;
     if (!name || strchr(name, '/'))
-        return;
+        return NULL;
     snprintf(path, sizeof(path), "%.*s%.90s", slash ? (int) (slash - json_path) + 1 : 0, json_path, name);
     if (vkd__st_open(path, NULL, &f) < 0)
-        return;
+        return NULL;
     const struct vkd__st_tensor *s = vkd__st_find(f, "scores"), *t = vkd__st_find(f, "truth");
     const char *key = vkd__st_metadata(f, "key");
-    if (s && t && key && !strcmp(key, r->key) && s->type == VKD__ST_F32 && t->type == VKD__ST_I8 && s->rank == 2 && t->rank == 2 &&
-        s->shape[0] == r->test && t->shape[0] == r->test && s->shape[1] == r->classes && t->shape[1] == r->classes) {
+    if (is_table(s, VKD__ST_F32, r) && is_table(t, VKD__ST_I8, r) && key && !strcmp(key, r->key)) {
         r->scores = malloc(vkd__st_size(s) + 1);
         r->truth = malloc(vkd__st_size(t) + 1);
         if (r->scores && r->truth) {
             memcpy(r->scores, s->data, vkd__st_size(s));
             memcpy(r->truth, t->data, vkd__st_size(t));
+            if (!are_sound(r->scores, r->truth, s->numel))
+                wrong = "its scores file holds numbers that are not finite, or truth that is none";
         }
     }
     vkd__st_close(&f);
+    return wrong;
 }
 
 vkd_result vkd_transfer_load(const char *path, const struct vkd_log *log, struct vkd_transfer_result *out)
@@ -353,11 +349,12 @@ vkd_result vkd_transfer_load(const char *path, const struct vkd_log *log, struct
     const char *wrong = json_is_object(doc) ? read_task(doc, &r) : error.text;
     if (!wrong)
         wrong = read_numbers(doc, &r);
+    if (!wrong)
+        wrong = read_scores(path, doc, &r);
     if (wrong) {
         vkd_log_write(log, VKD_LOG_ERROR, "%.600s is not the result of a transfer: %s", path, wrong);
         res = VKD_FORMAT;
     } else {
-        read_scores(path, doc, &r);
         r.path = strdup(path);
         bool good = r.path && r.model && r.data && r.text && r.per_class && r.class_names;
         res = good ? VKD_OK : VKD_NO_MEMORY;

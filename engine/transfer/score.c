@@ -30,7 +30,7 @@ vkd_result vkd__metric_value(const struct vkd__transfer *t, const struct vkd__ta
     vkd_result r = vkd_average_precision(&(struct vkd_matrix) { scores, of->rows, t->sets.classes, 0 }, of->truth, &t->log,
                                          NULL, &m);
     if (r == VKD_OK)
-        *out = t->metric == VKD__METRIC_MAP ? m.voc_all : m.voc11;
+        *out = t->metric == VKD__METRIC_MAP ? m.plain : m.voc11;
     return r;
 }
 
@@ -138,14 +138,14 @@ static vkd_result score_truth(const struct vkd__transfer *t, struct vkd_transfer
         return VKD_NO_MEMORY;
     vkd_result res = vkd_average_precision(&(struct vkd_matrix) { r->scores, r->test, r->classes, 0 }, r->truth, &t->log, ap, &m);
     for (uint32_t c = 0; res == VKD_OK && c < r->classes; c++)
-        r->per_class[c] = t->metric == VKD__METRIC_MAP ? ap[c].voc_all : ap[c].voc11;
+        r->per_class[c] = t->metric == VKD__METRIC_MAP ? ap[c].plain : ap[c].voc11;
     free(ap);
     if (res < 0)
         return res;
-    r->map = m.voc_all;
+    r->map = m.plain;
     r->map11 = m.voc11;
-    r->map_plain = m.plain;
-    r->value = t->metric == VKD__METRIC_MAP ? m.voc_all : m.voc11;
+    r->map_voc = m.voc_all;
+    r->value = t->metric == VKD__METRIC_MAP ? m.plain : m.voc11;
     return VKD_OK;
 }
 
@@ -153,7 +153,7 @@ vkd_result vkd__transfer_score(const struct vkd__transfer *t, struct vkd_transfe
 {
     uint32_t count = r->test;
     struct vkd_interval i = { .low = NAN, .high = NAN };
-    r->top1 = r->mean_per_class = r->map = r->map11 = r->map_plain = NAN;
+    r->top1 = r->mean_per_class = r->map = r->map11 = r->map_voc = NAN;
     free(r->per_class);
     r->per_class = malloc((r->classes + 1u) * sizeof(*r->per_class));
     if (!r->per_class)
@@ -202,33 +202,49 @@ static vkd_result check_comparable(const struct vkd_transfer_result *a, const st
     return both ? VKD_OK : VKD_INVALID;
 }
 
-// Each image's part in the difference: right or wrong, for the mean over classes by the rarity of its class.
+static bool is_common(const struct vkd_transfer_result *a, const struct vkd_transfer_result *b, uint32_t i)
+{
+    return a->labels[i] != VKD_NO_LABEL && a->labels[i] == b->labels[i];
+}
+
+static vkd_result refuse_strangers(const struct vkd_transfer_result *a, const struct vkd_transfer_result *b,
+                                   const struct vkd_log *log)
+{
+    vkd_log_write(log, VKD_LOG_ERROR, "%.300s and %.300s cannot be compared: there is no test image of which both know enough",
+                  a->model, b->model);
+    return VKD_INVALID;
+}
+
+// Each image's part in the difference: right or wrong, for the mean over classes by the rarity of its class. Images that
+// one of them could not read are left out of both.
 static vkd_result compare_predictions(const struct vkd_transfer_result *a, const struct vkd_transfer_result *b, uint64_t seed,
                                       const struct vkd_log *log, struct vkd_transfer_comparison *out)
 {
     const bool classes_alike = !strcmp(a->metric, metric_names[VKD__METRIC_MEAN_PER_CLASS]);
     struct vkd_permutation found;
     double *x = malloc((2ull * a->test + 1) * sizeof(*x)), *y = x + a->test;
-    uint32_t *sizes = calloc(a->classes + 1u, sizeof(*sizes)), labelled = 0, classes = 0, n = 0;
+    uint32_t *sizes = calloc(a->classes + 1u, sizeof(*sizes)), common = 0, classes = 0, n = 0;
     vkd_result r = x && sizes ? VKD_OK : VKD_NO_MEMORY;
     for (uint32_t i = 0; r == VKD_OK && i < a->test; i++) {
-        if (a->labels[i] == VKD_NO_LABEL)
+        if (!is_common(a, b, i))
             continue;
-        labelled++;
+        common++;
         classes += !sizes[a->labels[i]]++;
     }
+    if (r == VKD_OK && !common)
+        r = refuse_strangers(a, b, log);
     for (uint32_t i = 0; r == VKD_OK && i < a->test; i++) {
         const uint32_t label = a->labels[i];
-        if (label == VKD_NO_LABEL || b->labels[i] != label)     // an image that one of them could not read
+        if (!is_common(a, b, i))
             continue;
-        double weight = classes_alike ? (double) labelled / ((double) classes * sizes[label]) : 1;
+        double weight = classes_alike ? (double) common / ((double) classes * sizes[label]) : 1;
         x[n] = a->predictions[i] == label ? weight : 0;
         y[n++] = b->predictions[i] == label ? weight : 0;
     }
     if (r == VKD_OK)
         r = vkd_permutation_paired(x, y, n, &(struct vkd_resample_params) { .seed = seed, .log = *log }, &found);
     if (r == VKD_OK)
-        *out = (struct vkd_transfer_comparison) { a->value - b->value, found.p,
+        *out = (struct vkd_transfer_comparison) { found.statistic, found.p,
                                                   (uint32_t) (found.permutations < UINT32_MAX ? found.permutations : UINT32_MAX) };
     free(x);
     free(sizes);
@@ -305,17 +321,19 @@ static vkd_result rank_both(const struct vkd_transfer_result *a, const struct vk
 }
 
 static vkd_result compare_scores(const struct vkd_transfer_result *a, const struct vkd_transfer_result *b, uint64_t seed,
-                                 struct vkd_transfer_comparison *out)
+                                 const struct vkd_log *log, struct vkd_transfer_comparison *out)
 {
     const bool voc11 = !strcmp(a->metric, metric_names[VKD__METRIC_MAP11]);
     struct vkd__ranking *both = NULL;
     uint32_t *count = malloc((4ull * a->test + 1) * sizeof(*count)), far = 0;
     vkd_result r = count ? rank_both(a, b, &both) : VKD_NO_MEMORY;
-    double found = r == VKD_OK ? fabs(swapped_difference(both, a->test, voc11, seed, 0, count)) : 0;
+    const double found = r == VKD_OK ? swapped_difference(both, a->test, voc11, seed, 0, count) : 0;
+    if (isnan(found))
+        r = refuse_strangers(a, b, log);
     for (uint32_t draw = 1; r == VKD_OK && draw <= MAP_DRAWS; draw++)
-        far += fabs(swapped_difference(both, a->test, voc11, seed, draw, count)) >= found - 1e-12;
+        far += fabs(swapped_difference(both, a->test, voc11, seed, draw, count)) >= fabs(found) - 1e-12;
     if (r == VKD_OK)
-        *out = (struct vkd_transfer_comparison) { a->value - b->value, (far + 1.0) / (MAP_DRAWS + 1.0), MAP_DRAWS };
+        *out = (struct vkd_transfer_comparison) { found, (far + 1.0) / (MAP_DRAWS + 1.0), MAP_DRAWS };
     vkd__ranking_destroy(&both);
     free(count);
     return r;
@@ -324,7 +342,7 @@ static vkd_result compare_scores(const struct vkd_transfer_result *a, const stru
 vkd_result vkd__compare_outcomes(const struct vkd_transfer_result *a, const struct vkd_transfer_result *b, uint64_t seed,
                                  const struct vkd_log *log, struct vkd_transfer_comparison *out)
 {
-    return a->multi_label ? compare_scores(a, b, seed, out) : compare_predictions(a, b, seed, log, out);
+    return a->multi_label ? compare_scores(a, b, seed, log, out) : compare_predictions(a, b, seed, log, out);
 }
 
 vkd_result vkd_transfer_compare(const struct vkd_transfer_result *a, const struct vkd_transfer_result *b, uint64_t seed,

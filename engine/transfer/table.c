@@ -3,6 +3,7 @@
 
 #include "../truth.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +51,18 @@ static vkd_result part_of(const struct vkd_features *f, const uint8_t *held, uin
         if (!held || held[i] == part)
             fill(out, to++, f, i);
     return r;
+}
+
+vkd_result vkd__table_check(const struct vkd__transfer *t, const char *weights, const char *layer, const struct vkd__table *of)
+{
+    for (uint64_t i = 0; i < (uint64_t) of->rows * of->dim; i++) {
+        if (isfinite(of->values[i]))
+            continue;
+        vkd_log_write(&t->log, VKD_LOG_ERROR, "%.600s: what it makes of images of %.200s is not finite (layer %.95s): its weights "
+                      "hold NaN, or its training diverged; take an earlier checkpoint", weights, t->p.data, layer);
+        return VKD_INVALID;
+    }
+    return VKD_OK;
 }
 
 struct telling { const struct vkd__transfer *t; const char *what; };

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #define PROTOCOL(stem) extern const struct vkd__transfer_protocol vkd_transfer_##stem;
 #include "protocols.inc"    // generated: one PROTOCOL(stem) line per engine/transfer/protocols/*.c
@@ -21,7 +20,7 @@ static const struct vkd__transfer_protocol *const protocols[] = {
 #include "protocols.inc"
 #undef PROTOCOL
 };
-enum { PROTOCOLS = sizeof(protocols) / sizeof(protocols[0]), TEXT_SIZE = 2048 };
+enum { PROTOCOLS = sizeof(protocols) / sizeof(protocols[0]), PATH_LENGTH = 3900 };
 
 const char *vkd_transfer_protocol_at(uint32_t index)
 {
@@ -129,6 +128,11 @@ static vkd_result check(struct vkd__transfer *t)
                       p->data ? p->data : "none", p->holdout, p->lambda);
         return VKD_INVALID;
     }
+    if (strlen(p->model) > PATH_LENGTH || (p->out && strlen(p->out) > PATH_LENGTH)) {
+        vkd_log_write(&t->log, VKD_LOG_ERROR, "transfer: expected paths of at most %d bytes, found one of %zu", PATH_LENGTH,
+                      strlen(p->out && strlen(p->out) > PATH_LENGTH ? p->out : p->model));
+        return VKD_INVALID;
+    }
     if (p->select && vkd__path_kind(p->model, NULL, NULL) != VKD__PATH_DIR) {
         vkd_log_write(&t->log, VKD_LOG_ERROR, "%.300s: a choice is made among the checkpoints of a run: expected its folder, "
                       "found a file", p->model);
@@ -145,41 +149,6 @@ static vkd_result copy_names(struct vkd__transfer *t)
         if (!(t->class_names[c] = strdup(vkd_dataset_class_name(t->sets.train, c))))
             return VKD_NO_MEMORY;
     return t->class_names ? VKD_OK : VKD_NO_MEMORY;
-}
-
-// The protocol in one line.
-static vkd_result write_text(struct vkd__transfer *t)
-{
-    char own[TEXT_SIZE], val[96] = "val as the set has it", layer[2 * VKD_TRANSFER_NAME + 96];
-    const char *name = t->p.layer ? t->p.layer : "features";
-    t->protocol->text(t, own, sizeof(own));
-    if (!t->sets.val)
-        snprintf(val, sizeof(val), "val %g of train, seed %llu", t->p.holdout, (unsigned long long) t->p.seed);
-    if (t->p.select)
-        snprintf(layer, sizeof(layer), "checkpoint%s chosen by logit(val) + %g log(rankme)%s%.95s",
-                 t->p.layer ? "" : " and layer", t->p.lambda, t->p.layer ? ", layer " : "", t->p.layer ? name : "");
-    else
-        snprintf(layer, sizeof(layer), "layer %.95s", name);
-    if (!(t->text = malloc(TEXT_SIZE + 512)))
-        return VKD_NO_MEMORY;
-    snprintf(t->text, TEXT_SIZE + 512, "%s; %s; %s; %s", own, t->protocol->no_features && !t->p.select ? "all layers" : layer, val,
-             vkd__metric_name(t->metric));
-    return VKD_OK;
-}
-
-// Everything that a result depends on, and the hash of it.
-static vkd_result identify(struct vkd__transfer *t, struct vkd_transfer_result *out)
-{
-    char text[TEXT_SIZE + 640];
-    uint64_t weights;
-    vkd_result r = t->p.select ? vkd__transfer_select_hash(t, &weights) : vkd_weights_hash(t->weights, &t->log, &weights);
-    if (r < 0)
-        return r;
-    int n = snprintf(text, sizeof(text), "weights %016llx data %016llx %s", (unsigned long long) weights,
-                     (unsigned long long) t->sets.fingerprint, t->text);
-    t->key = XXH3_64bits(text, (size_t) n);
-    snprintf(out->key, sizeof(out->key), "%016llx", (unsigned long long) t->key);
-    return VKD_OK;
 }
 
 static vkd_result open_cache(struct vkd__transfer *t)
@@ -209,7 +178,7 @@ static vkd_result open_task(struct vkd__transfer *t)
         r = find_metric(t);
     if (r == VKD_OK && t->protocol->check)
         r = t->protocol->check(t);
-    return r == VKD_OK ? write_text(t) : r;
+    return r == VKD_OK ? vkd__transfer_settle(t) : r;
 }
 
 static void close_transfer(struct vkd__transfer *t)
@@ -217,6 +186,8 @@ static void close_transfer(struct vkd__transfer *t)
     vkd_feature_cache_destroy(&t->own_cache);
     free_names(t->class_names, t->sets.classes);
     free(t->text);
+    json_decref(t->settings);
+    vkd__checkpoints_free(t->checkpoints);
     vkd__transfer_sets_close(&t->sets);
 }
 
@@ -278,15 +249,14 @@ static vkd_result describe_task(const struct vkd__transfer *t, struct vkd_transf
 
 static vkd_result describe_model(const struct vkd__transfer *t, const char *weights, struct vkd_transfer_result *r)
 {
-    struct vkd__model_file m;
-    vkd_result res = vkd__model_file_open(weights, false, &t->log, &m);
+    struct vkd__weights_identity w;
+    vkd_result res = vkd__weights_identity(weights, &t->log, &w);
     if (res < 0)
         return res;
-    r->info = m.info;
-    vkd__model_file_close(&m);
-    if (!(r->model = strdup(weights)))
-        return VKD_NO_MEMORY;
-    return vkd_weights_hash(weights, &t->log, &r->weights_hash);
+    json_decref(w.json);
+    r->info = w.info;
+    r->weights_hash = w.hash;
+    return (r->model = strdup(weights)) ? VKD_OK : VKD_NO_MEMORY;
 }
 
 // Transfers one checkpoint at one layer, and scores it.
@@ -303,6 +273,8 @@ static vkd_result transfer_one(const struct vkd__transfer *t, const struct vkd__
         res = vkd__train_tables(t, choice->weights, &layer, 1, &train, &val);
     if (res == VKD_OK && features)
         res = vkd__test_table(t, choice->weights, layer, &test);
+    for (int i = 0; res == VKD_OK && i < 3; i++)
+        res = vkd__table_check(t, choice->weights, layer, (struct vkd__table *[]) { &train, &val, &test }[i]);
     if (res == VKD_OK && t->p.stop && t->p.stop(t->p.user))
         res = VKD_INTERRUPTED;
     if (res == VKD_OK)
@@ -331,7 +303,7 @@ static vkd_result transfer_one(const struct vkd__transfer *t, const struct vkd__
     return res;
 }
 
-// What the choice brought: the same protocol without it, on the last checkpoint.
+// What the choice brought: the same protocol without it, on the last checkpoint. NaN where that one fails.
 static vkd_result transfer_last(const struct vkd__transfer *t, struct vkd_transfer_selection *s,
                                 const struct vkd_transfer_result *r)
 {
@@ -350,6 +322,10 @@ static vkd_result transfer_last(const struct vkd__transfer *t, struct vkd_transf
         s->last = base.value;
         s->gain = c.difference;
         s->p = c.p;
+    } else if (vkd__is_of_one_checkpoint(res)) {
+        vkd_log_write(&t->log, VKD_LOG_WARNING, "%.1000s cannot be transferred: what the choice brings against it is not known",
+                      last.weights);
+        res = VKD_OK;
     }
     vkd_transfer_finish(&base);
     return res;
@@ -372,7 +348,9 @@ static vkd_result work(const struct vkd__transfer *t, struct vkd_transfer_result
     if (res == VKD_OK && t->p.select)
         res = transfer_last(t, r->selection, r);
     if (res == VKD_OK && t->out[0])
-        res = vkd__transfer_write(t->out, &t->log, r);
+        res = vkd__transfer_write(t, r);
+    if (res == VKD_OK && t->out[0] && t->protocol->tidy)
+        t->protocol->tidy(t);
     return res;
 }
 
@@ -383,8 +361,11 @@ vkd_result vkd_transfer(vkd_device *dev, const struct vkd_transfer_params *p, st
     vkd_result res = check(&t);
     if (res == VKD_OK)
         res = open_task(&t);
+    if (res == VKD_OK && t.p.select)
+        res = vkd__checkpoints_list(&t, &t.checkpoints);
     if (res == VKD_OK)
-        res = identify(&t, &r);
+        res = vkd__transfer_identify(&t);
+    snprintf(r.key, sizeof(r.key), "%016llx", (unsigned long long) t.key);
     if (res == VKD_OK)
         res = open_cache(&t);
     if (res == VKD_OK && !resume(&t, &r))

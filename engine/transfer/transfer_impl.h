@@ -46,12 +46,32 @@ struct vkd__transfer {
     vkd_feature_cache *cache, *own_cache;
     struct vkd__transfer_sets sets;
     char **class_names;
-    char *text;                         // the protocol
+    struct vkd__checkpoints *checkpoints;   // to choose from; NULL: nothing is chosen
+    json_t *settings;                   // of the protocol and of all that it is told
+    char *text;                         // the same as a line
     uint64_t key;
 };
 
 // Tells the caller, if it wants to know.
 void vkd__transfer_tell(const struct vkd__transfer *t, const char *what, uint32_t done, uint32_t of);
+
+// ---- What a result depends on (identity.c) ----
+
+// A file's weights, and what it says that decides what becomes of images.
+struct vkd__weights_identity {
+    uint64_t hash;                      // vkd_weights_hash
+    struct vkd_weights_info info;
+    json_t *json;
+};
+VKD_CHECKED vkd_result vkd__weights_identity(const char *path, const struct vkd_log *log, struct vkd__weights_identity *out);
+
+// Makes settings and text; the key.
+VKD_CHECKED vkd_result vkd__transfer_settle(struct vkd__transfer *t);
+VKD_CHECKED vkd_result vkd__transfer_identify(struct vkd__transfer *t);
+
+// Groups of settings as a line: "NAME, key value, key value value; key value". Numbers have all the digits they need,
+// so that different settings are different lines. malloc'd; NULL: no memory.
+char *vkd__settings_line(json_t *settings);
 
 // ---- Features in tables (table.c) ----
 
@@ -71,6 +91,9 @@ VKD_CHECKED vkd_result vkd__train_tables(const struct vkd__transfer *t, const ch
                                          uint32_t layer_count, struct vkd__table *train, struct vkd__table *val);
 VKD_CHECKED vkd_result vkd__test_table(const struct vkd__transfer *t, const char *weights, const char *layer,
                                        struct vkd__table *test);
+// Refuses numbers that are not finite.
+VKD_CHECKED vkd_result vkd__table_check(const struct vkd__transfer *t, const char *weights, const char *layer,
+                                        const struct vkd__table *of);
 // The rows of both.
 //
 //   VKD_INVALID  they do not fit together
@@ -108,9 +131,11 @@ struct vkd__transfer_protocol {
     bool no_features;                   // works on images: test has no rows, outside of a choice nor have train and val
     // Checks the parameters that are its own, after the sets are open.
     vkd_result (*check)(const struct vkd__transfer *t);                     // NULL: there is nothing to check
-    // Every setting in one line, and as keys of the result's "protocol".
-    void (*text)(const struct vkd__transfer *t, char *text, size_t size);
+    // Every setting that decides the result: an object of numbers, texts and lists of them, "name" first.
+    json_t *(*settings)(const struct vkd__transfer *t);
     vkd_result (*run)(const struct vkd__transfer_job *job, struct vkd__transfer_outcome *out);
+    // After the result is in its file: what only served to make it may go. NULL: there is nothing.
+    void (*tidy)(const struct vkd__transfer *t);
 };
 const struct vkd__transfer_protocol *vkd__transfer_protocol_find(const char *name);
 
@@ -132,13 +157,20 @@ struct vkd__ranking;
 VKD_CHECKED vkd_result vkd__ranking_create(const float *scores, const int8_t *truth, uint32_t rows, uint32_t classes,
                                            struct vkd__ranking **out);
 void vkd__ranking_destroy(struct vkd__ranking **r);
-// Mean average precision, over all points or the 11 of VOC 2007, of examples that count[i] times are there; NaN without
+// Mean average precision, plain or over the 11 points of VOC 2007, of examples that count[i] times are there; NaN without
 // positives.
 double vkd__ranking_map(const struct vkd__ranking *r, const uint32_t *count, bool voc11);
 
 // ---- The choice (select.c) ----
 
-// Chooses by train and val alone; *weights (4096 bytes) and *best say what.
+// The checkpoints of a run whose weights differ, the last one first. Those that cannot be read are left out, with a
+// warning.
+struct vkd__checkpoints;
+VKD_CHECKED vkd_result vkd__checkpoints_list(const struct vkd__transfer *t, struct vkd__checkpoints **out);
+void vkd__checkpoints_free(struct vkd__checkpoints *c);
+json_t *vkd__checkpoints_identity(const struct vkd__checkpoints *c);       // NULL: no memory
+
+// Chooses by train and val alone; *choice says what.
 struct vkd__choice {
     char weights[4096];
     uint32_t k;                         // of knn
@@ -146,12 +178,13 @@ struct vkd__choice {
 };
 VKD_CHECKED vkd_result vkd__transfer_select(const struct vkd__transfer *t, struct vkd_transfer_selection *out,
                                             struct vkd__choice *choice);
-// A hash of all weights that are to be chosen from.
-VKD_CHECKED vkd_result vkd__transfer_select_hash(const struct vkd__transfer *t, uint64_t *out);
 void vkd__selection_finish(struct vkd_transfer_selection *s);
 
+// Whether a failure says nothing of other checkpoints.
+bool vkd__is_of_one_checkpoint(vkd_result r);
+
 // ---- Files (result_json.c) ----
-VKD_CHECKED vkd_result vkd__transfer_write(const char *folder, const struct vkd_log *log, struct vkd_transfer_result *r);
+VKD_CHECKED vkd_result vkd__transfer_write(const struct vkd__transfer *t, struct vkd_transfer_result *r);
 void vkd__transfer_file(const char *folder, const char *key, char *path, size_t size);
 
 #endif

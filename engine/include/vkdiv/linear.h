@@ -26,6 +26,8 @@
 VKD_BEGIN
 
 #define VKD_LINEAR_PENALTIES 45
+#define VKD_LINEAR_TOLERANCE 3e-3       // what 0 stands for below
+#define VKD_LINEAR_ITERATIONS 100u
 
 enum vkd_linear_weighing {
     VKD_LINEAR_UNWEIGHTED,      // u = 1
@@ -61,8 +63,8 @@ struct vkd_linear_params {
     enum vkd_linear_choice choice;  // must fit multi_label
     const double *penalties;        // > 0, descending; NULL: Kornblith's
     uint32_t penalty_count;
-    double tolerance;               // a fit ends when its objective would fall by about tolerance^2 of itself; 0: 3e-3
-    uint32_t iterations;            // at most, of a fit; 0: 100, as in scikit-learn
+    double tolerance;               // a fit ends when its objective would fall by about tolerance^2 of itself; 0: the above
+    uint32_t iterations;            // at most, of a fit; 0: the above, which is scikit-learn's
     void (*progress)(void *user, uint32_t fit, uint32_t fits);      // before each fit; may be NULL
     bool (*stop)(void *user);                                       // asked at every iteration; may be NULL
     void *user;
@@ -109,10 +111,6 @@ void vkd_linear_finish(struct vkd_linear *l);
 //   VKD_NO_MEMORY
 VKD_CHECKED vkd_result vkd_linear_scores(const struct vkd_linear *l, const struct vkd_matrix *x,
                                          const struct vkd_log *log, float *scores);
-
-// Every setting that decides the result, as one line: results compare only when it is equal. Returns the length that
-// the text needs, as snprintf does.
-size_t vkd_linear_text(const struct vkd_linear_params *p, char *text, size_t size);
 
 VKD_END
 #endif

@@ -85,7 +85,7 @@ struct vkd_eval_result {
     uint32_t count, classes;
     float loss, top1, top5;         // shares in 0 ... 1
     bool multi_label;               // then top1 and top5 are NaN, and these hold:
-    float map, map11;               // mean average precision over all points, and over the 11 of VOC 2007
+    float map, map11;               // vkd_map's plain and voc11
     float *per_class;               // malloc'd, `classes` accuracies, with several labels an image average precisions; NaN
                                     // for a class without images
     char **class_names;             // malloc'd, each name too

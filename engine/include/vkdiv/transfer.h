@@ -121,7 +121,7 @@ struct vkd_transfer_result {
     double value, low, high;    // a share, and its bootstrap interval of 95 % over test images
     double log_odds;            // vkd_log_odds(value, test)
     double top1, mean_per_class;
-    double map, map11, map_plain;   // vkd_map's voc_all, voc11, plain
+    double map, map11, map_voc;     // vkd_map's plain, which is scikit-learn's and vkd_eval's, voc11 and voc_all
     double *per_class;          // classes: shares right, or average precisions as of the metric; NaN without images
 
     char layer[VKD_TRANSFER_NAME];  // "features", or its name
@@ -166,14 +166,16 @@ VKD_CHECKED vkd_result vkd_transfer_describe(const struct vkd_transfer_params *p
 //   VKD_FORMAT  not a result of this schema (the log says what is wrong)
 VKD_CHECKED vkd_result vkd_transfer_load(const char *path, const struct vkd_log *log, struct vkd_transfer_result *out);
 
-// The paired permutation test between two results of the same test images.
+// The paired permutation test between two results of the same test images. Of images that one of them could not read,
+// and of labels that are unknown to one, neither is asked.
 struct vkd_transfer_comparison {
-    double difference;          // a's value minus b's
+    double difference;          // a's value minus b's on those images
     double p;                   // two-sided
     uint32_t draws;
 };
 
-//   VKD_INVALID  protocols, metrics or test images differ (the log prints both), or scores are missing
+//   VKD_INVALID  protocols, metrics or test images differ (the log prints both), scores are missing, or nothing is known
+//                to both
 //   VKD_NO_MEMORY
 VKD_CHECKED vkd_result vkd_transfer_compare(const struct vkd_transfer_result *a, const struct vkd_transfer_result *b,
                                             uint64_t seed, const struct vkd_log *log, struct vkd_transfer_comparison *out);

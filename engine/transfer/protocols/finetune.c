@@ -81,28 +81,23 @@ static vkd_result check(const struct vkd__transfer *t)
     return r == VKD_OK ? check_model(t, &p) : r;
 }
 
-static void list(char *out, size_t size, const double *values, uint32_t count)
+static json_t *list(const double *values, uint32_t count)
 {
-    size_t used = 0;
-    for (uint32_t i = 0; i < count && used < size; i++)
-        used += (size_t) snprintf(out + used, size - used, "%s%g", i ? " " : "", values[i]);
+    json_t *a = json_array();
+    for (uint32_t i = 0; i < count; i++)
+        json_array_append_new(a, json_real(values[i]));
+    return a;
 }
 
-static void text(const struct vkd__transfer *t, char *out, size_t size)
+static json_t *settings_of(const struct vkd__transfer *t)
 {
     const struct vkd_finetune_params p = vkd__finetune_params(&t->p.finetune);
-    char lrs[512] = "", decays[512] = "", more[160] = "";
-    list(lrs, sizeof(lrs), p.lrs, p.lr_count);
-    list(decays, sizeof(decays), p.weight_decays, p.weight_decay_count);
-    if (p.freeze)
-        snprintf(more, sizeof(more), ", %u stages frozen", p.freeze);
-    if (p.stage_decay < 1)
-        snprintf(more + strlen(more), sizeof(more) - strlen(more), ", stage decay %g", p.stage_decay);
-    if (p.diversity_penalty > 0)
-        snprintf(more + strlen(more), sizeof(more) - strlen(more), ", diversity penalty %g", p.diversity_penalty);
-    snprintf(out, size, "finetune sgd nesterov 0.9, cosine, %u steps of %u, lr of %s, weight decay / lr of %s, norm momentum "
-             "min(10 / epoch, 0.1), crops of %g, flips, %s%s, seed %llu", p.steps, p.batch, lrs, decays, p.crop,
-             t->sets.multi_label ? p.loss : "cross-entropy", more, (unsigned long long) t->p.seed);
+    return json_pack("{s:s, s:s, s:f, s:s, s:i, s:i, s:o, s:o, s:s, s:f, s:s, s:s, s:i, s:f, s:f, s:o}", "name", "finetune",
+        "sgd", "nesterov", "momentum", 0.9, "schedule", "cosine", "steps", (int) p.steps, "batch", (int) p.batch, "lr",
+        list(p.lrs, p.lr_count), "weight decay / lr", list(p.weight_decays, p.weight_decay_count), "norm momentum",
+        "min(10 / epoch, 0.1)", "crops", p.crop, "flips", "horizontal", "loss", t->sets.multi_label ? p.loss : "cross-entropy",
+        "stages frozen", (int) p.freeze, "stage decay", p.stage_decay, "diversity penalty", p.diversity_penalty, "seed",
+        json_sprintf("%llu", (unsigned long long) t->p.seed));
 }
 
 static vkd_result run(const struct vkd__transfer_job *job, struct vkd__transfer_outcome *out)
@@ -135,5 +130,6 @@ static vkd_result run(const struct vkd__transfer_job *job, struct vkd__transfer_
 
 extern const struct vkd__transfer_protocol vkd_transfer_finetune;
 const struct vkd__transfer_protocol vkd_transfer_finetune = {
-    .name = "finetune", .no_features = true, .check = check, .text = text, .run = run,
+    .name = "finetune", .no_features = true, .check = check, .settings = settings_of, .run = run,
+    .tidy = vkd__finetune_tidy,
 };

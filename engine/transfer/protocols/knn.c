@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 // What a choice is made from; without one, parameters say it.
-static const struct { uint32_t k; double temperature; } settings[] = { { 20, 0.07 }, { 20, 0.1 }, { 200, 0.07 }, { 200, 0.1 } };
-enum { SETTINGS = sizeof(settings) / sizeof(settings[0]) };
+static const struct { uint32_t k; double temperature; } choices[] = { { 20, 0.07 }, { 20, 0.1 }, { 200, 0.07 }, { 200, 0.1 } };
+enum { CHOICES = sizeof(choices) / sizeof(choices[0]) };
 
 static vkd_result check(const struct vkd__transfer *t)
 {
@@ -17,12 +17,13 @@ static vkd_result check(const struct vkd__transfer *t)
     return VKD_INVALID;
 }
 
-static void text(const struct vkd__transfer *t, char *out, size_t size)
+static json_t *settings_of(const struct vkd__transfer *t)
 {
-    if (t->p.select)
-        snprintf(out, size, "knn cosine, k chosen among 20, 200, temperature among 0.07, 0.1");
-    else
-        snprintf(out, size, "knn cosine, k %u, temperature %g", t->p.k, t->p.temperature);
+    if (!t->p.select)
+        return json_pack("{s:s, s:s, s:i, s:f}", "name", "knn", "similarity", "cosine", "k", (int) t->p.k, "temperature",
+                         t->p.temperature);
+    return json_pack("{s:s, s:s, s:[i, i], s:[f, f], s:s}", "name", "knn", "similarity", "cosine", "k", 20, 200, "temperature",
+                     0.07, 0.1, "chosen", "on val");
 }
 
 // What the neighbours in `train` say of `of`; one of the arrays is malloc'd.
@@ -68,14 +69,14 @@ static vkd_result run(const struct vkd__transfer_job *job, struct vkd__transfer_
     vkd__transfer_tell(t, "neighbours", 0, 1);
     if (!job->choose && !job->test)
         r = validate(job, o.k, o.temperature, &o.val);
-    for (uint32_t i = 0; r == VKD_OK && job->choose && i < SETTINGS; i++) {
+    for (uint32_t i = 0; r == VKD_OK && job->choose && i < CHOICES; i++) {
         double value;
-        r = validate(job, settings[i].k, settings[i].temperature, &value);
+        r = validate(job, choices[i].k, choices[i].temperature, &value);
         if (r < 0 || !(isnan(o.val) || value > o.val))
             continue;
         o.val = value;
-        o.k = settings[i].k;
-        o.temperature = settings[i].temperature;
+        o.k = choices[i].k;
+        o.temperature = choices[i].temperature;
     }
     if (r == VKD_OK && job->test) {
         struct vkd__table all;
@@ -93,4 +94,4 @@ static vkd_result run(const struct vkd__transfer_job *job, struct vkd__transfer_
 }
 
 extern const struct vkd__transfer_protocol vkd_transfer_knn;
-const struct vkd__transfer_protocol vkd_transfer_knn = { .name = "knn", .check = check, .text = text, .run = run };
+const struct vkd__transfer_protocol vkd_transfer_knn = { .name = "knn", .check = check, .settings = settings_of, .run = run };

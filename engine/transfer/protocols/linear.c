@@ -4,7 +4,6 @@
 #include <vkdiv/linear.h>
 
 #include <math.h>
-#include <stdio.h>
 
 static enum vkd_linear_choice choice_of(enum vkd__metric m)
 {
@@ -24,10 +23,27 @@ static struct vkd_linear_params params_of(const struct vkd__transfer *t)
     };
 }
 
-static void text(const struct vkd__transfer *t, char *out, size_t size)
+static json_t *penalties_of(const struct vkd_linear_params *p)
 {
+    json_t *list = json_array();
+    if (!p->penalties) {
+        json_decref(list);
+        return json_sprintf("%d from 1e5 to 1e-6, evenly spaced in their logarithm", VKD_LINEAR_PENALTIES);
+    }
+    for (uint32_t i = 0; i < p->penalty_count; i++)
+        json_array_append_new(list, json_real(p->penalties[i]));
+    return list;
+}
+
+static json_t *settings_of(const struct vkd__transfer *t)
+{
+    static const char *const choices[] = { "top1", "mean per class", "each label's AP", "each label's 11-point AP" };
     const struct vkd_linear_params p = params_of(t);
-    vkd_linear_text(&p, out, size);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:f, s:i}", "name", "linear", "model",
+        p.multi_label ? "a logistic regression for each label" : "multinomial logistic regression", "intercept", "free",
+        "objective", "sum of losses + penalty / 2 |W|^2", "features", "as they are", "penalties", penalties_of(&p),
+        "chosen by", choices[p.choice], "on", "val, of equal ones the strongest", "refit on", "train and val",
+        "L-BFGS to", VKD_LINEAR_TOLERANCE, "iterations", (int) VKD_LINEAR_ITERATIONS);
 }
 
 static void tell(void *user, uint32_t fit, uint32_t fits)
@@ -98,4 +114,4 @@ static vkd_result run(const struct vkd__transfer_job *job, struct vkd__transfer_
 }
 
 extern const struct vkd__transfer_protocol vkd_transfer_linear;
-const struct vkd__transfer_protocol vkd_transfer_linear = { .name = "linear", .text = text, .run = run };
+const struct vkd__transfer_protocol vkd_transfer_linear = { .name = "linear", .settings = settings_of, .run = run };
