@@ -153,7 +153,7 @@ static const struct {
     { "diversity small.yaml", 2, "", "not a safetensors file" },
     { "diversity set", 2, "", "last.safetensors" },
     { "diversity small.yaml --threshold .3,.1", 2, "", "expected distances" },
-    { "diversity small.yaml --threshold .3x", 2, "", "expected distances" },
+    { "diversity small.yaml --threshold .3x", 2, "", "--threshold: expected" },
     { "diversity small.yaml --draws 0", 2, "", "--draws: expected" },
     { "diversity small.yaml --images 0", 2, "", "--images: expected" },
     { "diversity small.yaml --cka", 2, "", "give --data SPEC" },
@@ -537,6 +537,17 @@ START_TEST(transfer_of_run)
     has(out, "the choice brings");
     ck_assert_int_eq(run("transfer run --data idx:nowhere"), 2);
     has(err, "nowhere");
+    ck_assert_int_eq(run("transfer run --data idx:set --data idx:nowhere"), 2);
+    ck_assert_ptr_null(strstr(out, "as before"));                   // it is seen before any work
+    ck_assert_int_eq(run("transfer run --data idx:set --protocol knn --out small.yaml/x"), 1);      // what cannot be written
+    ck_assert_int_eq(run("transfer run run/last.safetensors run/best.safetensors --data idx:set --protocol knn --json"), 0);
+    doc = parsed();
+    const json_t *pairs = json_object_get(doc, "comparisons");
+    ck_assert_uint_eq(json_array_size(pairs), 3);
+    for (size_t i = 0; i < 3; i++)
+        ck_assert(json_number_value(json_object_get(json_array_get(pairs, i), "p_holm")) >=
+                  json_number_value(json_object_get(json_array_get(pairs, i), "p")));
+    json_decref(doc);
 }
 END_TEST
 

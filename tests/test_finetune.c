@@ -82,8 +82,9 @@ START_TEST(trains_chooses_and_tests)
     ck_assert(r.weight_decay == 0 || r.weight_decay == 1e-5);
     ck_assert(r.low <= r.value && r.value <= r.high);
     ck_assert_msg(strstr(r.text, "finetune, sgd nesterov, momentum 0.9, schedule cosine, steps 20, batch 16, lr 0.003 0.05, weight "
-                         "decay / lr 0 1e-05, norm momentum min(10 / epoch, 0.1), crops 0.5, flips horizontal, loss cross-entropy, "
-                         "stages frozen 0, stage decay 1, diversity penalty 0, seed 3; layer all; val 0.2, of train"), "%s", r.text);
+                         "decay / lr 0 1e-05, norm momentum min(10 / epoch, 0.1), crops 0.5, flips horizontal, loss "
+                         "cross-entropy, stages frozen 0, stage decay 1, diversity penalty 0, seed 3; layer all; val 0.2, of "
+                         "train"), "%s", r.text);
     for (uint32_t i = 0; i < r.test; i++)
         ck_assert(r.predictions[i] < 3 && r.labels[i] < 3);
 
@@ -211,7 +212,8 @@ START_TEST(a_set_with_its_own_val)
     ck_assert_int_eq(vkd_transfer(world.dev, &p, &r), VKD_OK);
     ck_assert(!r.held_out && r.train == 12 && r.val == 6 && r.test == 12);
     ck_assert_double_ge(r.value, 0.9);
-    ck_assert_msg(strstr(r.text, ", stages frozen 1, stage decay 0.7, diversity penalty 2, seed 3; layer all; val of the set"), "%s", r.text);
+    ck_assert_msg(strstr(r.text, ", stages frozen 1, stage decay 0.7, diversity penalty 2, seed 3; layer all; val of the "
+                         "set"), "%s", r.text);
     json_t *run = json_load_file(world_path(inside("pictured", &r, "final/run.json")), 0, NULL);
     json_t *recipe = json_object_get(run, "recipe"), *train = json_object_get(json_object_get(run, "data"), "train");
     ck_assert_int_eq(json_integer_value(json_object_get(train, "count")), 18);

@@ -34,7 +34,8 @@ static void copy_run(const char *name)
 
 static struct vkd_transfer_params params(const char *protocol)
 {
-    return (struct vkd_transfer_params) { .model = run_dir, .data = world.spec, .protocol = protocol, .select = true, .lambda = 0.3 };
+    return (struct vkd_transfer_params) { .model = run_dir, .data = world.spec, .protocol = protocol, .select = true,
+                                          .lambda = 0.3 };
 }
 
 enum damage { CUT, NANS, MEAN };

@@ -34,6 +34,14 @@ void app_parse(const struct argp *argp, int argc, char **argv, void *input);
 // Refuses a command's argument as argp does: says why, points to --help, ends with EXIT_USAGE.
 void app_usage(const struct argp_state *state, const char *format, ...) VKD_PRINTF(2, 3) __attribute__((noreturn));
 
+// Numbers that options are given. What is no number of the range ends the process as app_usage does.
+struct app_range { double low, high; bool open; };      // open: without its ends
+uint64_t app_whole(const struct argp_state *state, const char *option, const char *arg, uint64_t low, uint64_t high);
+double app_real(const struct argp_state *state, const char *option, const char *arg, struct app_range range);
+// Separated by commas, at most `most`; returns how many.
+uint32_t app_reals(const struct argp_state *state, const char *option, const char *arg, struct app_range range, double *values,
+                   uint32_t most);
+
 // ---- Messages: everything but results goes to stderr --------------------------------------------
 
 // The log of this process: levels up to INFO, DEBUG too when `verbose`.

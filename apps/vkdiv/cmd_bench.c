@@ -45,14 +45,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         for (int i = 0; i < 3; i++)
             state->child_inputs[i] = &o->app;
         return 0;
-    case KEY_RUNS: {
-        char *end;
-        unsigned long n = strtoul(arg, &end, 10);
-        if (*end != 0 || arg[0] == '-' || n < 1 || n > 1000)
-            app_usage(state, "--runs: expected a number from 1 to 1000, found '%s'", arg);
-        o->bench.runs = (uint32_t)n;
+    case KEY_RUNS:
+        o->bench.runs = (uint32_t)app_whole(state, "runs", arg, 1, 1000);
         return 0;
-    }
     case KEY_RECIPE:
         add_recipe(&o->bench, state, arg);
         return 0;

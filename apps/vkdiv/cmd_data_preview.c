@@ -19,15 +19,6 @@ struct preview_options {
 
 enum { KEY_RECIPE = 'r', KEY_SET = 'S', KEY_OUT = 'o', KEY_COUNT = 'n', KEY_DRAWS = 'k' };
 
-static uint32_t number(const struct argp_state *state, const char *option, const char *arg)
-{
-    char *end;
-    unsigned long n = strtoul(arg, &end, 10);
-    if (*end != 0 || end == arg || arg[0] == '-' || n < 1 || n > 1000)
-        app_usage(state, "--%s: expected a number from 1 to 1000, found '%s'", option, arg);
-    return (uint32_t)n;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct preview_options *o = state->input;
@@ -38,8 +29,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_RECIPE: o->recipe = arg; return 0;
     case KEY_OUT:    o->out = arg; return 0;
-    case KEY_COUNT:  o->count = number(state, "count", arg); return 0;
-    case KEY_DRAWS:  o->draws = number(state, "draws", arg); return 0;
+    case KEY_COUNT:  o->count = (uint32_t)app_whole(state, "count", arg, 1, 1000); return 0;
+    case KEY_DRAWS:  o->draws = (uint32_t)app_whole(state, "draws", arg, 1, 1000); return 0;
     case KEY_SET:
         if (o->set_count == SET_MAX)
             app_usage(state, "more than %d --set; put them into a recipe file", SET_MAX);

@@ -24,31 +24,13 @@ struct diversity_options {
 enum { KEY_THRESHOLD = 't', KEY_FOLD = 0x2001, KEY_PARTIAL, KEY_DRAWS, KEY_SEED, KEY_CKA,
        KEY_DATA = 'D', KEY_SPLIT = 's', KEY_IMAGES = 'n', KEY_VIEWS = 0x2101, KEY_BATCH = 'b' };
 
-// Numbers separated by commas, ascending.
 static void parse_thresholds(struct diversity_options *o, const char *arg, struct argp_state *state)
 {
-    const char *at = arg;
-    o->null.threshold_count = 0;
-    do {
-        char *end;
-        double value = strtod(at, &end), before = o->null.threshold_count ? o->null.thresholds[o->null.threshold_count - 1] : 0;
-        if (end == at || (*end != 0 && *end != ',') || !(value > before && value < 2))
+    double *values = o->null.thresholds;
+    o->null.threshold_count = app_reals(state, "threshold", arg, (struct app_range){ 0, 2, true }, values, VKD_THRESHOLDS_MAX);
+    for (uint32_t i = 1; i < o->null.threshold_count; i++)
+        if (!(values[i] > values[i - 1]))
             app_usage(state, "--threshold: expected distances 1 - cos above 0 and below 2, ascending, as .1,.3; found '%s'", arg);
-        if (o->null.threshold_count == VKD_THRESHOLDS_MAX)
-            app_usage(state, "--threshold: expected at most %d, found '%s'", VKD_THRESHOLDS_MAX, arg);
-        o->null.thresholds[o->null.threshold_count++] = value;
-        at = end + 1;
-    } while (at[-1] == ',');
-}
-
-static uint64_t parse_number(const char *arg, uint64_t low, uint64_t high, const char *option, struct argp_state *state)
-{
-    char *end;
-    unsigned long long n = strtoull(arg, &end, 10);
-    if (end == arg || *end != 0 || arg[0] == '-' || n < low || n > high)
-        app_usage(state, "--%s: expected a number from %llu to %llu, found '%s'", option, (unsigned long long)low,
-                  (unsigned long long)high, arg);
-    return n;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -62,13 +44,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_THRESHOLD: parse_thresholds(o, arg, state); return 0;
     case KEY_FOLD:      o->fold = true; return 0;
     case KEY_PARTIAL:   o->partial = true; return 0;
-    case KEY_DRAWS:     o->null.draws = (uint32_t)parse_number(arg, 1, 64, "draws", state); return 0;
-    case KEY_SEED:      o->null.seed = parse_number(arg, 0, INT64_MAX, "seed", state); return 0;
+    case KEY_DRAWS:     o->null.draws = (uint32_t)app_whole(state, "draws", arg, 1, 64); return 0;
+    case KEY_SEED:      o->null.seed = app_whole(state, "seed", arg, 0, INT64_MAX); return 0;
     case KEY_DATA:      o->data = arg; return 0;
     case KEY_SPLIT:     o->split = arg; return 0;
-    case KEY_IMAGES:    o->images = (uint32_t)parse_number(arg, 2, 1 << 24, "images", state); return 0;
-    case KEY_VIEWS:     o->views = (uint32_t)parse_number(arg, 0, 64, "views", state); return 0;
-    case KEY_BATCH:     o->batch = (uint32_t)parse_number(arg, 1, 65536, "batch", state); return 0;
+    case KEY_IMAGES:    o->images = (uint32_t)app_whole(state, "images", arg, 2, 1 << 24); return 0;
+    case KEY_VIEWS:     o->views = (uint32_t)app_whole(state, "views", arg, 0, 64); return 0;
+    case KEY_BATCH:     o->batch = (uint32_t)app_whole(state, "batch", arg, 1, 65536); return 0;
     case KEY_CKA:       o->cka = true; return 0;
     case ARGP_KEY_END:
         if (o->cka && o->data == NULL)

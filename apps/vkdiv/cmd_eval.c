@@ -26,14 +26,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_DATA:  o->data = arg; return 0;
     case KEY_SPLIT: o->split = arg; return 0;
-    case KEY_BATCH: {
-        char *end;
-        unsigned long n = strtoul(arg, &end, 10);
-        if (*end != 0 || arg[0] == '-' || n < 1 || n > 65536)
-            app_usage(state, "--batch: expected a number from 1 to 65536, found '%s'", arg);
-        o->batch = (uint32_t)n;
-        return 0;
-    }
+    case KEY_BATCH: o->batch = (uint32_t)app_whole(state, "batch", arg, 1, 65536); return 0;
     case ARGP_KEY_ARG:
         if (o->path != NULL)
             app_usage(state, "expected one RUN_OR_CKPT, found '%s' and '%s'", o->path, arg);

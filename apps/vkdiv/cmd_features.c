@@ -17,15 +17,6 @@ struct features_options {
 
 enum { KEY_DATA = 'D', KEY_SPLIT = 's', KEY_LAYER = 'l', KEY_OUT = 'o', KEY_IMAGES = 'n', KEY_BATCH = 'b' };
 
-static uint32_t parse_count(const char *arg, uint32_t high, const char *option, struct argp_state *state)
-{
-    char *end;
-    unsigned long n = strtoul(arg, &end, 10);
-    if (end == arg || *end != 0 || arg[0] == '-' || n < 1 || n > high)
-        app_usage(state, "--%s: expected a number from 1 to %u, found '%s'", option, high, arg);
-    return (uint32_t)n;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct features_options *o = state->input;
@@ -38,8 +29,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_SPLIT:  o->split = arg; return 0;
     case KEY_LAYER:  o->layer = arg; return 0;
     case KEY_OUT:    o->out = arg; return 0;
-    case KEY_IMAGES: o->images = parse_count(arg, 1 << 24, "images", state); return 0;
-    case KEY_BATCH:  o->batch = parse_count(arg, 65536, "batch", state); return 0;
+    case KEY_IMAGES: o->images = (uint32_t)app_whole(state, "images", arg, 1, 1 << 24); return 0;
+    case KEY_BATCH:  o->batch = (uint32_t)app_whole(state, "batch", arg, 1, 65536); return 0;
     case ARGP_KEY_ARG:
         if (o->path != NULL)
             app_usage(state, "expected one RUN_OR_CKPT, found '%s' and '%s'", o->path, arg);

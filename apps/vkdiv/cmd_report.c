@@ -22,7 +22,6 @@ enum { KEY_HTML = 'o', KEY_STUDY = 'S', KEY_IMAGES = 'n' };
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct report_options *o = state->input;
-    char *end;
     unsigned long n;
     switch (key) {
     case ARGP_KEY_INIT:
@@ -32,10 +31,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_HTML:  o->html = arg; return 0;
     case KEY_STUDY: o->study = arg; return 0;
     case KEY_IMAGES:
-        n = strtoul(arg, &end, 10);
-        if (end == arg || *end != 0 || arg[0] == '-' || n > IMAGES_MAX)
-            app_usage(state, "--images: expected a number from 0 to %d, found '%s'", IMAGES_MAX, arg);
-        o->images = (uint32_t)n;
+        o->images = (uint32_t)app_whole(state, "images", arg, 0, IMAGES_MAX);
         return 0;
     case ARGP_KEY_ARG:
         if (o->run_count == RUNS_MAX)

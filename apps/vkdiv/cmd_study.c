@@ -34,16 +34,6 @@ enum { KEY_TASKS = 't', KEY_DATA = 'D', KEY_BASE = 'b', KEY_PROTOCOL = 'p', KEY_
        KEY_BASE_ACCURACY = 0x2301,
        KEY_PROBE, KEY_IMAGES, KEY_VIEWS, KEY_MEASURE, KEY_NO_RUN, KEY_SEED, KEY_RESAMPLES };
 
-static uint64_t parse_number(const char *arg, uint64_t low, uint64_t high, const char *option, struct argp_state *state)
-{
-    char *end;
-    unsigned long long n = strtoull(arg, &end, 10);
-    if (end == arg || *end != 0 || arg[0] == '-' || n < low || n > high)
-        app_usage(state, "--%s: expected a number from %llu to %llu, found '%s'", option, (unsigned long long)low,
-                  (unsigned long long)high, arg);
-    return n;
-}
-
 static void add_data(struct study_options *o, const char *spec, struct argp_state *state)
 {
     if (o->gather.task_count == TASKS_MAX)
@@ -83,10 +73,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_HTML:      o->html = arg; return 0;
     case KEY_NO_RUN:    o->no_run = true; return 0;
     case KEY_MEASURE:   parse_measures(o, arg, state); return 0;
-    case KEY_IMAGES:    o->gather.images = (uint32_t)parse_number(arg, 2, 1 << 24, "images", state); return 0;
-    case KEY_VIEWS:     o->gather.views = (uint32_t)parse_number(arg, 2, 64, "views", state); return 0;
-    case KEY_SEED:      o->fit.resample.seed = parse_number(arg, 0, INT64_MAX, "seed", state); return 0;
-    case KEY_RESAMPLES: o->fit.resample.count = (uint32_t)parse_number(arg, 100, 1000000, "resamples", state); return 0;
+    case KEY_IMAGES:    o->gather.images = (uint32_t)app_whole(state, "images", arg, 2, 1 << 24); return 0;
+    case KEY_VIEWS:     o->gather.views = (uint32_t)app_whole(state, "views", arg, 2, 64); return 0;
+    case KEY_SEED:      o->fit.resample.seed = app_whole(state, "seed", arg, 0, INT64_MAX); return 0;
+    case KEY_RESAMPLES: o->fit.resample.count = (uint32_t)app_whole(state, "resamples", arg, 100, 1000000); return 0;
     case KEY_BASE_ACCURACY:
         if (strcmp(arg, "run") != 0 && strcmp(arg, "linear") != 0)
             app_usage(state, "--base-accuracy: expected 'linear' (a linear probe on the base data) or 'run' (of "

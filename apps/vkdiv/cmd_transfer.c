@@ -14,25 +14,6 @@ enum { KEY_DATA = 'D', KEY_PROTOCOL = 'p', KEY_LAYER = 'l', KEY_METRIC = 'm', KE
 
 // ---- Options -----------------------------------------------------------------------------------
 
-static double parse_real(const char *arg, double above, double below, const char *option, struct argp_state *state)
-{
-    char *end;
-    double x = strtod(arg, &end);
-    if (end == arg || *end != 0 || !(x > above && x < below))
-        app_usage(state, "--%s: expected a number above %g and below %g, found '%s'", option, above, below, arg);
-    return x;
-}
-
-static uint64_t parse_whole(const char *arg, uint64_t low, uint64_t high, const char *option, struct argp_state *state)
-{
-    char *end;
-    unsigned long long n = strtoull(arg, &end, 10);
-    if (end == arg || *end != 0 || arg[0] == '-' || n < low || n > high)
-        app_usage(state, "--%s: expected a number from %llu to %llu, found '%s'", option, (unsigned long long)low,
-                  (unsigned long long)high, arg);
-    return n;
-}
-
 static void add_protocol(struct transfer_options *o, const char *name, size_t length, struct argp_state *state)
 {
     const char *names[TRANSFER_PROTOCOLS_MAX], *found = NULL;
@@ -73,18 +54,8 @@ static int descending(const void *a, const void *b)
 
 static void parse_penalties(struct transfer_options *o, const char *arg, struct argp_state *state)
 {
-    const char *at = arg;
-    o->penalty_count = 0;
-    do {
-        char *end;
-        double value = strtod(at, &end);
-        if (end == at || (*end != 0 && *end != ',') || !(value > 0 && isfinite(value)) ||
-            o->penalty_count == TRANSFER_PENALTIES_MAX)
-            app_usage(state, "--penalty: expected at most %d numbers above 0, separated by commas, found '%s'",
-                      TRANSFER_PENALTIES_MAX, arg);
-        o->penalties[o->penalty_count++] = value;
-        at = end + 1;
-    } while (at[-1] == ',');
+    o->penalty_count = app_reals(state, "penalty", arg, (struct app_range){ 0, 1e30, true }, o->penalties,
+                                 TRANSFER_PENALTIES_MAX);
     qsort(o->penalties, o->penalty_count, sizeof o->penalties[0], descending);
 }
 
@@ -128,12 +99,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_SELECT:      o->p.select = true; return 0;
     case KEY_CACHE:       o->cache = arg; return 0;
     case KEY_NO_CACHE:    o->no_cache = true; return 0;
-    case KEY_BATCH:       o->p.batch = (uint32_t)parse_whole(arg, 1, 65536, "batch", state); return 0;
-    case KEY_K:           o->p.k = (uint32_t)parse_whole(arg, 1, 1 << 20, "k", state); return 0;
-    case KEY_SEED:        o->p.seed = parse_whole(arg, 0, INT64_MAX, "seed", state); return 0;
-    case KEY_TEMPERATURE: o->p.temperature = parse_real(arg, 0, 1e6, "temperature", state); return 0;
-    case KEY_HOLDOUT:     o->p.holdout = parse_real(arg, 0, 1, "holdout", state); return 0;
-    case KEY_LAMBDA:      o->lambda = parse_real(arg, -1e6, 1e6, "lambda", state); return 0;
+    case KEY_BATCH:       o->p.batch = (uint32_t)app_whole(state, "batch", arg, 1, 65536); return 0;
+    case KEY_K:           o->p.k = (uint32_t)app_whole(state, "k", arg, 1, 1 << 20); return 0;
+    case KEY_SEED:        o->p.seed = app_whole(state, "seed", arg, 0, INT64_MAX); return 0;
+    case KEY_TEMPERATURE: o->p.temperature = app_real(state, "temperature", arg, (struct app_range){ 0, 1e6, true }); return 0;
+    case KEY_HOLDOUT:     o->p.holdout = app_real(state, "holdout", arg, (struct app_range){ 0, 1, true }); return 0;
+    case KEY_LAMBDA:      o->lambda = app_real(state, "lambda", arg, (struct app_range){ -1e6, 1e6, true }); return 0;
     case KEY_PENALTY:     parse_penalties(o, arg, state); return 0;
     case ARGP_KEY_END:    finish_options(o, state); return 0;
     case ARGP_KEY_ARG:
@@ -243,7 +214,7 @@ static enum exit_status transfer_all(struct transfer_work *w)
         r = transfer_model(w, m);
     if (r != VKD_OK) {
         app_ended("transfer ended", r);
-        return r == VKD_IO ? EXIT_USAGE : app_status(r);
+        return app_status(r);
     }
     if (o->app.json)
         return transfer_print_json(w);
@@ -251,17 +222,52 @@ static enum exit_status transfer_all(struct transfer_work *w)
     return EXIT_DONE;
 }
 
+static void pass_errors(void *user, enum vkd_log_level level, const char *text)
+{
+    const struct vkd_log *log = user;
+    if (level == VKD_LOG_ERROR)
+        log->fn(log->user, level, text);
+}
+
+// Reads what is given before any of the work, which may be long: what is wrong with it is wrong usage, and what cannot
+// be read or written later is a failure. Warnings are left to the work.
+static enum exit_status check_input(const struct transfer_options *o)
+{
+    struct vkd_log all = app_log(&o->app);
+    const struct vkd_log log = { pass_errors, &all };
+    vkd_result r = VKD_OK;
+    for (uint32_t i = 0; r == VKD_OK && i < o->path_count; i++) {
+        char names[VKD_STAGES_MAX][VKD_LAYER_NAME];
+        uint32_t count;
+        if (vkd__path_kind(o->paths[i], NULL, NULL) == VKD__PATH_NONE) {
+            app_error("%s: no such run or file", o->paths[i]);
+            return EXIT_USAGE;
+        }
+        if (!o->p.select)
+            r = vkd_model_layers(o->paths[i], &log, names, &count);
+    }
+    for (uint32_t d = 0; r == VKD_OK && d < o->data_count; d++) {
+        static const char *const splits[] = { "train", "test" };
+        for (uint32_t i = 0; r == VKD_OK && i < 2; i++) {
+            vkd_dataset *set = NULL;
+            r = vkd_dataset_open(&(struct vkd_dataset_params){ o->data[d], splits[i], log }, &set);
+            vkd_dataset_close(&set);
+        }
+    }
+    if (r == VKD_OK)
+        return EXIT_DONE;
+    app_ended("transfer ended", r);
+    return r == VKD_IO ? EXIT_USAGE : app_status(r);
+}
+
 enum exit_status cmd_transfer(int argc, char **argv)
 {
     static struct transfer_options o;
     enum exit_status status;
     app_parse(&cmd_transfer_argp, argc, argv, &o);
-    for (uint32_t i = 0; i < o.path_count; i++) {
-        if (vkd__path_kind(o.paths[i], NULL, NULL) == VKD__PATH_NONE) {
-            app_error("%s: no such run or file", o.paths[i]);
-            return EXIT_USAGE;
-        }
-    }
+    status = check_input(&o);
+    if (status != EXIT_DONE)
+        return status;
     struct transfer_work w = { .o = &o, .total = o.path_count * o.data_count * o.protocol_count };
     w.results = calloc(w.total, sizeof *w.results);
     if (w.results == NULL)

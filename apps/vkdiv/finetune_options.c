@@ -8,39 +8,6 @@
 enum { KEY_GRID = 0x2401, KEY_LR, KEY_DECAY, KEY_STEPS, KEY_BATCH, KEY_CROP, KEY_LOSS, KEY_FREEZE, KEY_STAGE_DECAY, KEY_PENALTY,
        KEY_KEEP };
 
-static double number(const char *arg, double least, double most, const char *option, struct argp_state *state)
-{
-    char *end;
-    double x = strtod(arg, &end);
-    if (end == arg || *end != 0 || !(x >= least && x <= most))
-        app_usage(state, "--%s: expected a number from %g to %g, found '%s'", option, least, most, arg);
-    return x;
-}
-
-static uint32_t whole(const char *arg, uint32_t least, uint32_t most, const char *option, struct argp_state *state)
-{
-    double x = number(arg, least, most, option, state);
-    if (x != floor(x))
-        app_usage(state, "--%s: expected a whole number, found '%s'", option, arg);
-    return (uint32_t)x;
-}
-
-static uint32_t numbers(const char *arg, double *values, const char *option, struct argp_state *state)
-{
-    uint32_t count = 0;
-    for (const char *at = arg;; at++) {
-        char *end;
-        double value = strtod(at, &end);
-        if (end == at || (*end != 0 && *end != ',') || !(value >= 0 && value <= 1000) || count == FINETUNE_VALUES_MAX)
-            app_usage(state, "--%s: expected at most %d numbers from 0 to 1000, separated by commas, found '%s'", option,
-                      FINETUNE_VALUES_MAX, arg);
-        values[count++] = value;
-        if (*end == 0)
-            return count;
-        at = end;
-    }
-}
-
 // The grid first: options that stand before it still count.
 static void set_grid(struct finetune_options *o, const char *name, struct argp_state *state)
 {
@@ -64,23 +31,26 @@ static void set_grid(struct finetune_options *o, const char *name, struct argp_s
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
+    static const struct app_range rates = { 0, 1000, false };
     struct finetune_options *o = state->input;
     switch (key) {
     case KEY_GRID:        set_grid(o, arg, state); return 0;
-    case KEY_STEPS:       o->p.steps = whole(arg, 1, 10000000, "steps", state); return 0;
-    case KEY_BATCH:       o->p.batch = whole(arg, 1, 1 << 20, "train-batch", state); return 0;
-    case KEY_CROP:        o->p.crop = number(arg, 1e-4, 1, "crop", state); return 0;
+    case KEY_STEPS:       o->p.steps = (uint32_t)app_whole(state, "steps", arg, 1, 10000000); return 0;
+    case KEY_BATCH:       o->p.batch = (uint32_t)app_whole(state, "train-batch", arg, 1, 1 << 20); return 0;
+    case KEY_CROP:        o->p.crop = app_real(state, "crop", arg, (struct app_range){ 1e-4, 1, false }); return 0;
     case KEY_LOSS:        o->p.loss = arg; return 0;
-    case KEY_FREEZE:      o->p.freeze = whole(arg, 0, 64, "freeze", state); return 0;
-    case KEY_STAGE_DECAY: o->p.stage_decay = number(arg, 1e-6, 1, "stage-decay", state); return 0;
-    case KEY_PENALTY:     o->p.diversity_penalty = number(arg, 0, 1e6, "diversity-penalty", state); return 0;
+    case KEY_FREEZE:      o->p.freeze = (uint32_t)app_whole(state, "freeze", arg, 0, 64); return 0;
+    case KEY_STAGE_DECAY: o->p.stage_decay = app_real(state, "stage-decay", arg, (struct app_range){ 1e-6, 1, false }); return 0;
+    case KEY_PENALTY:
+        o->p.diversity_penalty = app_real(state, "diversity-penalty", arg, (struct app_range){ 0, 1e6, false });
+        return 0;
     case KEY_KEEP:        o->p.keep = true; return 0;
     case KEY_LR:
-        o->p.lr_count = numbers(arg, o->lrs, "lr", state);
+        o->p.lr_count = app_reals(state, "lr", arg, rates, o->lrs, FINETUNE_VALUES_MAX);
         o->p.lrs = o->lrs;
         return 0;
     case KEY_DECAY:
-        o->p.weight_decay_count = numbers(arg, o->weight_decays, "weight-decay", state);
+        o->p.weight_decay_count = app_reals(state, "weight-decay", arg, rates, o->weight_decays, FINETUNE_VALUES_MAX);
         o->p.weight_decays = o->weight_decays;
         return 0;
     default:

@@ -3,6 +3,8 @@
 
 #include "engine/transfer/result_json.h"
 
+#include <vkdiv/stats.h>
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,38 +157,68 @@ static void print_means(const struct transfer_work *w)
         }
 }
 
-static bool compare(const struct transfer_work *w, uint32_t a, uint32_t b, uint32_t d, uint32_t k,
-                    struct vkd_transfer_comparison *out)
+// Two models on one task by one protocol.
+struct pair {
+    uint32_t a, b, data, protocol;
+    struct vkd_transfer_comparison c;
+    double holm;                        // p, corrected for the pairs of that task and protocol
+};
+
+// The pairs of one task and protocol that can be compared; returns how many.
+static uint32_t compare_models(const struct transfer_work *w, uint32_t d, uint32_t k, struct pair *pairs, double *p)
 {
     const struct vkd_log log = app_log(&w->o->app);
-    return vkd_transfer_compare(transfer_at(w, a, d, k), transfer_at(w, b, d, k), w->o->p.seed, &log, out) == VKD_OK;
+    uint32_t count = 0;
+    for (uint32_t a = 0; a < w->o->path_count; a++)
+        for (uint32_t b = a + 1; b < w->o->path_count; b++) {
+            pairs[count] = (struct pair){ .a = a, .b = b, .data = d, .protocol = k };
+            if (vkd_transfer_compare(transfer_at(w, a, d, k), transfer_at(w, b, d, k), w->o->p.seed, &log,
+                                     &pairs[count].c) == VKD_OK)
+                count++;
+        }
+    for (uint32_t i = 0; i < count; i++)
+        p[i] = pairs[i].c.p;
+    if (vkd_holm(p, count, p) != VKD_OK)
+        return 0;
+    for (uint32_t i = 0; i < count; i++)
+        pairs[i].holm = p[i];
+    return count;
 }
 
-// Calls fn for each pair of models, task by task.
-static void for_pairs(const struct transfer_work *w, void *user,
-                      void (*fn)(const struct transfer_work *w, void *user, const uint32_t at[4],
-                                 const struct vkd_transfer_comparison *c))
+// All pairs, task by task; malloc'd. NULL: no memory.
+static struct pair *compare_all(const struct transfer_work *w, uint32_t *count)
 {
     const struct transfer_options *o = w->o;
-    struct vkd_transfer_comparison c;
-    for (uint32_t d = 0; d < o->data_count; d++)
+    const size_t most = (size_t)o->path_count * (o->path_count - 1) / 2;
+    struct pair *pairs = calloc(most * o->data_count * o->protocol_count + 1, sizeof *pairs);
+    double *p = calloc(most + 1, sizeof *p);
+    *count = 0;
+    for (uint32_t d = 0; pairs != NULL && p != NULL && d < o->data_count; d++)
         for (uint32_t k = 0; k < o->protocol_count; k++)
-            for (uint32_t a = 0; a < o->path_count; a++)
-                for (uint32_t b = a + 1; b < o->path_count; b++)
-                    if (compare(w, a, b, d, k, &c))
-                        fn(w, user, (const uint32_t[]){ a, b, d, k }, &c);
+            *count += compare_models(w, d, k, pairs + *count, p);
+    free(p);
+    return pairs;
 }
 
-static void print_pair(const struct transfer_work *w, void *user, const uint32_t at[4], const struct vkd_transfer_comparison *c)
+static void print_pairs(const struct transfer_work *w)
 {
     const struct transfer_options *o = w->o;
-    char first[1024], second[1024];
-    (void)user;
-    fputs("  ", stdout);
-    print_task(w, at[2], at[3]);
-    printf("%s - %s: %+.2f points, p %.2g\n",
-           app_printable(first, sizeof first, short_name(o->paths, o->path_count, at[0])),
-           app_printable(second, sizeof second, short_name(o->paths, o->path_count, at[1])), 100 * c->difference, c->p);
+    uint32_t count;
+    struct pair *pairs = compare_all(w, &count);
+    printf("\nPaired permutation tests over test images%s:\n",
+           o->path_count > 2 ? "; the second p is Holm's, for all pairs of a task and protocol" : "");
+    for (uint32_t i = 0; i < count; i++) {
+        const struct pair *x = &pairs[i];
+        char first[1024], second[1024];
+        fputs("  ", stdout);
+        print_task(w, x->data, x->protocol);
+        printf("%s - %s: %+.2f points, p %.2g", app_printable(first, sizeof first, short_name(o->paths, o->path_count, x->a)),
+               app_printable(second, sizeof second, short_name(o->paths, o->path_count, x->b)), 100 * x->c.difference, x->c.p);
+        if (o->path_count > 2)
+            printf(", %.2g", x->holm);
+        printf("\n");
+    }
+    free(pairs);
 }
 
 void transfer_print_end(const struct transfer_work *w)
@@ -197,10 +229,8 @@ void transfer_print_end(const struct transfer_work *w)
         print_means(w);
     if (o->p.select)
         print_choices(w);
-    if (o->path_count > 1) {
-        printf("\nPaired permutation tests over test images:\n");
-        for_pairs(w, NULL, print_pair);
-    }
+    if (o->path_count > 1)
+        print_pairs(w);
     for (uint32_t i = 0; i < w->total; i++)
         kept |= w->results[i].path != NULL;
     if (!kept)
@@ -225,18 +255,27 @@ static json_t *task_json(const struct transfer_work *w, uint32_t m, uint32_t d, 
     return task;
 }
 
-static void append_pair(const struct transfer_work *w, void *list, const uint32_t at[4], const struct vkd_transfer_comparison *c)
+static json_t *pairs_json(const struct transfer_work *w)
 {
     const struct transfer_options *o = w->o;
-    json_array_append_new(list, json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:i}", "data", app_json_text(o->data[at[2]]),
-        "protocol", o->protocols[at[3]], "a", app_json_text(o->paths[at[0]]), "b", app_json_text(o->paths[at[1]]),
-        "difference", app_json_real(c->difference), "p", app_json_real(c->p), "draws", (int)c->draws));
+    uint32_t count;
+    struct pair *pairs = compare_all(w, &count);
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < count; i++) {
+        const struct pair *x = &pairs[i];
+        json_array_append_new(list, json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:i}", "data", app_json_text(o->data[x->data]),
+            "protocol", o->protocols[x->protocol], "a", app_json_text(o->paths[x->a]), "b", app_json_text(o->paths[x->b]),
+            "difference", app_json_real(x->c.difference), "p", app_json_real(x->c.p), "p_holm", app_json_real(x->holm), "draws",
+            (int)x->c.draws));
+    }
+    free(pairs);
+    return list;
 }
 
 enum exit_status transfer_print_json(const struct transfer_work *w)
 {
     const struct transfer_options *o = w->o;
-    json_t *tasks = json_array(), *means = json_array(), *comparisons = json_array();
+    json_t *tasks = json_array(), *means = json_array();
     for (uint32_t m = 0; m < o->path_count; m++) {
         for (uint32_t d = 0; d < o->data_count; d++)
             for (uint32_t k = 0; k < o->protocol_count; k++)
@@ -245,7 +284,6 @@ enum exit_status transfer_print_json(const struct transfer_work *w)
             json_array_append_new(means, json_pack("{s:o, s:s, s:o, s:i}", "model", app_json_text(o->paths[m]), "protocol",
                 o->protocols[k], "value", app_json_real(mean_log_odds(w, m, k)), "tasks", (int)o->data_count));
     }
-    for_pairs(w, comparisons, append_pair);
     return app_print_json(json_pack("{s:i, s:o, s:o, s:o}", "schema", 1, "tasks", tasks, "mean_log_odds", means, "comparisons",
-                                    comparisons));
+                                    pairs_json(w)));
 }

@@ -37,7 +37,8 @@ static json_t *classes_of(const uint32_t *list, uint32_t count)
 static json_t *metrics_of(const struct vkd_transfer_result *r)
 {
     if (r->multi_label)
-        return json_pack("{s:o, s:o, s:o}", "map", vkd__json_real(r->map), "map11", vkd__json_real(r->map11), "map_voc", vkd__json_real(r->map_voc));
+        return json_pack("{s:o, s:o, s:o}", "map", vkd__json_real(r->map), "map11", vkd__json_real(r->map11), "map_voc",
+                         vkd__json_real(r->map_voc));
     return json_pack("{s:o, s:o}", "top1", vkd__json_real(r->top1), "mean_per_class", vkd__json_real(r->mean_per_class));
 }
 
@@ -66,12 +67,13 @@ static json_t *selection_of(const struct vkd_transfer_selection *s)
     for (uint32_t i = 0; i < s->candidate_count; i++) {
         const struct vkd_transfer_candidate *c = &s->candidates[i];
         json_array_append_new(list, json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "checkpoint", vkd__json_text(c->checkpoint),
-            "step", (json_int_t) c->steps, "layer", vkd__json_text(c->layer), "score", vkd__json_real(c->score), "rankme", vkd__json_real(c->rankme),
-            "val", vkd__json_real(c->val), "setting", vkd__json_real(c->penalty)));
+            "step", (json_int_t) c->steps, "layer", vkd__json_text(c->layer), "score", vkd__json_real(c->score), "rankme",
+            vkd__json_real(c->rankme), "val", vkd__json_real(c->val), "setting", vkd__json_real(c->penalty)));
     }
     return json_pack("{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o}", "checkpoint", vkd__json_text(best->checkpoint), "layer",
-                     vkd__json_text(best->layer), "score", vkd__json_real(best->score), "lambda", vkd__json_real(s->lambda), "chosen", (int) s->chosen,
-                     "candidates", list, "last", vkd__json_real(s->last), "gain", vkd__json_real(s->gain), "p", vkd__json_real(s->p));
+                     vkd__json_text(best->layer), "score", vkd__json_real(best->score), "lambda", vkd__json_real(s->lambda),
+                     "chosen", (int) s->chosen, "candidates", list, "last", vkd__json_real(s->last), "gain",
+                     vkd__json_real(s->gain), "p", vkd__json_real(s->p));
 }
 
 json_t *vkd__transfer_json(const struct vkd_transfer_result *r, bool images)
@@ -81,18 +83,18 @@ json_t *vkd__transfer_json(const struct vkd_transfer_result *r, bool images)
         json_array_append_new(per_class, vkd__json_real(r->per_class[c]));
         json_array_append_new(names, vkd__json_text(r->class_names[c]));
     }
-    json_t *model = json_pack("{s:o, s:o, s:s, s:i, s:i, s:I}", "path", vkd__json_text(r->model), "weights_hash", hex(r->weights_hash),
-                              "arch", r->info.arch, "width", (int) r->info.width, "classes", (int) r->info.classes,
-                              "step", (json_int_t) r->info.steps);
+    json_t *model = json_pack("{s:o, s:o, s:s, s:i, s:i, s:I}", "path", vkd__json_text(r->model), "weights_hash",
+                              hex(r->weights_hash), "arch", r->info.arch, "width", (int) r->info.width, "classes",
+                              (int) r->info.classes, "step", (json_int_t) r->info.steps);
     json_t *data = json_pack("{s:o, s:o, s:i, s:i, s:i, s:i, s:b, s:i, s:b}", "spec", vkd__json_text(r->data), "fingerprint",
                              hex(r->fingerprint), "train", (int) r->train, "val", (int) r->val, "test", (int) r->test,
                              "unreadable", (int) r->unreadable, "held_out", r->held_out, "classes", (int) r->classes,
                              "multi_label", r->multi_label);
     json_t *doc = json_pack("{s:i, s:s, s:o, s:o, s:{s:s, s:o}, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1,
-        "key", r->key, "model", model, "data", data, "protocol", "name", r->protocol, "text", vkd__json_text(r->text), "metric", r->metric,
-        "value", vkd__json_real(r->value), "low", vkd__json_real(r->low), "high", vkd__json_real(r->high), "log_odds", vkd__json_real(r->log_odds),
-        "metrics", metrics_of(r), "per_class", per_class, "class_names", names, "chosen", chosen_of(r),
-        "select", selection_of(r->selection));
+        "key", r->key, "model", model, "data", data, "protocol", "name", r->protocol, "text", vkd__json_text(r->text), "metric",
+        r->metric, "value", vkd__json_real(r->value), "low", vkd__json_real(r->low), "high", vkd__json_real(r->high), "log_odds",
+        vkd__json_real(r->log_odds), "metrics", metrics_of(r), "per_class", per_class, "class_names", names, "chosen",
+        chosen_of(r), "select", selection_of(r->selection));
     if (doc && images && r->predictions) {
         json_object_set_new(doc, "predictions", classes_of(r->predictions, r->test));
         json_object_set_new(doc, "labels", classes_of(r->labels, r->test));

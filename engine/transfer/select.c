@@ -267,8 +267,8 @@ static vkd_result conclude(struct trial *y)
 {
     if (choose(&y->s))
         return VKD_OK;
-    vkd_log_write(&y->t->log, VKD_LOG_ERROR, "%.300s: nothing can be chosen: of %u checkpoints %u candidates could be tried, and none "
-                  "has a score on val of %.300s", y->t->p.model, y->t->checkpoints->count, y->s.candidate_count, y->t->p.data);
+    vkd_log_write(&y->t->log, VKD_LOG_ERROR, "%.300s: nothing can be chosen: of %u checkpoints %u candidates could be tried, and "
+                  "none has a score on val of %.300s", y->t->p.model, y->t->checkpoints->count, y->s.candidate_count, y->t->p.data);
     return y->failure < 0 ? y->failure : VKD_INVALID;
 }
 

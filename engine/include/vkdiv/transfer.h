@@ -9,10 +9,10 @@
 //             of a multi-label set one model per label
 //   finetune  training of the whole model, see struct vkd_finetune_params
 //
-// A split "val" that is there is what is chosen by: one that cannot be used is an error. A set without has a share of train held out: of each class round(share * n) of its n images, at least
-// one and not all, drawn by Philox with the seed; of a multi-label set an image's class is the rarest of its labels, and
-// images of one group (vkd_dataset_group) stay together. Results say how they came about in one line of text; numbers of
-// different texts must not be compared.
+// A split "val" that is there is what is chosen by: one that cannot be used is an error. A set without one has a share of
+// train held out: of each class round(share * n) of its n images, at least one and not all, drawn by Philox with the seed;
+// of a multi-label set an image's class is the rarest of its labels, and images of one group (vkd_dataset_group) stay
+// together. Results say how they came about in one line of text; numbers of different texts must not be compared.
 #ifndef VKDIV_TRANSFER_H
 #define VKDIV_TRANSFER_H
 
