@@ -1,10 +1,10 @@
 // app.c -- options, messages, the device and JSON for every subcommand.
 #include "apps/vkdiv/app.h"
 
+#include "engine/json.h"
 #include "engine/suggest.h"
 #include "runtime/os.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -238,17 +238,15 @@ enum exit_status app_print_json(json_t *doc)
 
 json_t *app_json_real(double value)
 {
-    return isfinite(value) ? json_real(value) : json_null();
+    return vkd__json_real(value);
 }
 
-// Writes `text` with control characters other than line ends as \xNN, and with those of the other half
-// of the bytes too when `ascii`.
-static const char *escape(char *out, size_t size, const char *text, bool ascii)
+const char *app_printable(char *out, size_t size, const char *text)
 {
     size_t used = 0;
     for (; *text && used + 5 <= size; text++) {
         unsigned char c = (unsigned char)*text;
-        if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f || (ascii && c >= 0x80))
+        if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
             used += (size_t)snprintf(out + used, size - used, "\\x%02x", c);
         else
             out[used++] = *text;
@@ -257,16 +255,9 @@ static const char *escape(char *out, size_t size, const char *text, bool ascii)
     return out;
 }
 
-const char *app_printable(char *out, size_t size, const char *text)
-{
-    return escape(out, size, text, false);
-}
-
 json_t *app_json_text(const char *text)
 {
-    char plain[2048];
-    json_t *s = json_string(text);
-    return s != NULL ? s : json_string(escape(plain, sizeof plain, text, true));
+    return vkd__json_text(text);
 }
 
 // ---- Device ------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ enum exit_status app_print_json(json_t *doc);
 json_t *app_json_real(double value);        // null where JSON has no number for it
 json_t *app_json_text(const char *text);    // file names are bytes: those that are no UTF-8 become \xNN
 
-// `text` with control characters as \xNN: names of files must not steer the terminal. Returns `out`.
+// `text` with control characters but line ends and tabs as \xNN: names of files must not steer the terminal. Returns `out`.
 const char *app_printable(char *out, size_t size, const char *text);
 
 // ---- Device ------------------------------------------------------------------------------------
