@@ -19,10 +19,11 @@ json_t *vkd__json_text(const char *text)
     if (s || !out)
         return s ? s : json_null();
     for (; *text; text++) {
-        if ((unsigned char) *text < 0x80)
+        unsigned char c = (unsigned char) *text;
+        if (c >= 0x20 && c < 0x7f)
             out[used++] = *text;
         else
-            used += (size_t) snprintf(out + used, 5, "\\x%02x", (unsigned char) *text);
+            used += (size_t) snprintf(out + used, 5, "\\x%02x", c);
     }
     out[used] = 0;
     s = json_string(out);

@@ -10,7 +10,7 @@
 // null where JSON has no number for it.
 json_t *vkd__json_real(double value);
 
-// File names are bytes: in those that are no UTF-8, the bytes above 127 become \xNN.
+// File names are bytes: in those that are no UTF-8, bytes that are not printable ASCII become \xNN.
 json_t *vkd__json_text(const char *text);
 
 // Whether a file is called NAME.json.

@@ -141,6 +141,7 @@ static const struct {
     { "train small.yaml --data idx:nowhere --out r", 2, "", "nowhere" },
     { "train small.yaml --data ixd:set --out r2", 2, "", "idx" },
     { "train small.yaml --out /proc/no/run", 2, "", "/proc/no" },
+    { "train small.yaml --out small.yaml", 2, "", "expected a folder, found a file" },
     { "train small.yaml --resume", 2, "", "no run of small" },
     { "train small.yaml --resume --out r", 2, "", "r holds no run to resume" },
     { "train small.yaml --device nosuchgpu", 2, "", "nosuchgpu" },
@@ -539,7 +540,7 @@ START_TEST(transfer_of_run)
     has(err, "nowhere");
     ck_assert_int_eq(run("transfer run --data idx:set --data idx:nowhere"), 2);
     ck_assert_ptr_null(strstr(out, "as before"));                   // it is seen before any work
-    ck_assert_int_eq(run("transfer run --data idx:set --protocol knn --out small.yaml/x"), 1);      // what cannot be written
+    ck_assert_int_eq(run("transfer run --data idx:set --protocol knn --out small.yaml/x"), 2);      // no folder can be there
     ck_assert_int_eq(run("transfer run run/last.safetensors run/best.safetensors --data idx:set --protocol knn --json"), 0);
     doc = parsed();
     const json_t *pairs = json_object_get(doc, "comparisons");

@@ -292,6 +292,12 @@ enum exit_status app_output_status(const char *path)
                                                                                                                  : EXIT_USAGE;
 }
 
+enum exit_status app_folder_status(const char *dir)
+{
+    enum vkd__path_kind kind = vkd__path_kind(dir, NULL, NULL);
+    return kind == VKD__PATH_DIR ? EXIT_FAILED : kind == VKD__PATH_NONE ? app_output_status(dir) : EXIT_USAGE;
+}
+
 // The folder for compiled pipelines, or "" when there is none.
 static void find_cache_dir(char *dir, size_t size)
 {

@@ -104,15 +104,16 @@ static bool choose_dir(const char *name, bool resume, char *dir, size_t size)
     return dir[0] != 0;
 }
 
-// A missing or broken data set or init file is bad input; any other input or output error is failed work.
-static enum exit_status status_of(vkd_result r, const struct vkd_recipe *recipe)
+// A missing or broken data set or init file is bad input, and so is an --out where no folder can be; any other input or
+// output error is failed work.
+static enum exit_status status_of(vkd_result r, const struct train_options *o, const struct vkd_recipe *recipe)
 {
     const char *test = recipe->data.test != NULL ? recipe->data.test : recipe->data.train;
     if (r == VKD_IO && recipe->init != NULL && vkd__path_kind(recipe->init, NULL, NULL) != VKD__PATH_FILE)
         return EXIT_USAGE;
     if (r == VKD_IO && !(app_data_readable(recipe->data.train, "train") && app_data_readable(test, "test")))
         return EXIT_USAGE;
-    return app_status(r);
+    return r == VKD_IO && o->out != NULL ? app_folder_status(o->out) : app_status(r);
 }
 
 // The command as a shell would take it again.
@@ -216,7 +217,7 @@ static enum exit_status train(const struct train_options *o, const struct recipe
     struct vkd_train_result result;
     vkd_result r = vkd_train(dev, &p, &result);
     app_progress_clear();
-    status = status_of(r, &file->recipe);
+    status = status_of(r, o, &file->recipe);
     bool report = r == VKD_OK && write_report(dev, &file->recipe, dir, &progress);
     if (r == VKD_OK || r == VKD_INTERRUPTED)
         print_result(&result, o, dir, command_line, r == VKD_INTERRUPTED, report);

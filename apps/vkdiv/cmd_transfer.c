@@ -214,7 +214,7 @@ static enum exit_status transfer_all(struct transfer_work *w)
         r = transfer_model(w, m);
     if (r != VKD_OK) {
         app_ended("transfer ended", r);
-        return app_status(r);
+        return r == VKD_IO && o->p.out != NULL ? app_folder_status(o->p.out) : app_status(r);
     }
     if (o->app.json)
         return transfer_print_json(w);
