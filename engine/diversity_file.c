@@ -4,7 +4,6 @@
 #include "json.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static void path_of(const char *dir, char path[4200])
@@ -31,16 +30,8 @@ json_t *vkd__diversity_load(const char *dir, const char *hash, const struct vkd_
 vkd_result vkd__diversity_save(const char *dir, const json_t *doc, const struct vkd_log *log)
 {
     char path[4200];
-    struct vkd__why why;
     path_of(dir, path);
-    char *text = json_dumps(doc, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    if (!text)
-        return VKD_NO_MEMORY;
-    vkd_result r = vkd__file_replace(path, text, strlen(text), &why);
-    if (r < 0)
-        vkd_log_write(log, VKD_LOG_WARNING, "%s", why.text);
-    free(text);
-    return r;
+    return vkd__json_save(path, doc, log, VKD_LOG_WARNING);     // there are measures all the same
 }
 
 vkd_result vkd__diversity_make(vkd_filter_nulls *nulls, const struct vkd_diversity_params *p, const char *hash,

@@ -54,3 +54,16 @@ json_t *vkd__json_load(const char *path, struct vkd__why *why)
     json_decref(doc);
     return NULL;
 }
+
+vkd_result vkd__json_save(const char *path, const json_t *doc, const struct vkd_log *log, enum vkd_log_level level)
+{
+    struct vkd__why why;
+    char *text = doc ? json_dumps(doc, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
+    if (!text)
+        return VKD_NO_MEMORY;
+    vkd_result r = vkd__file_replace(path, text, strlen(text), &why);
+    if (r < 0)
+        vkd_log_write(log, level, "%s", why.text);
+    free(text);
+    return r;
+}

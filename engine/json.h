@@ -19,4 +19,9 @@ bool vkd__json_named(const char *path);
 // The object in a file. NULL: there is none, and `why` says what there is instead; nothing where there is no file.
 json_t *vkd__json_load(const char *path, struct vkd__why *why);
 
+// Replaces a file by the document, atomically.
+//
+//   VKD_IO (the log says why, at `level`), VKD_NO_MEMORY
+VKD_CHECKED vkd_result vkd__json_save(const char *path, const json_t *doc, const struct vkd_log *log, enum vkd_log_level level);
+
 #endif

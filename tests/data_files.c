@@ -362,6 +362,18 @@ struct bytes gzip_encode(const uint8_t *data, size_t size)
     return b;
 }
 
+struct bytes weights_encode(char value)
+{
+    static const char header[] = "{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
+    struct bytes b = { calloc(1, 8 + 64 + 4), 8 + 64 + 4 };
+    need(b.data != NULL, "out of memory");
+    b.data[0] = 64;
+    memset(b.data + 8, ' ', 64);
+    memcpy(b.data + 8, header, strlen(header));
+    b.data[72] = (uint8_t)value;
+    return b;
+}
+
 static void write_idx(const char *where, const char *part, const char *kind, struct bytes b, uint32_t dims, bool gzip)
 {
     char name[256];

@@ -47,6 +47,9 @@ struct bytes gzip_encode(const uint8_t *data, size_t size);
 // Writes FOLDER/{train,t10k}-...: `count` random images of height x width, labels i % 10.
 void write_idx_set(const char *folder, const char *part, uint32_t count, uint32_t height, uint32_t width, bool gzip);
 
+// A safetensors file of one number, one byte of which is `value`.
+struct bytes weights_encode(char value);
+
 // ---- Messages ----
 
 struct messages { char text[16384]; unsigned count, warnings, errors; };

@@ -86,6 +86,20 @@ static inline uint32_t case_count(const json_t *c, const char *key)
     return (uint32_t) json_integer_value(json_object_get(c, key));
 }
 
+// The two matrices of a case of "cka": the second has the first in it.
+static inline void cka_make(const json_t *c, struct vkd_matrix *x, struct vkd_matrix *y)
+{
+    const json_t *cols = json_object_get(c, "cols");
+    const uint32_t rows = case_count(c, "rows");
+    *x = matrix_make(case_text(c, "name"), ".x", case_text(c, "kind"), rows,
+                     (uint32_t) json_integer_value(json_array_get(cols, 0)));
+    *y = matrix_make(case_text(c, "name"), ".y", case_text(c, "kind"), rows,
+                     (uint32_t) json_integer_value(json_array_get(cols, 1)));
+    for (uint32_t j = 0; j < rows; j++)
+        for (uint32_t k = 0; k < x->cols && k < y->cols; k++)
+            matrix_row(y, j)[k] += matrix_row(x, j)[k];
+}
+
 // null stands for NaN.
 static inline double json_double(const json_t *x)
 {

@@ -70,18 +70,12 @@ START_TEST(recorded_cka)
     json_t *golden = measures_open(), *c;
     size_t i;
     json_array_foreach(json_object_get(golden, "cka"), i, c) {
-        const char *name = case_text(c, "name"), *kind = case_text(c, "kind");
-        uint32_t n = case_count(c, "rows"), batch = case_count(c, "batch");
-        uint32_t d1 = (uint32_t) json_integer_value(json_array_get(json_object_get(c, "cols"), 0));
-        uint32_t d2 = (uint32_t) json_integer_value(json_array_get(json_object_get(c, "cols"), 1));
-        struct vkd_matrix x = matrix_make(name, ".x", kind, n, d1), y = matrix_make(name, ".y", kind, n, d2);
+        struct vkd_matrix x, y;
         struct vkd_cka_sums sums = { 0, 0, 0 };
-        for (uint32_t j = 0; j < n; j++)
-            for (uint32_t k = 0; k < d1 && k < d2; k++)
-                matrix_row(&y, j)[k] += matrix_row(&x, j)[k];
-        for (uint32_t j = 0; j + batch <= n; j += batch) {
-            struct vkd_matrix xb = { matrix_row(&x, j), batch, d1, x.stride };
-            struct vkd_matrix yb = { matrix_row(&y, j), batch, d2, y.stride };
+        cka_make(c, &x, &y);
+        for (uint32_t j = 0, batch = case_count(c, "batch"); j + batch <= x.rows; j += batch) {
+            struct vkd_matrix xb = { matrix_row(&x, j), batch, x.cols, x.stride };
+            struct vkd_matrix yb = { matrix_row(&y, j), batch, y.cols, y.stride };
             ck_assert_int_eq(vkd_cka_add(&sums, &xb, &yb, products, &test_log), VKD_OK);
         }
         check_near(c, "minibatch", vkd_cka_value(&sums), 1);

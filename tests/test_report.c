@@ -1,4 +1,6 @@
 // test_report.c -- the page of `vkdiv report`: what it is made of, what of a run comes into it, what must not.
+#include "data_files.h"
+
 #include "apps/vkdiv/report.h"
 
 #include "engine/data/image.h"
@@ -305,19 +307,16 @@ START_TEST(transfer_results)
 }
 END_TEST
 
-// A model file of one number, and its hash in 16 digits.
+// A model file, and its hash in 16 digits.
 static void write_weights(const char *path, char value, char hash[17])
 {
-    static const char header[] = "{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
-    char file[8 + 64 + 4] = { 64 };
+    struct bytes file = weights_encode(value);
     struct vkd__why why;
     uint64_t number;
-    memset(file + 8, ' ', 64);
-    memcpy(file + 8, header, strlen(header));
-    file[72] = value;
-    ck_assert(vkd__file_replace(path, file, sizeof file, &why) == VKD_OK);
+    ck_assert(vkd__file_replace(path, file.data, file.size, &why) == VKD_OK);
     ck_assert_int_eq(vkd_weights_hash(path, &test_log, &number), VKD_OK);
     snprintf(hash, 17, "%016" PRIx64, number);
+    free(file.data);
 }
 
 static void write_result(const char *path, const char *hash, const char *select)

@@ -197,16 +197,6 @@ static uint64_t recipe_of(const char *dir, int recipe, int seed, const char *ini
     return hash;
 }
 
-static void write_weights(const char *name, char value)
-{
-    static const char header[] = "{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
-    char file[8 + 64 + 4] = { 64 };
-    memset(file + 8, ' ', 64);
-    memcpy(file + 8, header, strlen(header));
-    file[72] = value;
-    temp_write(name, file, sizeof(file));
-}
-
 // Seeds that start from seeds are of one recipe.
 START_TEST(recipes_that_start_from_runs)
 {
@@ -222,9 +212,9 @@ START_TEST(recipes_that_start_from_runs)
     ck_assert(third == recipe_of("from/g-s1", 3, 1, temp_path("from/c-s1/last.safetensors")));
     ck_assert(third != recipe_of("from/h-s0", 3, 0, temp_path("from/d-s0/last.safetensors")));
     ck_assert_uint_eq(said.count, 0);
-    write_weights("files/a.safetensors", 1);        // outside of a run it is the weights that count
-    write_weights("files/b.safetensors", 1);
-    write_weights("files/c.safetensors", 2);
+    temp_write_bytes("files/a.safetensors", weights_encode(1));        // outside of a run it is the weights that count
+    temp_write_bytes("files/b.safetensors", weights_encode(1));
+    temp_write_bytes("files/c.safetensors", weights_encode(2));
     const uint64_t file = recipe_of("from/i-s0", 2, 0, temp_path("files/a.safetensors"));
     ck_assert(file == recipe_of("from/i-s1", 2, 1, temp_path("files/b.safetensors")));
     ck_assert(file != recipe_of("from/i-s2", 2, 2, temp_path("files/c.safetensors")));
@@ -352,7 +342,7 @@ static void own_weights(const char *dir)
     static const char *const files[] = { "diversity", "transfer/t0" };
     char name[128], hash[17], path[4096];
     snprintf(name, sizeof(name), "%s/last.safetensors", dir);
-    write_weights(name, 1);
+    temp_write_bytes(name, weights_encode(1));
     ck_assert_int_eq(vkd__run_weights(temp_path("%s", dir), NULL, path, hash), VKD_OK);
     for (int i = 0; i < 2; i++) {
         snprintf(name, sizeof(name), "%s/%s.json", dir, files[i]);

@@ -2,12 +2,9 @@
 #include "study.h"
 
 #include "../json.h"
-#include "../../runtime/os.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static json_t *real(double value)
 {
@@ -156,15 +153,8 @@ json_t *vkd__study_json(const struct vkd_study *s, const struct vkd_study_fits *
 vkd_result vkd_study_save(const struct vkd_study *s, const struct vkd_study_fits *f, const char *path,
                           const struct vkd_log *log)
 {
-    struct vkd__why why;
     json_t *doc = vkd__study_json(s, f);
-    char *text = doc ? json_dumps(doc, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
+    vkd_result r = vkd__json_save(path, doc, log, VKD_LOG_ERROR);
     json_decref(doc);
-    if (!text)
-        return VKD_NO_MEMORY;
-    vkd_result r = vkd__file_replace(path, text, strlen(text), &why);
-    if (r < 0)
-        vkd_log_write(log, VKD_LOG_ERROR, "%s", why.text);
-    free(text);
     return r;
 }

@@ -1,6 +1,7 @@
 // run_files.c -- run.json and metrics.jsonl.
 #include "run_files.h"
 
+#include "../json.h"
 #include "../../runtime/os.h"
 
 #include <vkdiv/train.h>
@@ -146,16 +147,8 @@ const char *vkd__recipe_difference(json_t *old, json_t *now, char *text, size_t 
 vkd_result vkd__run_json_write(const char *dir, const struct vkd_log *log, json_t *run)
 {
     char path[4096];
-    struct vkd__why why;
     snprintf(path, sizeof(path), "%s/run.json", dir);
-    char *text = json_dumps(run, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    if (!text)
-        return VKD_NO_MEMORY;
-    vkd_result r = vkd__file_replace(path, text, strlen(text), &why);
-    if (r < 0)
-        vkd_log_write(log, VKD_LOG_ERROR, "%s", why.text);
-    free(text);
-    return r;
+    return vkd__json_save(path, run, log, VKD_LOG_ERROR);
 }
 
 vkd_result vkd__run_json_read(const char *dir, const struct vkd_log *log, json_t **out)
