@@ -260,6 +260,14 @@ START_TEST(base_accuracy)
     ck_assert_double_eq_tol(s.models[4].base.log_odds, log(.52 / .48), 1e-12);
     ck_assert_ptr_nonnull(strstr(s.base_protocol, "run.json"));
     vkd_study_finish(&s);
+    json_t *doc = json_load_file(temp_path("base/runs/r02-s0/run.json"), 0, NULL);   // its best weights count
+    json_object_set_new(json_object_get(json_object_get(doc, "data"), "test"), "split", json_string("val"));
+    json_object_set_new(json_object_get(doc, "results"), "best_accuracy", json_real(.625));
+    write_json("base/runs/r02-s0/run.json", doc);
+    ck_assert_int_eq(gather("base", &p, &s), VKD_OK);
+    ck_assert_double_eq_tol(s.models[4].base.value, 0.625, 1e-12);
+    ck_assert_double_eq_tol(s.models[5].base.value, 0.52, 1e-12);
+    vkd_study_finish(&s);
     p = (struct vkd_study_params) { .base = "folder:/nowhere/one" };
     ck_assert_int_eq(gather("base", &p, &s), VKD_OK);   // another base is no task, and the old one is
     ck_assert_uint_eq(s.task_count, 2);

@@ -183,7 +183,8 @@ static vkd_result fill_run(struct vkd__gather *g, struct vkd__study_run *run, co
     m->arch = vkd__study_text(memory, arch ? arch : "?");
     m->method = describe_method(memory, recipe);
     run->train = without_split(memory, train ? train : "");
-    run->accuracy = number_at(results, "test_accuracy");
+    // Of the state that all else is of: the last evaluation is that of the last weights.
+    run->accuracy = number_at(results, vkd__run_is_validated(m->run) ? "best_accuracy" : "test_accuracy");
     run->accuracy_count = count >= 1 ? (uint64_t) count : 0;
     if (r == VKD_OK && !(m->arch && m->method && run->train))
         r = VKD_NO_MEMORY;
