@@ -1,5 +1,5 @@
 //: axis nn:A_T=0,B_T=0,GATHER=0 nt:A_T=0,B_T=1,GATHER=0 tn:A_T=1,B_T=0,GATHER=0 tt:A_T=1,B_T=1,GATHER=0 forward:A_T=0,B_T=0,GATHER=1 dgrad:A_T=0,B_T=1,GATHER=1 wgrad:A_T=1,B_T=0,GATHER=1
-//: axis m4n16:TM=4,TN=4,TEXEL=1 m8n8:TM=8,TN=2,TEXEL=1 plain:TM=8,TN=2,TEXEL=0 m4n16_half:TM=4,TN=4,TEXEL=1,HALF=1 m8n8_half:TM=8,TN=2,TEXEL=1,HALF=1 plain_half:TM=8,TN=2,TEXEL=0,HALF=1
+//: axis m4n16:TM=4,TN=4,TEXEL=1 m8n8:TM=8,TN=2,TEXEL=1 plain:TM=4,TN=2,TEXEL=0 m4n16_half:TM=4,TN=4,TEXEL=1,HALF=1 m8n8_half:TM=8,TN=2,TEXEL=1,HALF=1 plain_half:TM=4,TN=2,TEXEL=0,HALF=1
 // gemm_register -- C = A B in register tiles without shared memory, for drivers that run on a CPU.
 //
 // A lane owns TM rows and 4 TN columns; the 8 lanes of a workgroup own the same columns. In the

@@ -16,9 +16,10 @@
 #if HALF
 layout(constant_id = 0) const uint BFLOAT = 0;
 
+// Selections, not branches: unrolled tiles would have hundreds, which some drivers take minutes to compile.
 vec2 unpack(uint w)
 {
-    return BFLOAT == 1 ? vec2(uintBitsToFloat(w << 16), uintBitsToFloat(w & 0xffff0000u)) : unpackHalf2x16(w);
+    return mix(unpackHalf2x16(w), uintBitsToFloat(uvec2(w << 16, w & 0xffff0000u)), bvec2(BFLOAT == 1));
 }
 
 vec4 unpack(uvec2 w) { return vec4(unpack(w.x), unpack(w.y)); }
@@ -44,7 +45,7 @@ uvec4 bf16_bits(vec4 v)
 
 uvec2 pack(vec4 v)
 {
-    uvec4 h = BFLOAT == 1 ? bf16_bits(v) : f16_bits(v);
+    uvec4 h = mix(f16_bits(v), bf16_bits(v), bvec4(BFLOAT == 1));
     return h.xz | h.yw << 16;
 }
 

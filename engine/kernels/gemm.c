@@ -76,7 +76,7 @@ struct vkd_gemm_tile vkd__gemm_tile(const struct vkd_caps *caps, enum vkd_gemm_f
     bool narrow = n <= 8;
     snprintf(t.kernel, sizeof(t.kernel), "gemm_register.%s.%s%s", forms[form],
              !shuffle ? "plain" : narrow ? "m8n8" : "m4n16", vkd__is_half(type) ? "_half" : "");
-    t.m = shuffle && !narrow ? 32 : 64;
+    t.m = shuffle && narrow ? 64 : 32;
     t.n = shuffle && !narrow ? 16 : 8;
     t.subgroup_size = shuffle ? 8 : 0;
     return t;
