@@ -231,12 +231,10 @@ static bool fits(const struct vkd_tensor *p, const struct vkd__st_tensor *t, str
         return false;
     }
     if (t->rank != rank || memcmp(t->shape, shape, rank * sizeof(shape[0]))) {
-        uint64_t found[4] = { 0 };
-        memcpy(found, t->shape, (t->rank < 4 ? t->rank : 4) * sizeof(found[0]));
-        complain(c, "%.80s is of %u dimensions (%llu %llu %llu %llu), expected %u (%llu %llu %llu %llu)", p->name, t->rank,
-                 (unsigned long long) found[0], (unsigned long long) found[1], (unsigned long long) found[2],
-                 (unsigned long long) found[3], rank, (unsigned long long) shape[0], (unsigned long long) shape[1],
-                 (unsigned long long) shape[2], (unsigned long long) shape[3]);
+        char expected[64], found[64];
+        vkd__st_shape_text(shape, rank, expected);
+        vkd__st_shape_text(t->shape, t->rank, found);
+        complain(c, "%.80s is %.40s, expected %.40s", p->name, found, expected);
         return false;
     }
     if (!vkd__st_floats(t, 0, t->numel ? 1 : 0, &value)) {
@@ -267,7 +265,10 @@ static vkd_result check(struct vkd__model_file *m, bool partial, const struct vk
         const struct vkd__st_tensor *t = find(m->file, m->timm, p->name);
         params++;
         found += t != NULL;
-        m->missing += !fits(p, t, &c);
+        const bool lost = !fits(p, t, &c);
+        m->missing += lost;
+        if (lost && vkd_model_stage(vkd_model_find(m->info.arch), p->name) && !m->backbone_missing++)
+            m->first_missing = p->name;
     }
     for (uint32_t i = 0; count_tensors(m->file) > found && i < vkd__st_count(m->file); i++) {
         const struct vkd__st_tensor *t = vkd__st_at(m->file, i);
@@ -347,6 +348,19 @@ vkd_result vkd__model_file_open(const char *path, bool partial, const struct vkd
     else
         *out = m;
     return r;
+}
+
+vkd_result vkd__model_file_serves(const struct vkd__model_file *m, const char *spec, uint32_t channels, const struct vkd_log *log)
+{
+    if (m->backbone_missing)
+        vkd_log_write(log, VKD_LOG_ERROR, "%.300s lacks %u of the parameters before its classifier, the first is %.100s: features "
+                      "need all of them", m->path, m->backbone_missing, m->first_missing);
+    else if (channels > m->info.channels)
+        vkd_log_write(log, VKD_LOG_ERROR, "%.200s takes images of %u channel, %.200s has %u: train it with --set model.channels=%u "
+                      "for images of both kinds", m->path, m->info.channels, spec, channels, channels);
+    else
+        return VKD_OK;
+    return m->backbone_missing ? VKD_FORMAT : VKD_INVALID;
 }
 
 void vkd__model_file_close(struct vkd__model_file *m)

@@ -31,6 +31,8 @@ struct vkd__model_file {
     struct vkd__file_layer *layers;
     uint32_t layer_count;
     uint32_t missing;                   // parameters, of a partial file
+    uint32_t backbone_missing;          // those before the classifier
+    const char *first_missing;          // of them; NULL: there are none
 };
 
 // Opens `path`. Every parameter of the model must be there in its shape, and nothing else: the log lists what is
@@ -41,6 +43,13 @@ struct vkd__model_file {
 VKD_CHECKED vkd_result vkd__model_file_open(const char *path, bool partial, const struct vkd_log *log,
                                             struct vkd__model_file *out);
 void vkd__model_file_close(struct vkd__model_file *m);
+
+// Whether features can be made of images of so many channels, of the set `spec`.
+//
+//   VKD_INVALID  the model takes fewer channels
+//   VKD_FORMAT   a partial file's model lacks more than its classifier
+VKD_CHECKED vkd_result vkd__model_file_serves(const struct vkd__model_file *m, const char *spec, uint32_t channels,
+                                              const struct vkd_log *log);
 
 // The tensor of the model's parameter LAYER.SUFFIX, or NULL.
 const struct vkd__st_tensor *vkd__model_file_find(const struct vkd__model_file *m, const char *layer, const char *suffix);

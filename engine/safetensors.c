@@ -27,6 +27,15 @@ struct vkd__st_file {
     uint32_t count;
 };
 
+void vkd__st_shape_text(const uint64_t *shape, uint32_t rank, char text[64])
+{
+    size_t used = (size_t) snprintf(text, 64, "(");
+    for (uint32_t i = 0; i < rank && used < 64; i++)
+        used += (size_t) snprintf(text + used, 64 - used, "%s%llu", i ? ", " : "", (unsigned long long) shape[i]);
+    if (used < 64)
+        snprintf(text + used, 64 - used, ")");
+}
+
 const char *vkd__st_type_name(enum vkd__st_type type)
 {
     return type < VKD__ST_TYPE_COUNT ? types[type].name : "?";

@@ -52,6 +52,8 @@ const char *vkd__st_metadata(const vkd__st_file *f, const char *key);           
 
 // "F32", ...
 const char *vkd__st_type_name(enum vkd__st_type type);
+// "(8, 3, 3)".
+void vkd__st_shape_text(const uint64_t *shape, uint32_t rank, char text[64]);
 // The bytes of `t`, by type and shape.
 uint64_t vkd__st_size(const struct vkd__st_tensor *t);
 // The elements begin ... begin+count-1 of `t` as floats. False for the 8-bit float types.

@@ -329,15 +329,6 @@ static void VKD_PRINTF(2, 3) complain(struct complaint *c, const char *format, .
     c->used += (size_t) snprintf(c->text + c->used, sizeof(c->text) - c->used, "%s%s", c->used ? "; " : "", line);
 }
 
-static void shape_text(const uint64_t *shape, uint32_t rank, char text[64])
-{
-    size_t used = (size_t) snprintf(text, 64, "(");
-    for (uint32_t i = 0; i < rank && used < 64; i++)
-        used += (size_t) snprintf(text + used, 64 - used, "%s%llu", i ? ", " : "", (unsigned long long) shape[i]);
-    if (used < 64)
-        snprintf(text + used, 64 - used, ")");
-}
-
 // The tensor of `f` called `name` that fits `p`, or NULL after a complaint.
 static const struct vkd__st_tensor *match(const vkd__st_file *f, const struct vkd_param_info *p, const char *name,
                                           struct complaint *c)
@@ -353,8 +344,8 @@ static const struct vkd__st_tensor *match(const vkd__st_file *f, const struct vk
     float first;
     if (!equal) {
         char expected[64], found[64];
-        shape_text(shape, rank, expected);
-        shape_text(t->shape, t->rank, found);
+        vkd__st_shape_text(shape, rank, expected);
+        vkd__st_shape_text(t->shape, t->rank, found);
         complain(c, "%.80s is %.32s, expected %.32s", name, found, expected);
     } else if (!vkd__st_floats(t, 0, t->numel ? 1 : 0, &first)) {
         complain(c, "%.80s has type %s, expected F32, F16, BF16 or F64", name, vkd__st_type_name(t->type));

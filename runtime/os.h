@@ -37,6 +37,8 @@ VKD_CHECKED vkd_result vkd__file_read(const char *path, uint64_t limit, uint8_t 
 VKD_CHECKED vkd_result vkd__file_replace(const char *path, const void *data, uint64_t size, struct vkd__why *why);
 // Creates a folder and its parents; fine when it exists.
 VKD_CHECKED vkd_result vkd__dir_create(const char *path, struct vkd__why *why);
+// Whether files can be made in a folder.
+VKD_CHECKED vkd_result vkd__dir_writable(const char *path, struct vkd__why *why);
 // Removes a folder with nothing in it; anything else stays.
 void vkd__dir_remove_empty(const char *path);
 // Names in a folder, without "." and "..", sorted bytewise; *names is one malloc'd block to free().

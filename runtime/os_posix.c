@@ -435,6 +435,11 @@ vkd_result vkd__dir_create(const char *path, struct vkd__why *why)
     return r;
 }
 
+vkd_result vkd__dir_writable(const char *path, struct vkd__why *why)
+{
+    return access(path, W_OK | X_OK) ? why_errno(why, path, "write into the folder") : VKD_OK;
+}
+
 void vkd__dir_remove_empty(const char *path)
 {
     (void) !rmdir(path);

@@ -512,8 +512,26 @@ START_TEST(diversity_of_run)
 }
 END_TEST
 
+// Images of colours, one of each of two classes.
+static void write_colours(const char *dir)
+{
+    static const char image[] = "P6 2 2 255 abcdefghijkl";
+    static const char *const names[] = { "train/a", "train/b", "test/a", "test/b" };
+    char path[256];
+    struct vkd__why why;
+    for (int i = 0; i < 4; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        ck_assert(vkd__dir_create(path, &why) == VKD_OK);
+        for (int k = 0; k < 2; k++) {
+            snprintf(path, sizeof path, "%s/%s/%d.ppm", dir, names[i], k);
+            write_file(path, image, sizeof image - 1);
+        }
+    }
+}
+
 START_TEST(transfer_of_run)
 {
+    write_colours(DIR "/colour");
     ck_assert_int_eq(run("transfer run --data idx:set --data 'idx:set?collage=2' --k 3 --json"), 0);
     json_t *doc = parsed();
     const json_t *tasks = json_object_get(doc, "tasks");
@@ -541,6 +559,14 @@ START_TEST(transfer_of_run)
     ck_assert_int_eq(run("transfer run --data idx:set --data idx:nowhere"), 2);
     ck_assert_ptr_null(strstr(out, "as before"));                   // it is seen before any work
     ck_assert_int_eq(run("transfer run --data idx:set --protocol knn --out small.yaml/x"), 2);      // no folder can be there
+    has(err, "name a folder for results with --out");
+    ck_assert_int_eq(run("transfer run run/last.safetensors --data idx:set --data folder:colour --protocol knn --out fresh"), 2);
+    has(err, "takes images of 1 channel, folder:colour has 3: train it with --set model.channels=3");
+    ck_assert_str_eq(out, "");
+    ck_assert(vkd__path_kind(DIR "/fresh", NULL, NULL) == VKD__PATH_NONE);
+    ck_assert_int_eq(run("transfer run run/best.safetensors --data idx:set --protocol knn --k 999 --no-cache --out many"), 0);
+    const char *warned = strstr(err, "take a smaller --k");
+    ck_assert(warned != NULL && strstr(warned + 1, "take a smaller --k") == NULL);      // once
     ck_assert_int_eq(run("transfer run run/last.safetensors run/best.safetensors --data idx:set --protocol knn --json"), 0);
     doc = parsed();
     const json_t *pairs = json_object_get(doc, "comparisons");

@@ -359,7 +359,7 @@ START_TEST(bad_files)
     const struct vkd_model_params resnet = { .arch = "resnet18", .width = 4, .classes = 2 };
     const struct { struct fake f; const char *says; bool partial; } rows[] = {
         { { resnet, 3, .drop = "layer2.0.conv2.weight" }, "layer2.0.conv2.weight is missing", true },
-        { { resnet, 3, .bend = "layer1.0.bn1.weight" }, "layer1.0.bn1.weight is of 1 dimensions (5 0 0 0), expected 1 (4 0", true },
+        { { resnet, 3, .bend = "layer1.0.bn1.weight" }, "layer1.0.bn1.weight is (5), expected (4)", true },
         { { resnet, 3, .extra = "head.weight" }, "head.weight is unexpected", true },
         { { resnet, 3, .poison = "layer3.1.conv1.weight" }, "weights of layer3.1.conv1 are not finite", false },
     };

@@ -236,6 +236,14 @@ START_TEST(chosen_parts)
     struct vkd_study s;
     write_zoo("parts", 8);
     struct vkd_study_params p = { .tasks = tasks, .task_count = 4, .measures = measures, .measure_count = 1 };
+    const struct vkd_study_task typo = { "foldr:/nowhere/two", NULL };
+    p.tasks = &typo;
+    p.task_count = 1;
+    ck_assert_int_eq(gather("parts", &p, &s), VKD_INVALID);
+    check_said("task foldr:/nowhere/two: unknown data format 'foldr'");
+    check_said("did you mean 'folder'?");
+    p.tasks = tasks;
+    p.task_count = 4;
     ck_assert_int_eq(gather("parts", &p, &s), VKD_OK);
     check_said("folder:/nowhere/none is left out: its files are not there");
     check_said("is the base data and no task");

@@ -2,12 +2,14 @@
 #include "gpu.h"
 #include "train_world.h"
 
+#include "engine/safetensors.h"
 #include "engine/transfer/transfer_impl.h"
 #include "runtime/os.h"
 
 #include <vkdiv/transfer.h>
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { LAYERS = 4 };
@@ -581,6 +583,88 @@ START_TEST(bad_choice)
 }
 END_TEST
 
+// A copy of the run's last weights without the tensors that begin with `drop`, and with one that no model has.
+static const char *altered_weights(const char *name, const char *drop)
+{
+    static char path[300];
+    static const float zeros[4];
+    vkd__st_file *f = NULL;
+    ck_assert_int_eq(vkd__st_open(last_path, NULL, &f), VKD_OK);
+    const uint32_t all = vkd__st_count(f);
+    struct vkd__st_tensor *t = calloc(all + 1, sizeof(*t));
+    const struct vkd__st_pair about = { "vkdiv", vkd__st_metadata(f, "vkdiv") };
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < all; i++)
+        if (!drop || strncmp(vkd__st_at(f, i)->name, drop, strlen(drop)))
+            t[count++] = *vkd__st_at(f, i);
+    t[count++] = (struct vkd__st_tensor) { .name = "projector.weight", .type = VKD__ST_F32, .rank = 2, .shape = { 2, 2 },
+                                           .data = zeros };
+    snprintf(path, sizeof(path), "%s/%s", world.root, name);
+    ck_assert_int_eq(vkd__st_write(path, NULL, t, count, &about, 1), VKD_OK);
+    vkd__st_close(&f);
+    free(t);
+    return path;
+}
+
+START_TEST(files_that_are_no_whole_model)
+{
+    static const struct { const char *drop, *words, *partial; } rows[] = {
+        { NULL, "projector.weight is unexpected", NULL },
+        { "fc.", "fc.weight is missing", NULL },
+        { "layer2.0.conv1.", "layer2.0.conv1.weight is missing", "the first is layer2.0.conv1.weight" },
+    };
+    char out[300];
+    snprintf(out, sizeof(out), "%s/out", world.root);
+    remove_results();
+    struct vkd_transfer_params p = params("knn");
+    struct vkd_transfer_result r, whole = transfer_ok(&p);
+    p.out = out;
+    for (int i = 0; i < 3; i++) {
+        p.model = altered_weights("part.safetensors", rows[i].drop);
+        p.partial = false;
+        ck_assert_int_eq(vkd_transfer(world.dev, &p, &r), VKD_FORMAT);
+        ck_assert_msg(strstr(gpu_last_error, rows[i].words) != NULL, "%s", gpu_last_error);
+        p.partial = true;
+        if (rows[i].partial) {
+            ck_assert_int_eq(vkd_transfer(world.dev, &p, &r), VKD_FORMAT);
+            ck_assert_msg(strstr(gpu_last_error, rows[i].partial) != NULL, "%s", gpu_last_error);
+            continue;
+        }
+        r = transfer_ok(&p);
+        ck_assert_msg(strstr(gpu_last_warning, "projector.weight") || strstr(gpu_last_warning, rows[i].words), "%s",
+                      gpu_last_warning);
+        ck_assert(same_predictions(&r, &whole));
+        vkd_transfer_finish(&r);
+    }
+    vkd_transfer_finish(&whole);
+}
+END_TEST
+
+// Of what is asked for but cannot be, there are warnings; what is wrong shows before any work.
+START_TEST(settings_that_do_not_fit)
+{
+    static const double lr = 0.1, decay = 0;
+    struct vkd_transfer_params p = params("knn");
+    remove_results();
+    p.k = 10 * WORLD_TRAIN;
+    struct vkd_transfer_result r = transfer_ok(&p);
+    ck_assert_msg(strstr(gpu_last_warning, "take a smaller --k") != NULL, "%s", gpu_last_warning);
+    vkd_transfer_finish(&r);
+    p = params("finetune");
+    p.finetune = (struct vkd_finetune_params) { .steps = 1, .lrs = &lr, .lr_count = 1, .weight_decays = &decay,
+                                                .weight_decay_count = 1, .loss = "asl" };
+    remove_results();
+    ck_assert_int_eq(vkd_transfer_check(&p, vkd_device_log(world.dev)), VKD_OK);
+    ck_assert_msg(strstr(gpu_last_warning, "cross-entropy is taken") != NULL, "%s", gpu_last_warning);
+    ck_assert(!world_exists("run/transfer"));
+    p.data = "idx:/nowhere";
+    ck_assert_int_eq(vkd_transfer_check(&p, vkd_device_log(world.dev)), VKD_IO);
+    p = params("knn");
+    p.model = "/nowhere.safetensors";
+    ck_assert_int_eq(vkd_transfer_check(&p, vkd_device_log(world.dev)), VKD_IO);
+}
+END_TEST
+
 static bool stop_now(void *user)
 {
     uint32_t *left = user;
@@ -626,6 +710,8 @@ int main(void)
     tcase_add_test(t, classes_that_are_missing);
     tcase_add_loop_test(t, bad_parameters, 0, sizeof(bad) / sizeof(bad[0]));
     tcase_add_test(t, bad_choice);
+    tcase_add_test(t, files_that_are_no_whole_model);
+    tcase_add_test(t, settings_that_do_not_fit);
     tcase_add_test(t, interrupted);
     suite_add_tcase(suite, t);
     return gpu_run(suite);

@@ -119,12 +119,27 @@ const char *app_sgr(int fd, enum app_style style)
 
 static unsigned errors_said;
 
+// Work on one thing by several ways warns of the same.
+static bool is_said(const char *warning)
+{
+    static char *said[64];
+    static unsigned count;
+    for (unsigned i = 0; i < count; i++)
+        if (strcmp(said[i], warning) == 0)
+            return true;
+    if (count < sizeof said / sizeof said[0] && (said[count] = strdup(warning)) != NULL)
+        count++;
+    return false;
+}
+
 static void write_message(enum vkd_log_level level, const char *text)
 {
     static const char *const words[] = { "error: ", "warning: ", "", "" };
     static const enum app_style styles[] = { APP_RED, APP_YELLOW, APP_PLAIN, APP_DIM };
     const char *on = level == VKD_LOG_INFO ? "" : app_sgr(2, styles[level]), *off = on[0] ? app_sgr(2, APP_PLAIN) : "";
     char plain[4096];
+    if (level == VKD_LOG_WARNING && is_said(text))
+        return;
     text = app_printable(plain, sizeof plain, text);
     app_progress_clear();
     errors_said += level == VKD_LOG_ERROR;

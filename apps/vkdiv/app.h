@@ -44,7 +44,7 @@ uint32_t app_reals(const struct argp_state *state, const char *option, const cha
 
 // ---- Messages: everything but results goes to stderr --------------------------------------------
 
-// The log of this process: levels up to INFO, DEBUG too when `verbose`.
+// The log of this process: levels up to INFO, DEBUG too when `verbose`. A warning is said once.
 struct vkd_log app_log(const struct app_options *o);
 struct vkd_log app_log_quiet(void);
 void app_error(const char *format, ...) VKD_PRINTF(1, 2);

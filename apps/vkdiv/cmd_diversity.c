@@ -1,6 +1,7 @@
 // cmd_diversity.c -- vkdiv diversity: how diverse models' filters and features are.
 #include "apps/vkdiv/diversity.h"
 
+#include "engine/model_file.h"
 #include "engine/diversity_json.h"
 #include "runtime/os.h"
 
@@ -130,6 +131,7 @@ struct measuring {
     struct app_progress progress;
     struct vkd_features *features;  // of all models, where they are to be compared
     struct vkd_layers_cka layers;   // of the only one
+    struct diversity_summary *summaries;
     json_t *models;
 };
 
@@ -138,9 +140,11 @@ static const char *split_of(const struct diversity_options *o)
     return o->split != NULL ? o->split : "test";
 }
 
-static vkd_result measure_filters(struct measuring *m, const char *path, json_t **row)
+static vkd_result measure_filters(struct measuring *m, uint32_t index, json_t **row)
 {
     const struct diversity_options *o = m->o;
+    const char *path = o->paths[index];
+    struct diversity_summary *s = &m->summaries[index];
     struct vkd_diversity d;
     vkd_result r = vkd_diversity_measure(m->nulls, &(struct vkd_diversity_params){
         .path = path, .fold_norm = o->fold, .partial = o->partial, .log = app_log(&o->app),
@@ -152,6 +156,8 @@ static vkd_result measure_filters(struct measuring *m, const char *path, json_t 
         *row = vkd__diversity_json(path, &d);
     else
         diversity_print(path, &d);
+    *s = (struct diversity_summary){ .path = path, .threshold_count = d.threshold_count, .rankme = NAN };
+    memcpy(s->kinds, d.kinds, sizeof s->kinds);
     vkd_diversity_finish(&d);
     return VKD_OK;
 }
@@ -174,6 +180,11 @@ static vkd_result measure_features(struct measuring *m, uint32_t index, json_t *
         json_object_set_new(row, "features", vkd__features_json(&f, &d, o->data, split_of(o)));
     else if (r == VKD_OK)
         diversity_print_features(&f, &d, o->data, split_of(o));
+    if (r == VKD_OK) {
+        m->summaries[index].rankme = d.features.rankme;
+        m->summaries[index].vendi = d.features.vendi;
+        m->summaries[index].lidar = o->views > 1 ? d.lidar : NAN;
+    }
     if (r == VKD_OK && m->features != NULL) {
         free(f.view_values);
         f.view_values = NULL;
@@ -230,7 +241,7 @@ static vkd_result measure(struct measuring *m, double *cka)
         json_t *row = NULL;
         if (i > 0 && !m->o->app.json)
             putchar('\n');
-        r = measure_filters(m, m->o->paths[i], &row);
+        r = measure_filters(m, i, &row);
         if (r == VKD_OK && m->o->data != NULL)
             r = measure_features(m, i, row);
         if (row != NULL)
@@ -239,6 +250,17 @@ static vkd_result measure(struct measuring *m, double *cka)
     if (r != VKD_OK || m->features == NULL)
         return r;
     return m->o->path_count > 1 ? compare(m, cka) : compare_layers(m);
+}
+
+// Whether some tensors fit of a file that is no whole model.
+static bool is_partial(const char *path)
+{
+    const struct vkd_log quiet = app_log_quiet();
+    struct vkd__model_file m;
+    if (vkd__model_file_open(path, true, &quiet, &m) != VKD_OK)
+        return false;
+    vkd__model_file_close(&m);
+    return true;
 }
 
 static enum exit_status measure_and_print(struct measuring *m)
@@ -250,22 +272,26 @@ static enum exit_status measure_and_print(struct measuring *m)
         m->features = calloc(count, sizeof *m->features);
         cka = calloc((size_t)count * count, sizeof *cka);
     }
-    vkd_result r = o->cka && (m->features == NULL || cka == NULL) ? VKD_NO_MEMORY : measure(m, cka);
+    m->summaries = calloc(count, sizeof *m->summaries);
+    vkd_result r = !m->summaries || (o->cka && (m->features == NULL || cka == NULL)) ? VKD_NO_MEMORY : measure(m, cka);
     enum exit_status status = status_of(r);
     if (r != VKD_OK)
         app_ended("measuring ended", r);
     else if (o->app.json)
         status = print_json(m->models, !o->cka ? NULL : count > 1 ? vkd__cka_json(cka, count) :
                                        vkd__layers_cka_json(&m->layers));
-    else if (o->cka && count > 1)
+    else if (count > 1)
+        diversity_print_summary(m->summaries, count);
+    if (r == VKD_OK && !o->app.json && o->cka && count > 1)
         diversity_print_cka(o->paths, cka, count);
-    else if (o->cka)
+    else if (r == VKD_OK && !o->app.json && o->cka)
         diversity_print_layers_cka(&m->layers);
-    if (r == VKD_FORMAT && !o->partial)
+    if (r == VKD_FORMAT && !o->partial && o->data == NULL && is_partial(o->paths[json_array_size(m->models)]))
         fprintf(stderr, "--partial measures the layers that fit of a model whose file lacks others.\n");
     for (uint32_t i = 0; m->features != NULL && i < count; i++)
         vkd_features_finish(&m->features[i]);
     free(m->features);
+    free(m->summaries);
     free(cka);
     return status;
 }

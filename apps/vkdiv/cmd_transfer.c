@@ -10,7 +10,8 @@
 #include <string.h>
 
 enum { KEY_DATA = 'D', KEY_PROTOCOL = 'p', KEY_LAYER = 'l', KEY_METRIC = 'm', KEY_OUT = 'o', KEY_BATCH = 'b', KEY_FORCE = 'f',
-       KEY_K = 0x2201, KEY_TEMPERATURE, KEY_PENALTY, KEY_HOLDOUT, KEY_SEED, KEY_SELECT, KEY_LAMBDA, KEY_CACHE, KEY_NO_CACHE };
+       KEY_K = 0x2201, KEY_TEMPERATURE, KEY_PENALTY, KEY_HOLDOUT, KEY_SEED, KEY_SELECT, KEY_LAMBDA, KEY_CACHE, KEY_NO_CACHE,
+       KEY_PARTIAL };
 
 // ---- Options -----------------------------------------------------------------------------------
 
@@ -99,6 +100,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_SELECT:      o->p.select = true; return 0;
     case KEY_CACHE:       o->cache = arg; return 0;
     case KEY_NO_CACHE:    o->no_cache = true; return 0;
+    case KEY_PARTIAL:     o->p.partial = true; return 0;
     case KEY_BATCH:       o->p.batch = (uint32_t)app_whole(state, "batch", arg, 1, 65536); return 0;
     case KEY_K:           o->p.k = (uint32_t)app_whole(state, "k", arg, 1, 1 << 20); return 0;
     case KEY_SEED:        o->p.seed = app_whole(state, "seed", arg, 0, INT64_MAX); return 0;
@@ -133,6 +135,7 @@ static const struct argp_option options[] = {
     { "seed", KEY_SEED, "N", 0, "of what is held out, and of intervals and tests (0)", 1 },
     { "out", KEY_OUT, "DIR", 0, "keep results in DIR/transfer, not in the run's folder", 2 },
     { "force", KEY_FORCE, NULL, 0, "work even where there is a result already, and make features again", 2 },
+    { "partial", KEY_PARTIAL, NULL, 0, "take files that have other tensors besides the model's, or no classifier", 2 },
     { "cache", KEY_CACHE, "DIR", 0, "keep features there, not in DIR/features of the results", 2 },
     { "no-cache", KEY_NO_CACHE, NULL, 0, "keep features in memory alone", 2 },
     { "batch", KEY_BATCH, "N", 0, "images at a time", 2 },
@@ -214,6 +217,8 @@ static enum exit_status transfer_all(struct transfer_work *w)
         r = transfer_model(w, m);
     if (r != VKD_OK) {
         app_ended("transfer ended", r);
+        if (r == VKD_INTERRUPTED && !o->no_cache)
+            fprintf(stderr, "What was computed is kept; the same command goes on from there.\n");
         return r == VKD_IO && o->p.out != NULL ? app_folder_status(o->p.out) : app_status(r);
     }
     if (o->app.json)
@@ -229,30 +234,53 @@ static void pass_errors(void *user, enum vkd_log_level level, const char *text)
         log->fn(log->user, level, text);
 }
 
+// Where results and features go must take files. A folder that was made for nothing is taken away again.
+static enum exit_status check_folder(const char *dir)
+{
+    struct vkd__why why;
+    char results[4200];
+    const bool fresh = vkd__path_kind(dir, NULL, NULL) == VKD__PATH_NONE;
+    snprintf(results, sizeof results, "%.4000s/transfer", dir);
+    vkd_result r = vkd__dir_create(results, &why);
+    if (r == VKD_OK)
+        r = vkd__dir_writable(results, &why);
+    vkd__dir_remove_empty(results);
+    if (fresh)
+        vkd__dir_remove_empty(dir);
+    if (r == VKD_OK)
+        return EXIT_DONE;
+    app_error("%s; name a folder for results with --out", why.text);
+    return r == VKD_IO ? app_folder_status(dir) : app_status(r);
+}
+
 // Reads what is given before any of the work, which may be long: what is wrong with it is wrong usage, and what cannot
 // be read or written later is a failure. Warnings are left to the work.
 static enum exit_status check_input(const struct transfer_options *o)
 {
     struct vkd_log all = app_log(&o->app);
-    const struct vkd_log log = { pass_errors, &all };
+    const struct vkd_log log = { pass_errors, &all }, quiet = app_log_quiet();
     vkd_result r = VKD_OK;
-    for (uint32_t i = 0; r == VKD_OK && i < o->path_count; i++) {
-        char names[VKD_STAGES_MAX][VKD_LAYER_NAME];
-        uint32_t count;
-        if (vkd__path_kind(o->paths[i], NULL, NULL) == VKD__PATH_NONE) {
-            app_error("%s: no such run or file", o->paths[i]);
+    for (uint32_t m = 0; m < o->path_count; m++) {
+        const enum vkd__path_kind kind = vkd__path_kind(o->paths[m], NULL, NULL);
+        if (kind == VKD__PATH_NONE) {
+            app_error("%s: no such run or file", o->paths[m]);
             return EXIT_USAGE;
         }
-        if (!o->p.select)
-            r = vkd_model_layers(o->paths[i], &log, names, &count);
+        const char *dir = o->p.out != NULL ? o->p.out : kind == VKD__PATH_DIR ? o->paths[m] : NULL;
+        const enum exit_status status = dir != NULL ? check_folder(dir) : EXIT_DONE;
+        if (status != EXIT_DONE)
+            return status;
     }
-    for (uint32_t d = 0; r == VKD_OK && d < o->data_count; d++) {
-        static const char *const splits[] = { "train", "test" };
-        for (uint32_t i = 0; r == VKD_OK && i < 2; i++) {
-            vkd_dataset *set = NULL;
-            r = vkd_dataset_open(&(struct vkd_dataset_params){ o->data[d], splits[i], log }, &set);
-            vkd_dataset_close(&set);
-        }
+    const uint32_t tasks = o->data_count * o->protocol_count;
+    for (uint32_t i = 0; r == VKD_OK && i < o->path_count * tasks; i++) {
+        struct vkd_transfer_params p = o->p;
+        p.model = o->paths[i / tasks];
+        p.data = o->data[i % tasks / o->protocol_count];
+        p.protocol = o->protocols[i % o->protocol_count];
+        r = vkd_transfer_check(&p, &log);
+        p.partial = true;
+        if (r == VKD_FORMAT && !o->p.partial && vkd_transfer_check(&p, &quiet) == VKD_OK)
+            fprintf(stderr, "--partial takes a model whose file has other tensors besides, or no classifier.\n");
     }
     if (r == VKD_OK)
         return EXIT_DONE;

@@ -147,6 +147,43 @@ void diversity_print_features(const struct vkd_features *f, const struct vkd_fea
     print_feature("channel clusters", last / f->dim, 1, "channels that do not repeat others, at the calibrated distance");
 }
 
+// A value and what it is of the null's.
+static void print_share(double value, double null, int digits)
+{
+    char a[16], b[16];
+    printf("  %s %s", number(a, value, digits), number(b, value / null, 2));
+}
+
+void diversity_print_summary(const struct diversity_summary *models, uint32_t count)
+{
+    bool images = false;
+    for (uint32_t i = 0; i < count; i++)
+        images |= isfinite(models[i].rankme);
+    printf("\n%sSide by side%s: clusters at the calibrated distance, as shares of the filters\n%s%-9s  %13s  %13s  %13s  %s%s\n",
+           app_sgr(1, APP_BOLD), app_sgr(1, APP_PLAIN), app_sgr(1, APP_DIM), "kind", "clusters x null", "|cos| x null",
+           "rank x null", "model", app_sgr(1, APP_PLAIN));
+    for (int k = 0; k < VKD_LAYER_KIND_COUNT; k++)
+        for (uint32_t i = 0; i < count; i++) {
+            const struct vkd_kind_diversity *g = &models[i].kinds[k];
+            const uint32_t last = models[i].threshold_count;
+            char name[1024];
+            if (!g->layers)
+                continue;
+            printf("%-9s", vkd_layer_kind_name((enum vkd_layer_kind)k));
+            print_share(g->found.clusters[last], g->null.clusters[last], 3);
+            print_share(g->found.mean_cos, g->null.mean_cos, 4);
+            print_share(g->found.effective_rank, g->null.effective_rank, 3);
+            printf("  %s\n", app_printable(name, sizeof name, models[i].path));
+        }
+    if (images)
+        printf("%s%-9s  %6s  %6s  %6s%s\n", app_sgr(1, APP_DIM), "", "RankMe", "Vendi", "LiDAR", app_sgr(1, APP_PLAIN));
+    for (uint32_t i = 0; images && i < count; i++) {
+        char name[1024], a[16], b[16], c[16];
+        printf("%-9s  %s  %s  %s  %s\n", "features", number(a, models[i].rankme, 1), number(b, models[i].vendi, 1),
+               number(c, models[i].lidar, 1), app_printable(name, sizeof name, models[i].path));
+    }
+}
+
 void diversity_print_cka(const char *const *paths, const double *values, uint32_t count)
 {
     char name[1024], text[16];

@@ -98,11 +98,29 @@ static void draw_bar(unsigned width, double share)
     fprintf(stderr, "%s ", app_sgr(2, APP_PLAIN));
 }
 
+// A line every 10 s.
+static void note_plainly(struct app_progress *p, const char *what, uint32_t done, uint32_t of, double now)
+{
+    if (p->last_seconds < 0)
+        p->last_seconds = now;
+    if (now - p->last_seconds < 10)
+        return;
+    if (of > 1)
+        fprintf(stderr, "%s %u/%u\n", what, done, of);
+    else
+        fprintf(stderr, "%s\n", what);
+    p->last_seconds = now;
+}
+
 void app_progress_work(struct app_progress *p, const char *what, uint32_t done, uint32_t of)
 {
     const double now = vkd__os_seconds();
     bool same = strcmp(p->line, what) == 0;
-    if (!p->terminal || (same && done < of && now - p->last_seconds < 0.1))
+    if (!p->terminal) {
+        note_plainly(p, what, done, of, now);
+        return;
+    }
+    if (same && done < of && now - p->last_seconds < 0.1)
         return;
     unsigned columns = vkd__os_terminal_columns(2) - 1, bar = columns >= 60 ? 24 : 0, head = bar > 0 ? bar + 6 : 0;
     double share = of > 0 ? (double)done / of : 0;

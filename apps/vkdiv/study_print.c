@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_MAX_WIDTH = 40 };
+enum { NAME_MAX_WIDTH = 40, METHOD_MAX_WIDTH = 20, JOINT_COEFFICIENTS = 3 };
 
 // Bytes of a character beyond its first do not take a column.
 static int width_of(const char *text)
@@ -58,22 +58,30 @@ static int by_y(const void *a, const void *b)
     return x != y ? (x < y) - (x > y) : (i > j) - (i < j);
 }
 
-static int name_width(const struct vkd_study *s)
+struct widths { int name, method; };
+
+static struct widths widths_of(const struct vkd_study *s)
 {
-    int width = 5;
-    for (uint32_t i = 0; i < s->model_count; i++)
-        if (width_of(s->models[i].label) > width)
-            width = width_of(s->models[i].label);
-    return width < NAME_MAX_WIDTH ? width : NAME_MAX_WIDTH;
+    struct widths w = { 5, 3 };
+    for (uint32_t i = 0; i < s->model_count; i++) {
+        const int name = width_of(s->models[i].label), method = width_of(s->models[i].method);
+        w.name = name > w.name ? name : w.name;
+        w.method = method > w.method ? method : w.method;
+    }
+    w.name = w.name < NAME_MAX_WIDTH ? w.name : NAME_MAX_WIDTH;
+    w.method = w.method < METHOD_MAX_WIDTH ? w.method : METHOD_MAX_WIDTH;
+    return w;
 }
 
-static void print_model(const struct vkd_study *s, const struct vkd_study_fits *f, uint32_t index, int width)
+static void print_model(const struct vkd_study *s, const struct vkd_study_fits *f, uint32_t index, struct widths w)
 {
     const struct vkd_study_model *m = &s->models[index];
     const bool used = f->model_used[index];
     fputs(used ? "" : app_sgr(1, APP_DIM), stdout);
-    print_name(m->label, width);
-    printf("  %6u  ", m->cluster + 1);
+    print_name(m->label, w.name);
+    printf("  %3u ", m->cluster + 1);
+    print_name(m->method, w.method);
+    fputs("  ", stdout);
     print_name(m->arch, 12);
     print_number(100 * m->base.value, 7, 1, false);
     for (uint32_t k = 0; k < s->task_count; k++)
@@ -85,11 +93,11 @@ static void print_model(const struct vkd_study *s, const struct vkd_study_fits *
 static void print_models(const struct vkd_study *s, const struct vkd_study_fits *f)
 {
     uint32_t *order = calloc(s->model_count, sizeof *order);
-    const int width = name_width(s);
+    const struct widths w = widths_of(s);
     if (order == NULL)
         return;
     print_head("Models, best transfer first: accuracy on the base data and on each task in %");
-    printf("%s%-*s  %6s  %-12s%7s", app_sgr(1, APP_DIM), width, "model", "recipe", "architecture", "base");
+    printf("%s%-*s  %-*s  %-12s%7s", app_sgr(1, APP_DIM), w.name, "model", w.method + 4, "recipe", "architecture", "base");
     for (uint32_t k = 0; k < s->task_count; k++) {
         char number[16];
         snprintf(number, sizeof number, "(%u)", k + 1);
@@ -101,7 +109,7 @@ static void print_models(const struct vkd_study *s, const struct vkd_study_fits 
     sorted_by = f->y;
     qsort(order, s->model_count, sizeof *order, by_y);
     for (uint32_t i = 0; i < s->model_count; i++)
-        print_model(s, f, order[i], width);
+        print_model(s, f, order[i], w);
     printf("%sy: mean over tasks of the log-odds of transfer, centred per task%s\n", app_sgr(1, APP_DIM),
            app_sgr(1, APP_PLAIN));
     free(order);
@@ -163,9 +171,11 @@ static void print_effects(const struct vkd_study *s, const struct vkd_study_fits
         print_number(x->kendall, 8, 2, true);
         printf("%s\n", x->stands ? "  stands" : "");
     }
-    printf("%s-: smaller is more diverse. rho, tau: rank correlations of the measure and y, accuracy not given; those "
-           "of accuracy and y are %+.2f and %+.2f.%s\n", app_sgr(1, APP_DIM), f->accuracy_spearman, f->accuracy_kendall,
-           app_sgr(1, APP_PLAIN));
+    printf("%s-: smaller is more diverse. rho, tau: rank correlations of the measure and y, accuracy not given",
+           app_sgr(1, APP_DIM));
+    if (isfinite(f->accuracy_spearman) && isfinite(f->accuracy_kendall))
+        printf("; those of accuracy and y are %+.2f and %+.2f", f->accuracy_spearman, f->accuracy_kendall);
+    printf(".%s\n", app_sgr(1, APP_PLAIN));
 }
 
 // ---- Tasks ----
@@ -234,7 +244,7 @@ static void print_task_names(const struct vkd_study *s, const struct vkd_study_f
         if (!f->task_used[k])
             printf("%s  left out: fewer than half of the models have a result%s", app_sgr(1, APP_DIM),
                    app_sgr(1, APP_PLAIN));
-        else if (t != NULL && isfinite(t->r2_accuracy))
+        else if (t != NULL && isfinite(t->r2_accuracy) && t->models > 2)
             printf("%s  R2 of accuracy alone %.3f%s", app_sgr(1, APP_DIM), t->r2_accuracy, app_sgr(1, APP_PLAIN));
         putchar('\n');
     }
@@ -245,16 +255,36 @@ static void print_task_names(const struct vkd_study *s, const struct vkd_study_f
     print_protocols(s);
 }
 
+static const char *plural(uint32_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+// Whether there are more models than coefficients for any measure.
+static bool is_fitted(const struct vkd_study_fits *f)
+{
+    bool fitted = false;
+    for (uint32_t i = 0; i < f->fit_count; i++)
+        fitted |= f->fits[i].models > JOINT_COEFFICIENTS;
+    return fitted;
+}
+
 void study_print(const struct vkd_study *s, const struct vkd_study_fits *f)
 {
     static const enum app_style styles[] = { APP_YELLOW, APP_RED, APP_YELLOW, APP_GREEN };
-    printf("%sStudy%s of %u models, %u tasks, %u diversity measures; protocol %s\n", app_sgr(1, APP_BOLD),
-           app_sgr(1, APP_PLAIN), s->model_count, s->task_count, s->measure_count, s->protocol_name);
+    printf("%sStudy%s of %u model%s, %u task%s, %u diversity measure%s; protocol %s\n", app_sgr(1, APP_BOLD),
+           app_sgr(1, APP_PLAIN), s->model_count, plural(s->model_count), s->task_count, plural(s->task_count),
+           s->measure_count, plural(s->measure_count), s->protocol_name);
     print_task_names(s, f);
     print_models(s, f);
-    print_shares(s, f);
-    print_effects(s, f);
-    print_tasks(s, f);
+    if (is_fitted(f)) {
+        print_shares(s, f);
+        print_effects(s, f);
+        print_tasks(s, f);
+    } else {
+        printf("\nNothing is fitted: the joint model has %d coefficients, and passes through %u model%s whatever they are.\n",
+               JOINT_COEFFICIENTS, f->models, plural(f->models));
+    }
     printf("\n%s%s%s%s\n", app_sgr(1, APP_BOLD), app_sgr(1, styles[f->outcome]), f->verdict, app_sgr(1, APP_PLAIN));
     printf("%s%s%s\n", app_sgr(1, APP_DIM), f->falsifier, app_sgr(1, APP_PLAIN));
 }

@@ -268,10 +268,6 @@ static vkd_result fit_measure(const struct vkd_study_table *t, const struct vkd_
         e = fit_resampled(r, p, f);
     f->stands = f->clusters >= VKD_STUDY_RECIPES_MIN && f->recipe_loo_joint > f->recipe_loo_accuracy &&
                 (f->slope.low > 0 || f->slope.high < 0);
-    if (r->n && f->joint.rank < f->joint.params)
-        vkd_log_write(&p->log, VKD_LOG_WARNING, "study: %s cannot be told from accuracy over %u models of %u recipes: "
-                      "it is the same for all, or goes with accuracy, or there are too few", t->measure_names[measure],
-                      r->n, r->recipes);
     return e;
 }
 
@@ -327,6 +323,29 @@ static vkd_result fits_make(const struct vkd_study_table *t, struct vkd_study_fi
     return f->model_used && f->task_used && f->y && f->fits && f->task_fits ? VKD_OK : VKD_NO_MEMORY;
 }
 
+// Names the measures that no fit can tell from accuracy.
+static void tell_confounded(const struct vkd_study_table *t, const struct vkd_study_fits *f, const struct vkd_log *log)
+{
+    char names[400] = "";
+    uint32_t count = 0;
+    const struct vkd_study_fit *any = NULL;
+    for (uint32_t k = 0; k < f->fit_count; k++) {
+        const struct vkd_study_fit *x = &f->fits[k];
+        const size_t used = strlen(names);
+        if (!x->models || x->joint.rank >= x->joint.params)
+            continue;
+        snprintf(names + used, sizeof(names) - used, "%s%.100s", count++ ? ", " : "", t->measure_names[x->measure]);
+        any = x;
+    }
+    if (!count)
+        return;
+    const bool all = count > 1 && count == f->fit_count;
+    vkd_log_write(log, VKD_LOG_WARNING, "study: %s cannot be told from accuracy over %u model%s of %u recipe%s: %s the same for "
+                  "all, or %s with accuracy, or there are too few", all ? "all measures" : names, any->models,
+                  any->models == 1 ? "" : "s", any->clusters, any->clusters == 1 ? "" : "s", count > 1 ? "they are" : "it is",
+                  count > 1 ? "go" : "goes");
+}
+
 static vkd_result correct_p(struct vkd_study_fits *f)
 {
     double *p = calloc(f->fit_count, sizeof(*p));
@@ -354,6 +373,8 @@ static vkd_result fit_all(const struct vkd_study_table *t, const struct vkd_stud
     }
     for (; r == VKD_OK && f->fit_count < t->measures; f->fit_count++)
         r = fit_measure(t, f, f->fit_count, &p->resample, rows, &f->fits[f->fit_count]);
+    if (r == VKD_OK)
+        tell_confounded(t, f, &p->resample.log);
     for (uint32_t k = 0; r == VKD_OK && k < t->tasks; k++)
         for (uint32_t m = 0; r == VKD_OK && f->task_used[k] && m < t->measures; m++)
             r = fit_task(t, f, k, m, rows, &f->task_fits[f->task_fit_count++]);

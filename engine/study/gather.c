@@ -1,6 +1,7 @@
 // gather.c -- from run folders to a study: which base data, which protocol, which tasks.
 #include "study.h"
 
+#include "../data/dataset.h"
 #include "../suggest.h"
 #include "../../runtime/os.h"
 
@@ -175,6 +176,19 @@ bool vkd__study_data_exist(const char *spec)
     return strpbrk(path, "*[") || vkd__path_kind(path, NULL, NULL) != VKD__PATH_NONE;
 }
 
+// A SPEC that none can be is an error, whatever is there.
+static vkd_result check_spec(const struct vkd__gather *g, const char *spec)
+{
+    struct vkd__spec parsed;
+    struct vkd__why why;
+    vkd_result r = vkd__spec_parse(spec, NULL, &parsed, &why);
+    if (r < 0)
+        vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: task %.300s: %s", spec, why.text);
+    else
+        vkd__spec_finish(&parsed);
+    return r;
+}
+
 static vkd_result add_task(struct vkd__gather *g, const char *spec, const char *name)
 {
     struct vkd_study *s = g->s;
@@ -186,7 +200,9 @@ static vkd_result add_task(struct vkd__gather *g, const char *spec, const char *
         vkd_log_write(&g->p->log, VKD_LOG_INFO, "study: %.600s is the base data and no task", spec);
         return VKD_OK;
     }
-    vkd_result r = vkd__study_results(g, spec, false, &any);
+    vkd_result r = check_spec(g, spec);
+    if (r == VKD_OK)
+        r = vkd__study_results(g, spec, false, &any);
     if (r < 0)
         return r;
     if (!any && !vkd__study_data_exist(spec)) {

@@ -1,6 +1,8 @@
 // missing.c -- computes what the runs of a study lack, and leaves it in their folders.
 #include "study.h"
 
+#include "../../runtime/os.h"
+
 #include <vkdiv/transfer.h>
 
 #include <stdio.h>
@@ -121,6 +123,27 @@ static vkd_result check_task(const struct vkd__gather *g, const char *spec, bool
     return r;
 }
 
+// Results are kept in the runs' folders: one that cannot be written is found before the work.
+static vkd_result check_folder(const struct vkd__gather *g, const struct vkd__study_run *run)
+{
+    const struct vkd_study *s = g->s;
+    const struct vkd__study_found *f = NULL;
+    struct vkd__why why;
+    vkd_result r = g->p->base_from_run ? VKD_OK : vkd__study_result(g, run, s->base, true, &f);
+    bool lacks = !g->p->base_from_run && is_missing(run, s->base, f);
+    for (uint32_t k = 0; r == VKD_OK && !lacks && k < s->task_count; k++) {
+        r = vkd__study_result(g, run, s->task_specs[k], false, &f);
+        lacks = is_missing(run, s->task_specs[k], f);
+    }
+    if (r < 0 || !lacks)
+        return r;
+    r = vkd__dir_writable(run->model->run, &why);
+    if (r < 0)
+        vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: %s, and it lacks results, which are kept there; --no-run does without "
+                      "what is missing", why.text);
+    return r;
+}
+
 static vkd_result transfer(struct missing *m, struct vkd__study_run *run, const char *spec, bool base)
 {
     struct vkd__gather *g = m->g;
@@ -161,6 +184,8 @@ vkd_result vkd__study_compute(struct vkd__gather *g, const struct vkd__study_pro
     vkd_result r = g->p->device && !g->p->base_from_run ? check_task(g, s->base, true) : VKD_OK;
     for (uint32_t k = 0; r == VKD_OK && g->p->device && k < s->task_count; k++)
         r = check_task(g, s->task_specs[k], false);
+    for (uint32_t i = 0; r == VKD_OK && g->p->device && i < g->run_count; i++)
+        r = check_folder(g, &g->runs[i]);
     for (uint32_t i = 0; r == VKD_OK && i < g->run_count; i++, m.done++)
         r = g->p->base_from_run ? VKD_OK : transfer(&m, &g->runs[i], s->base, true);
     for (uint32_t k = 0; r == VKD_OK && k < s->task_count; k++)

@@ -68,9 +68,9 @@ void vkd__study_conclude(const struct vkd_study_table *t, const struct vkd_study
     const double percent = 100 * (p->resample.confidence > 0 ? p->resample.confidence : .95);
     uint32_t count, standing;
     char of[192];
-    snprintf(of, sizeof(of), "%u models of %u recipes and %u task%s%s%.64s%s", f->models, f->clusters, f->tasks,
-             f->tasks == 1 ? "" : "s", p->protocol ? " (" : "", p->protocol ? p->protocol : "",
-             p->protocol ? " protocol)" : "");
+    snprintf(of, sizeof(of), "%u model%s of %u recipe%s and %u task%s%s%.64s%s", f->models, f->models == 1 ? "" : "s",
+             f->clusters, f->clusters == 1 ? "" : "s", f->tasks, f->tasks == 1 ? "" : "s",
+             p->protocol ? " (" : "", p->protocol ? p->protocol : "", p->protocol ? " protocol)" : "");
     snprintf(f->falsifier, sizeof(f->falsifier), "The claim falls for a measure if R2 of recipes left out, all their "
              "seeds at once, does not rise beside accuracy alone, or if the %.3g %% interval of b2 contains 0.", percent);
     const struct vkd_study_fit *sure = find_best(f, true, &count), *any = find_best(f, false, &standing);
@@ -81,8 +81,9 @@ void vkd__study_conclude(const struct vkd_study_table *t, const struct vkd_study
                  "each task.");
     } else if (f->clusters < VKD_STUDY_RECIPES_MIN) {
         f->outcome = VKD_STUDY_TOO_FEW;
-        snprintf(f->verdict, sizeof(f->verdict), "No conclusion: there are %s, and fewer than %d independent recipes "
-                 "(seeds of one do not count) describe themselves alone.", of, VKD_STUDY_RECIPES_MIN);
+        snprintf(f->verdict, sizeof(f->verdict), "No conclusion: there %s %s, and fewer than %d independent recipes "
+                 "(seeds of one do not count) describe themselves alone.", f->models == 1 ? "is" : "are", of,
+                 VKD_STUDY_RECIPES_MIN);
     } else if (!any) {
         f->outcome = VKD_STUDY_NOT_SUPPORTED;
         snprintf(f->verdict, sizeof(f->verdict), "Not supported: over %s no one of %u diversity measure%s explains "

@@ -39,11 +39,9 @@ static vkd_result open_set(struct extraction *e)
     if (r < 0)
         return r;
     const struct vkd_dataset_info *info = vkd_dataset_info(e->set);
-    if (info->channels > e->model.info.channels) {
-        vkd_log_write(&e->log, VKD_LOG_ERROR, "%.200s takes images of %u channel, %.200s has %u", e->model.path,
-                      e->model.info.channels, p->data, info->channels);
-        return VKD_INVALID;
-    }
+    r = vkd__model_file_serves(&e->model, p->data, info->channels, &e->log);
+    if (r < 0)
+        return r;
     uint32_t rows = p->images ? p->images : IMAGES;
     e->rows = rows < info->count ? rows : info->count;
     e->plan = vkd__image_plan(info, e->model.info.size, e->batch, vkd_device_caps(e->dev)->storage_range_max);
@@ -84,8 +82,9 @@ static vkd_result load(struct extraction *e)
         renames[used++] = (struct vkd_weights_rename) { from, to };
     }
     if (r == VKD_OK)
-        r = vkd_weights_load_part(e->dev, e->params, &(struct vkd_weights_part) { .renames = renames, .rename_count = used },
-                                  e->model.path, false);
+        r = vkd_weights_load_part(e->dev, e->params, &(struct vkd_weights_part) { .renames = renames, .rename_count = used,
+                                                               .more = e->p->partial },
+                                  e->model.path, e->p->partial);
     free(renames);
     free(names);
     return r;
@@ -267,7 +266,7 @@ static vkd_result extraction_init(struct extraction *e, vkd_device *dev, const s
                       "%u", VIEWS_MAX, VKD_LAYERS_MAX, p->data ? p->data : "none", p->views, e->layers);
         return VKD_INVALID;
     }
-    vkd_result r = vkd__model_file_open(p->path, false, &e->log, &e->model);
+    vkd_result r = vkd__model_file_open(p->path, p->partial, &e->log, &e->model);
     if (r < 0)
         return r;
     e->batch = p->batch ? p->batch : e->model.info.size <= SIZE_SMALL ? BATCH_SMALL : BATCH_LARGE;

@@ -329,17 +329,13 @@ static vkd_result open_folder(struct finetune *f)
 static vkd_result open_model(struct finetune *f)
 {
     struct vkd__model_file m;
-    vkd_result r = vkd__model_file_open(f->weights, false, &f->t->log, &m);
+    vkd_result r = vkd__model_file_open(f->weights, f->t->p.partial, &f->t->log, &m);
     if (r < 0)
         return r;
     f->model = m.info;
+    r = vkd__model_file_serves(&m, f->t->p.data, vkd_dataset_info(f->t->sets.train)->channels, &f->t->log);
     vkd__model_file_close(&m);
-    const uint32_t channels = vkd_dataset_info(f->t->sets.train)->channels;
-    if (channels <= f->model.channels)
-        return VKD_OK;
-    vkd_log_write(&f->t->log, VKD_LOG_ERROR, "%.200s takes images of %u channel, %.200s has %u", f->weights, f->model.channels,
-                  f->t->p.data, channels);
-    return VKD_INVALID;
+    return r;
 }
 
 // ---- The whole --------------------------------------------------------------------------------

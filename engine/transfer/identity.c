@@ -141,15 +141,15 @@ static json_t *floats(const float values[3])
     return json_pack("[f, f, f]", (double) values[0], (double) values[1], (double) values[2]);
 }
 
-vkd_result vkd__weights_identity(const char *path, const struct vkd_log *log, struct vkd__weights_identity *out)
+vkd_result vkd__weights_identity(const char *path, bool partial, const struct vkd_log *log, struct vkd__weights_identity *out)
 {
     struct vkd__model_file m;
     struct vkd__weights_identity w;
-    vkd_result r = vkd__model_file_open(path, false, log, &m);
+    vkd_result r = vkd__model_file_open(path, partial, log, &m);
     if (r < 0)
         return r;
     w.info = m.info;
-    const bool timm = m.timm;
+    const bool timm = m.timm, told = m.told;
     vkd__model_file_close(&m);
     r = vkd_weights_hash(path, log, &w.hash);
     if (r < 0)
@@ -160,6 +160,9 @@ vkd_result vkd__weights_identity(const char *path, const struct vkd_log *log, st
                        timm ? "timm" : "torchvision");
     if (!w.json)
         return VKD_NO_MEMORY;
+    if (!told)
+        vkd_log_write(log, VKD_LOG_WARNING, "%.300s does not say what images it takes: assumed are %ux%u and ImageNet's "
+                      "normalisation", path, w.info.size, w.info.size);
     *out = w;
     return VKD_OK;
 }
@@ -172,7 +175,7 @@ static vkd_result models_of(const struct vkd__transfer *t, json_t **out)
         *out = vkd__checkpoints_identity(t->checkpoints);
         return *out ? VKD_OK : VKD_NO_MEMORY;
     }
-    vkd_result r = vkd__weights_identity(t->weights, &t->log, &w);
+    vkd_result r = vkd__weights_identity(t->weights, t->p.partial, &t->log, &w);
     if (r == VKD_OK)
         *out = w.json;
     return r;

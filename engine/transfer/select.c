@@ -55,7 +55,7 @@ static vkd_result add(const struct vkd__transfer *t, struct vkd__checkpoints *c,
     path_of(t, name, path);
     if (vkd__path_kind(path, NULL, NULL) != VKD__PATH_FILE)
         return VKD_OK;
-    vkd_result r = vkd__weights_identity(path, &t->log, &w);
+    vkd_result r = vkd__weights_identity(path, t->p.partial, &t->log, &w);
     if (vkd__is_of_one_checkpoint(r)) {
         vkd_log_write(&t->log, VKD_LOG_WARNING, "%.1000s cannot be read: it is not chosen from", path);
         return VKD_OK;

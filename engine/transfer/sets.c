@@ -127,7 +127,7 @@ static vkd_result open_val(struct vkd__transfer_sets *s, const char *spec, doubl
     return r;
 }
 
-static vkd_result fingerprint(struct vkd__transfer_sets *s)
+vkd_result vkd__transfer_sets_identify(struct vkd__transfer_sets *s)
 {
     uint64_t contents[3] = { 0 };
     char text[64];
@@ -160,8 +160,6 @@ vkd_result vkd__transfer_sets_open(const char *spec, double holdout, uint64_t se
     }
     if (r == VKD_OK)
         r = open_val(&s, spec, holdout, seed, log);
-    if (r == VKD_OK)
-        r = fingerprint(&s);
     if (r < 0) {
         vkd__transfer_sets_close(&s);
         return r;

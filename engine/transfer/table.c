@@ -86,7 +86,7 @@ static vkd_result get(const struct vkd__transfer *t, const char *weights, const 
     char what[32] = "features of ";
     struct telling telling = { t, strcat(what, split) };
     vkd_result r = vkd_features_get(t->cache, t->dev, &(struct vkd_features_params) {
-        .path = weights, .data = t->p.data, .split = split, .images = VKD_ALL_IMAGES, .layers = layers,
+        .path = weights, .partial = t->p.partial, .data = t->p.data, .split = split, .images = VKD_ALL_IMAGES, .layers = layers,
         .layer_count = layer_count, .batch = t->p.batch, .progress = tell, .stop = stop, .user = &telling }, out);
     if (r < 0)
         return r;

@@ -250,7 +250,7 @@ static vkd_result describe_task(const struct vkd__transfer *t, struct vkd_transf
 static vkd_result describe_model(const struct vkd__transfer *t, const char *weights, struct vkd_transfer_result *r)
 {
     struct vkd__weights_identity w;
-    vkd_result res = vkd__weights_identity(weights, &t->log, &w);
+    vkd_result res = vkd__weights_identity(weights, t->p.partial, &t->log, &w);
     if (res < 0)
         return res;
     json_decref(w.json);
@@ -361,6 +361,8 @@ vkd_result vkd_transfer(vkd_device *dev, const struct vkd_transfer_params *p, st
     vkd_result res = check(&t);
     if (res == VKD_OK)
         res = open_task(&t);
+    if (res == VKD_OK)
+        res = vkd__transfer_sets_identify(&t.sets);
     if (res == VKD_OK && t.p.select)
         res = vkd__checkpoints_list(&t, &t.checkpoints);
     if (res == VKD_OK)
@@ -387,6 +389,8 @@ vkd_result vkd_transfer_describe(const struct vkd_transfer_params *p, const stru
     if (res == VKD_OK)
         res = open_task(&t);
     if (res == VKD_OK)
+        res = vkd__transfer_sets_identify(&t.sets);
+    if (res == VKD_OK)
         res = describe_task(&t, &r);
     close_transfer(&t);
     if (res < 0)
@@ -394,4 +398,29 @@ vkd_result vkd_transfer_describe(const struct vkd_transfer_params *p, const stru
     else
         *out = r;
     return res;
+}
+
+// Of a choice the last checkpoint speaks for all, if it can be read: those that are broken are left out.
+static vkd_result check_model(const struct vkd__transfer *t)
+{
+    const struct vkd_log quiet = { .fn = NULL };
+    struct vkd__model_file m;
+    vkd_result r = vkd__model_file_open(t->weights, t->p.partial, t->p.select ? &quiet : &t->log, &m);
+    if (r < 0)
+        return t->p.select ? VKD_OK : r;
+    r = vkd__model_file_serves(&m, t->p.data, vkd_dataset_info(t->sets.train)->channels, &t->log);
+    vkd__model_file_close(&m);
+    return r;
+}
+
+vkd_result vkd_transfer_check(const struct vkd_transfer_params *p, const struct vkd_log *log)
+{
+    struct vkd__transfer t = { .log = *log, .p = *p };
+    vkd_result r = check(&t);
+    if (r == VKD_OK)
+        r = open_task(&t);
+    if (r == VKD_OK)
+        r = check_model(&t);
+    close_transfer(&t);
+    return r;
 }

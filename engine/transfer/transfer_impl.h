@@ -15,7 +15,7 @@ struct vkd__transfer_sets {
     uint32_t train_count, val_count, test_count;
     uint32_t classes;
     bool multi_label;
-    uint64_t fingerprint;               // of all three, with what their images hold
+    uint64_t fingerprint;               // vkd__transfer_sets_identify's
 };
 
 #define VKD__HOLDOUT 0.2
@@ -23,6 +23,8 @@ struct vkd__transfer_sets {
 // Opens and checks the splits of `spec`. holdout: see vkd_transfer_params; 0: VKD__HOLDOUT.
 VKD_CHECKED vkd_result vkd__transfer_sets_open(const char *spec, double holdout, uint64_t seed, const struct vkd_log *log,
                                                struct vkd__transfer_sets *out);
+// Takes the fingerprint of all three, with what their images hold: files are read for it.
+VKD_CHECKED vkd_result vkd__transfer_sets_identify(struct vkd__transfer_sets *s);
 void vkd__transfer_sets_close(struct vkd__transfer_sets *s);
 
 // held[i] for each image of `d`, see transfer.h; *count of them are 1.
@@ -63,7 +65,8 @@ struct vkd__weights_identity {
     struct vkd_weights_info info;
     json_t *json;
 };
-VKD_CHECKED vkd_result vkd__weights_identity(const char *path, const struct vkd_log *log, struct vkd__weights_identity *out);
+VKD_CHECKED vkd_result vkd__weights_identity(const char *path, bool partial, const struct vkd_log *log,
+                                             struct vkd__weights_identity *out);
 
 // Makes settings and text; the key.
 VKD_CHECKED vkd_result vkd__transfer_settle(struct vkd__transfer *t);

@@ -135,6 +135,7 @@ enum { VKD_LAYERS_MAX = 8 };
 
 struct vkd_features_params {
     const char *path;           // as of vkd_diversity_params
+    bool partial;               // the file may have other tensors besides, and lack the classifier
     const char *data, *split;   // SPEC; NULL: test
     uint32_t images;            // the first so many of the split, the same for every model; 0: 2000, VKD_ALL_IMAGES: all
     // Of which layers, at most 8: "features" is what stands before the classifier; else a module as torchvision names

@@ -48,6 +48,7 @@ void vkd_finetune_published(struct vkd_finetune_params *p);
 struct vkd_transfer_params {
     const char *model;          // run directory (last.safetensors; best.safetensors where the run chose it on a split val) or
                                 // safetensors file
+    bool partial;               // the file may have other tensors besides, and lack the classifier
     const char *data;           // SPEC without split=
     const char *protocol;       // vkd_transfer_protocol_at's
     const char *layer;          // as of vkd_features_params; NULL: the features before the classifier
@@ -159,6 +160,12 @@ void vkd_transfer_finish(struct vkd_transfer_result *r);
 //   VKD_INVALID, VKD_IO, VKD_FORMAT, VKD_NO_MEMORY as vkd_transfer
 VKD_CHECKED vkd_result vkd_transfer_describe(const struct vkd_transfer_params *p, const struct vkd_log *log,
                                              struct vkd_transfer_result *out);
+
+// What of vkd_transfer's errors shows without a device and before any work: parameters, sets, the model's file, and that
+// they fit together. Warnings are said as there.
+//
+//   VKD_INVALID, VKD_IO, VKD_FORMAT, VKD_NO_MEMORY as vkd_transfer
+VKD_CHECKED vkd_result vkd_transfer_check(const struct vkd_transfer_params *p, const struct vkd_log *log);
 
 // Reads a result back. Scores and truth are there when their file still is.
 //

@@ -33,7 +33,7 @@ static vkd_result check_grid(const struct vkd__transfer *t, const struct vkd_fin
 static vkd_result check_model(const struct vkd__transfer *t, const struct vkd_finetune_params *p)
 {
     struct vkd__model_file m;
-    vkd_result r = vkd__model_file_open(t->weights, false, &t->log, &m);
+    vkd_result r = vkd__model_file_open(t->weights, t->p.partial, &t->log, &m);
     if (r < 0)
         return r;
     const struct vkd_model_arch *arch = vkd_model_find(m.info.arch);
@@ -77,6 +77,9 @@ static vkd_result check(const struct vkd__transfer *t)
         vkd_log_write(&t->log, VKD_LOG_ERROR, "finetune: loss: expected bce or asl, found '%.60s'", p.loss);
         return VKD_INVALID;
     }
+    if (t->p.finetune.loss && !t->sets.multi_label)
+        vkd_log_write(&t->log, VKD_LOG_WARNING, "finetune: the loss %.60s is for several labels an image, and those of %.300s have "
+                      "one: cross-entropy is taken", p.loss, t->p.data);
     vkd_result r = check_grid(t, &p);
     return r == VKD_OK ? check_model(t, &p) : r;
 }

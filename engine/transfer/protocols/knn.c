@@ -11,10 +11,15 @@ enum { CHOICES = sizeof(choices) / sizeof(choices[0]) };
 
 static vkd_result check(const struct vkd__transfer *t)
 {
-    if (isfinite(t->p.temperature) && t->p.temperature > 0)
-        return VKD_OK;
-    vkd_log_write(&t->log, VKD_LOG_ERROR, "knn: expected a temperature above 0, found %g", t->p.temperature);
-    return VKD_INVALID;
+    const uint32_t images = t->sets.train_count + t->sets.val_count;
+    if (!(isfinite(t->p.temperature) && t->p.temperature > 0)) {
+        vkd_log_write(&t->log, VKD_LOG_ERROR, "knn: expected a temperature above 0, found %g", t->p.temperature);
+        return VKD_INVALID;
+    }
+    if (!t->p.select && t->p.k > images)
+        vkd_log_write(&t->log, VKD_LOG_WARNING, "knn: %u neighbours are asked for, and %.300s has %u images that can be one: all "
+                      "of them vote; take a smaller --k", t->p.k, t->p.data, images);
+    return VKD_OK;
 }
 
 static json_t *settings_of(const struct vkd__transfer *t)
