@@ -56,6 +56,11 @@ for h in runtime/include/vkdiv/*.h engine/include/vkdiv/*.h; do
   printf '%s\n' "$line" | c++ -std=c++17 -Wall -Wextra -Werror -Iruntime/include -Iengine/include -fsyntax-only -x c++ - 2>&1 | refuse "$h as C++17"
 done
 
+# ---- The example of the README compiles ----
+example=$(awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' README.md)
+[ -n "$example" ] || echo "README.md" | refuse "there is no example"
+printf '%s\n' "$example" | cc -std=c11 -Wall -Wextra -Werror -Iruntime/include -Iengine/include -fsyntax-only -x c - 2>&1 | refuse "the example of README.md"
+
 # ---- Shaders ----
 count=0
 if command -v spirv-val >/dev/null 2>&1; then

@@ -35,6 +35,7 @@ mkdir -p build/log
 step "Building with gcc, and with clang and the sanitizers"
 build_tree build all -DVKDIV_TESTS=ON
 build_tree build-asan all -DVKDIV_TESTS=ON -DVKDIV_SANITIZE=ON -DCMAKE_C_COMPILER=clang
+build_tree build-tsan test_embed_threads -DVKDIV_TESTS=ON -DVKDIV_SANITIZE_THREADS=ON -DCMAKE_C_COMPILER=clang
 
 unset VKDIV_DEVICE VK_DRIVER_FILES
 export NO_COLOR=1 VKDIV_VALIDATION=1
@@ -44,6 +45,7 @@ export VK_ICD_FILENAMES="$SWIFTSHADER"
 run_tests swiftshader build -L gpu
 export VKDIV_VALIDATION=0 VK_ICD_FILENAMES="$LAVAPIPE"
 run_tests sanitizers build-asan -E '^house$'
+run_tests threads build-tsan -R '^test_embed_threads$'
 
 # A test says "skip: WHY".
 step "Skipped"

@@ -13,6 +13,8 @@ struct vkd_step_block;      // shaders/step_block.h
 
 // Every parameter and state tensor of a model, by name: values and gradients, each kind in one
 // flat buffer so that an optimiser is one dispatch. Programs of different graphs share one store.
+//
+// Thread-safety of everything below: that of the device.
 typedef struct vkd_params vkd_params;
 
 struct vkd_param_info {

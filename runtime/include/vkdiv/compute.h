@@ -3,6 +3,9 @@
 // A kernel is named by its shader's stem and variant ("gemm.nn.texel"). What it binds, whether it
 // reads or writes each binding, and the size of its push constants are read from its SPIR-V, so
 // they are said once, in the shader. Barriers follow from the ranges that dispatches read and write.
+//
+// Thread-safety of all functions here: that of the device. Everything made from one vkd_device is used from one thread
+// at a time; different vkd_devices from different ones, also when they were imported from one VkDevice.
 #ifndef VKDIV_COMPUTE_H
 #define VKDIV_COMPUTE_H
 
@@ -32,7 +35,7 @@ enum vkd_memory {
 VKD_CHECKED vkd_result vkd_buffer_create(vkd_device *dev, uint64_t size, enum vkd_memory memory,
                                          vkd_buffer **out);
 
-// Frees *buf once no submitted work uses it, and sets it to NULL. NULL is fine.
+// Frees *buf once nothing that vkd_submit took uses it, and sets it to NULL. NULL is fine.
 void vkd_buffer_destroy(vkd_device *dev, vkd_buffer **buf);
 
 uint64_t vkd_buffer_size(const vkd_buffer *buf);
