@@ -47,6 +47,13 @@ if (drawn(line("dose (right axis)")) !== "[[0,0],[0.25,0],[2,0],[2.25,0],[2.5,0.
   wrong.push("the dose is drawn through " + drawn(line("dose (right axis)")));
 if (!injected.querySelector(".keys .swatch")) wrong.push("colours of runs are not named beside the chart");
 if (!/stages-0: 4 filters are dead/.test(document.querySelector("#diversity").textContent)) wrong.push("no word of dead filters");
+// Choices and columns are told apart, also where only a protocol's settings differ; a chart says what its signs mean.
+const choosing = [...document.querySelectorAll("#transfer select option")].map((o) => o.textContent);
+if (new Set(choosing).size !== choosing.length) wrong.push("tasks of one name: " + choosing.join(" | "));
+if (!choosing.some((o) => /k 200/.test(o))) wrong.push("no setting tells tasks apart: " + choosing.join(" | "));
+const heads = [...document.querySelector("#transfer table").querySelectorAll("thead th")].map((h) => h.textContent);
+if (new Set(heads).size !== heads.length) wrong.push("columns of one name: " + heads.join(" | "));
+if (document.querySelectorAll("#transfer .keys li").length < 2) wrong.push("the chart of transfer has no legend");
 for (const s of document.querySelectorAll("select"))
   for (const o of s.options) {
     s.value = o.value;

@@ -292,6 +292,24 @@ static uint32_t png_size(const char *path, uint32_t *height)
     return width;
 }
 
+// A set of two classes of which every image is this one of 2 x 2 pixels.
+static void write_colours(const char *dir, const char pixels[12])
+{
+    char image[] = "P6 2 2 255 abcdefghijkl";
+    static const char *const names[] = { "train/a", "train/b", "test/a", "test/b" };
+    char path[256];
+    struct vkd__why why;
+    memcpy(image + sizeof image - 13, pixels, 12);
+    for (int i = 0; i < 4; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        ck_assert(vkd__dir_create(path, &why) == VKD_OK);
+        for (int k = 0; k < 2; k++) {
+            snprintf(path, sizeof path, "%s/%s/%d.ppm", dir, names[i], k);
+            write_file(path, image, sizeof image - 1);
+        }
+    }
+}
+
 START_TEST(preview)
 {
     uint32_t height;
@@ -309,7 +327,11 @@ START_TEST(preview)
     json_t *doc = parsed();
     has_keys(doc, "data path count draws views width height");
     ck_assert_int_eq(json_integer_value(json_object_get(doc, "views")), 1);
+    ck_assert_int_eq(json_integer_value(json_object_get(doc, "black")), 0);
     json_decref(doc);
+    write_colours(DIR "/dark", (char[12]){ 0 });
+    ck_assert_int_eq(run("data preview folder:dark --recipe small.yaml --output again.png"), 0);
+    has(err, "12 of 12 views are black");
     ck_assert_uint_eq(png_size(DIR "/views.png", &height), 4 + 96 + 14 + 96 + 4);
     // More pixels than one workgroup makes.
     ck_assert_int_eq(run("data preview idx:set --set model.size=100 --count 1"), 0);
@@ -428,8 +450,8 @@ START_TEST(train_eval_export)
     has_keys(doc, "html bytes runs notes");
     ck_assert_int_eq(json_integer_value(json_object_get(doc, "notes")), 0);
     json_decref(doc);
-    ck_assert_int_eq(run_with("VK_DRIVER_FILES=/none VK_ICD_FILENAMES=/none", "report run --images 0 --html page.html"), 0);
-    ck_assert_int_eq(run_with("VK_DRIVER_FILES=/none VK_ICD_FILENAMES=/none", "report run --html page.html"), 0);
+    ck_assert_int_eq(run_with("VK_DRIVER_FILES=/none VK_ICD_FILENAMES=/none", "report run --images 0 -H page.html"), 0);
+    ck_assert_int_eq(run_with("VK_DRIVER_FILES=/none VK_ICD_FILENAMES=/none", "report run -o page.html"), 0);
     has(out, "1 thing could not be shown");
     slurp(DIR "/run/diversity.json", out, sizeof out);
     has(out, "\"layers\"");
@@ -512,26 +534,9 @@ START_TEST(diversity_of_run)
 }
 END_TEST
 
-// Images of colours, one of each of two classes.
-static void write_colours(const char *dir)
-{
-    static const char image[] = "P6 2 2 255 abcdefghijkl";
-    static const char *const names[] = { "train/a", "train/b", "test/a", "test/b" };
-    char path[256];
-    struct vkd__why why;
-    for (int i = 0; i < 4; i++) {
-        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
-        ck_assert(vkd__dir_create(path, &why) == VKD_OK);
-        for (int k = 0; k < 2; k++) {
-            snprintf(path, sizeof path, "%s/%s/%d.ppm", dir, names[i], k);
-            write_file(path, image, sizeof image - 1);
-        }
-    }
-}
-
 START_TEST(transfer_of_run)
 {
-    write_colours(DIR "/colour");
+    write_colours(DIR "/colour", "abcdefghijkl");
     ck_assert_int_eq(run("transfer run --data idx:set --data 'idx:set?collage=2' --k 3 --json"), 0);
     json_t *doc = parsed();
     const json_t *tasks = json_object_get(doc, "tasks");

@@ -84,9 +84,10 @@ function showImages() {
   const list = runs.filter((r) => r.images && r.images.queries && data.sets[r.images.set].src);
   if (!sets.length) return;
   const s = section("images", "Images",
-    "Test images of the training data" + (list.length ? ", and what models take for alike." : "."));
+    "Images of the data that was trained on" + (list.length ? ", and what models take for alike." : "."));
+  const of = (set) => set.data + (set.split ? ", split " + set.split : "");
   s.append(node("div", {class: "figures"}, sets.map((set) =>
-    node("figure", {class: sets.length === 1 ? "wide" : null}, node("h3", null, "Examples"), node("figcaption", null, set.data),
+    node("figure", {class: sets.length === 1 ? "wide" : null}, node("h3", null, "Examples"), node("figcaption", null, of(set)),
       node("ul", {class: "tiles"}, examples(set).map((i) => captioned(set, i)))))));
   if (list.length) s.append(node("h3", {class: "apart"}, "Nearest neighbours"), ...folded(list, 4, "figures", neighbourFigure));
   const rest = runs.filter((r) => r.images).length - list.length;

@@ -34,8 +34,9 @@ function showHeader() {
     add(duration(r.seconds), "of training");
     add(device(run), "device");
   } else {
+    const recipes = new Set(runs.map((r) => r.group)).size;
     add(String(runs.length), "runs");
-    add(String(new Set(runs.map((r) => r.group)).size), "recipes");
+    add(String(recipes), recipes === 1 ? "recipe" : "recipes");
     add([...new Set(runs.map(device))].filter(Boolean).length === 1 ? device(runs[0]) : null, "device");
   }
   document.querySelector(".facts").append(...facts);

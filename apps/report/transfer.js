@@ -20,11 +20,27 @@ function collectTasks() {
     if (tasks.some((t) => t.data === task.data && t.fingerprint !== task.fingerprint))
       task.name = lastPart(task.data) + ", images " + String(task.fingerprint || "of no known state").slice(0, 8);
   tasks.sort((a, b) => (a.data + a.protocol + a.metric < b.data + b.protocol + b.metric ? -1 : 1));
+  tellApart();
+}
+
+// Settings of a protocol, of which the line is made: "k 20", "layer features".
+const settings = (k) => String(k.text || "").split(/[;,] /);
+
+// Tasks that only their settings tell apart get those that the others do not have as a name.
+function tellApart() {
+  const all = new Map();
+  for (const k of tasks) all.set(taskName(k), [...(all.get(taskName(k)) || []), k]);
+  for (const alike of [...all.values()].filter((list) => list.length > 1))
+    alike.forEach((k, i) => {
+      const own = settings(k).filter((s) => !alike.every((other) => settings(other).includes(s))).join(", ");
+      k.apart = (i + 1) + ": " + (own.length > 60 ? own.slice(0, 57) + "\u2026" : own || "as the others, and less");
+    });
 }
 
 const metricNames = {top1: "top-1", mean_per_class: "mean per class", map: "mAP", map11: "mAP, 11 points"};
 const metricName = (m) => metricNames[m] || String(m);
-const taskName = (task) => task.name + ", " + task.protocol + ", " + metricName(task.metric);
+const taskName = (task) => task.name + ", " + task.protocol + ", " + metricName(task.metric) +
+  (task.apart ? " (" + task.apart + ")" : "");
 const interval = (r) => known(r.low) && known(r.high) ? "[" + fixed(100 * r.low, 1) + ", " + fixed(100 * r.high, 1) + "]" : "";
 let task = null;
 
@@ -51,7 +67,7 @@ function transferConfig(t) {
 function transferTable() {
   const of = (run, k) => k.results.find((r) => r.run === run);
   const value = (r) => r ? [percent(r.value) + " ", node("span", {class: "range"}, interval(r))] : dash;
-  const title = (k) => [k.name, node("br"), k.protocol + ", " + metricName(k.metric)];
+  const title = (k) => [k.name, node("br"), k.protocol + ", " + metricName(k.metric), ...(k.apart ? [node("br"), k.apart] : [])];
   return table("Transfer, with bootstrap intervals of 95 %", [{title: "run", cell: (run) => run.label},
     ...tasks.map((k) => ({title: title(k), cell: (run) => value(of(run, k))}))],
   runs.filter((run) => tasks.some((k) => of(run, k))));
@@ -101,7 +117,8 @@ function showTransfer() {
     node("div", {class: "figures"}, figure({
       title: "Runs beside each other", wide: true,
       caption: "Dots are values on test images, bars their bootstrap intervals of 95 %.",
-      make: transferConfig, label: transferLabel, table: resultsTable,
+      make: transferConfig, label: transferLabel, table: resultsTable, runs: () => taskRows().map((r) => r.run),
+      keys: [{label: "value", dot: true}, {label: "interval of 95 %", width: 5}],
       height: (config) => 60 + Math.max(3, config.data.labels.length) * 24,
     })),
     select.length ? choicesTable(select) : "",

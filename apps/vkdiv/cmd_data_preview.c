@@ -72,10 +72,10 @@ static enum exit_status print_result(const struct preview_options *o, const stru
 {
     bool pairs = p->views > 1;
     if (o->app.json)
-        return app_print_json(json_pack("{s:i, s:o, s:o, s:i, s:i, s:i, s:i, s:i}", "schema", 1, "data",
+        return app_print_json(json_pack("{s:i, s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:i}", "schema", 1, "data",
                                         app_json_text(recipe->data.train), "path", app_json_text(o->out), "count",
                                         (int)p->count, "draws", (int)o->draws, "views", (int)p->views, "width",
-                                        (int)p->width, "height", (int)p->height));
+                                        (int)p->width, "height", (int)p->height, "black", (int)p->black));
     printf("%s: %u image%s, %u x %u pixels. In each row the image, then", o->out, p->count, p->count == 1 ? "" : "s",
            p->width, p->height);
     if (o->draws > 1)

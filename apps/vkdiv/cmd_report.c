@@ -17,7 +17,7 @@ struct report_options {
     uint32_t images;
 };
 
-enum { KEY_HTML = 'o', KEY_STUDY = 'S', KEY_IMAGES = 'n' };
+enum { KEY_HTML = 'H', KEY_OUT = 'o', KEY_STUDY = 'S', KEY_IMAGES = 'n' };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -28,7 +28,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         for (int i = 0; i < 3; i++)
             state->child_inputs[i] = &o->app;
         return 0;
-    case KEY_HTML:  o->html = arg; return 0;
+    case KEY_HTML:
+    case KEY_OUT:   o->html = arg; return 0;
     case KEY_STUDY: o->study = arg; return 0;
     case KEY_IMAGES:
         o->images = (uint32_t)app_whole(state, "images", arg, 0, IMAGES_MAX);
@@ -48,10 +49,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    { "html", KEY_HTML, "FILE", 0, "where the page goes; else RUN/report.html, of several runs report.html", 0 },
     { "study", KEY_STUDY, "STUDY", 0, "show this study too: study.json of `vkdiv study`, or its folder", 0 },
-    { "images", KEY_IMAGES, "N", 0, "test images that nearest neighbours are looked for among (200); 0: show no images, and "
+    { "images", KEY_IMAGES, "N", 0, "example images that nearest neighbours are looked for among (200); 0: show no images, and "
       "use no device", 0 },
+    { "html", KEY_HTML, "FILE", 0, "where the page goes; else RUN/report.html, of several runs report.html", 0 },
+    { NULL, KEY_OUT, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, 0 },     // as other commands call what they write
     { 0 },
 };
 static const struct argp_child children[] = {

@@ -156,8 +156,9 @@ static json_t *set_json(const vkd_dataset *d, const char *spec, const char *id)
         const uint32_t label = vkd_dataset_label(d, i);
         json_array_append_new(labels, label == VKD_NO_LABEL ? json_null() : json_integer(label));
     }
-    return json_pack("{s:s, s:o, s:o, s:i, s:i, s:o, s:o}", "id", id, "data", app_json_text(spec), "src",
-                     src ? src : json_null(), "cell", (int)cell, "count", (int)info->count, "labels", labels, "classes", names);
+    return json_pack("{s:s, s:o, s:s, s:o, s:i, s:i, s:o, s:o}", "id", id, "data", app_json_text(spec), "split", info->split,
+                     "src", src ? src : json_null(), "cell", (int)cell, "count", (int)info->count, "labels", labels,
+                     "classes", names);
 }
 
 // The place of the set among the report's, added when it is new.
@@ -282,19 +283,19 @@ static uint32_t leave_out_bad(struct vkd_features *f)
     return all - kept;
 }
 
-static vkd_result ask(struct report *r, const char *dir, const char *spec, json_t *run, json_t *of)
+static vkd_result ask(struct report *r, const char *dir, const char *spec, const char *split, json_t *run, json_t *of)
 {
     const struct report_params *p = r->p;
     struct vkd_features f = { 0 };
     char words[WORDS] = "";
     const struct vkd_log log = { .fn = hear_error, .user = words };
     vkd_result result = vkd_features_extract(p->dev, &(struct vkd_features_params){
-        .path = dir, .data = spec, .split = "test", .images = p->images, .bad_limit = p->images, .log = &log, .stop = p->stop,
+        .path = dir, .data = spec, .split = split, .images = p->images, .bad_limit = p->images, .log = &log, .stop = p->stop,
         .user = p->user }, &f);
     if (result == VKD_OK) {
         const uint32_t bad = leave_out_bad(&f);
         if (bad > 0)
-            report_note(r, run, "%u of the test images cannot be read and %s left out among the neighbours; `vkdiv data check` "
+            report_note(r, run, "%u of the example images cannot be read and %s left out among the neighbours; `vkdiv data check` "
                         "names them.", bad, bad == 1 ? "is" : "are");
         normalise(&f);
         json_object_update_new(of, neighbours_json(&f));
@@ -315,7 +316,14 @@ vkd_result report_neighbours(struct report *r, const char *dir, json_t *run)
         return VKD_OK;
     // The last limit counts, and keeps classes even.
     snprintf(spec, sizeof spec, "%.4000s%climit=%u", whole ? whole : "", whole && strchr(whole, '?') ? '&' : '?', p->images);
-    if (whole == NULL || vkd_dataset_open(&(struct vkd_dataset_params){ spec, "test", app_log_quiet() }, &d) != VKD_OK) {
+    // Images without a test split, as those of a folder without classes, show themselves.
+    const char *split = "test";
+    vkd_result result = whole == NULL ? VKD_IO : vkd_dataset_open(&(struct vkd_dataset_params){ spec, split, app_log_quiet() }, &d);
+    if (whole != NULL && result != VKD_OK) {
+        split = "train";
+        result = vkd_dataset_open(&(struct vkd_dataset_params){ spec, split, app_log_quiet() }, &d);
+    }
+    if (result != VKD_OK) {
         report_note(r, run, "There are no example images: the data that it was tested on are not here.");
         return VKD_OK;
     }
@@ -326,6 +334,6 @@ vkd_result report_neighbours(struct report *r, const char *dir, json_t *run)
     if (p->stop != NULL && p->stop(p->user))
         report_note(r, run, "Nearest neighbours are missing: the report was stopped.");
     else if (p->dev != NULL && asked < RUNS)
-        return ask(r, dir, spec, run, of);
+        return ask(r, dir, spec, split, run, of);
     return VKD_OK;
 }

@@ -17,6 +17,7 @@ enum {
     SHEET_SIDE_MAX = 32768,
     SHEET_BYTES_MAX = 1 << 29,
     KINDS_MAX = 64,
+    BLACK = 5,                  // 2 % of white
 };
 
 // A kind of view: the work that makes one of the image on the device, recorded once.
@@ -40,6 +41,7 @@ struct preview {
     float *view;                // as read back: (size, size, 4)
     uint8_t *sheet;             // RGB
     uint32_t width, height;
+    uint32_t painted, black;    // views; of them those that show nothing
 };
 
 // ---- Painting ----
@@ -71,14 +73,19 @@ static vkd_result paint_original(struct preview *v, uint32_t row, struct vkd_ima
 static void paint_view(struct preview *v, uint32_t row, uint32_t draw, const struct kind *kind)
 {
     uint32_t size = kind->params.size, side = size * v->zoom;
+    uint8_t most = 0;
     uint32_t x = GAP + v->cell + GROUP_GAP + draw * v->group_width + kind->left, y = top_of(v, row) + (v->cell - side) / 2;
     for (uint32_t i = 0; i < side * side; i++) {
         const float *from = v->view + 4 * (i / side / v->zoom * size + i % side / v->zoom);
         uint8_t rgb[3];
-        for (uint32_t c = 0; c < 3; c++)
+        for (uint32_t c = 0; c < 3; c++) {
             rgb[c] = (uint8_t) lrintf(fminf(fmaxf(from[kind->params.channels == 1 ? 0 : c], 0), 1) * 255);
+            most = rgb[c] > most ? rgb[c] : most;
+        }
         paint(v, x + i % side, y + i / side, rgb);
     }
+    v->painted++;
+    v->black += most <= BLACK;
 }
 
 // ---- Making views ----
@@ -277,7 +284,11 @@ vkd_result vkd_preview(vkd_device *dev, const struct vkd_preview_params *p, stru
     }
     vkd_result r = run(&v, &rows);
     if (r == VKD_OK)
-        *out = (struct vkd_preview_result) { rows, v.kind_count, v.width, v.height };
+        *out = (struct vkd_preview_result) { rows, v.kind_count, v.width, v.height, v.black };
+    if (r == VKD_OK && v.black)
+        vkd_log_write(&v.log, VKD_LOG_WARNING, "%u of %u views are black, with nothing to learn from: crops of dark images, or "
+                      "jitter that is too strong for them; a larger scale or a smaller jitter of the views leaves more",
+                      v.black, v.painted);
     for (uint32_t i = 0; i < v.kind_count; i++)
         vkd_commands_destroy(dev, &v.kinds[i].make);
     vkd_buffer *const buffers[] = { v.table, v.pixels, v.step, v.scratch, v.out };

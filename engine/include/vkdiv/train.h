@@ -107,6 +107,7 @@ struct vkd_preview_result {
     uint32_t count;                 // images shown
     uint32_t views;                 // of an image in a draw: supervised; and, of self-supervision, the two large ones, crops
     uint32_t width, height;         // of the sheet, in pixels
+    uint32_t black;                 // views without a pixel of more than 2 %: a warning tells of them
 };
 
 // Writes a contact sheet: below the columns' names in each row the whole image, then its views, draw after draw, made by
