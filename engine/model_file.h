@@ -47,7 +47,7 @@ void vkd__model_file_close(struct vkd__model_file *m);
 // Whether features can be made of images of so many channels, of the set `spec`.
 //
 //   VKD_INVALID  the model takes fewer channels
-//   VKD_FORMAT   a partial file's model lacks more than its classifier
+//   VKD_FORMAT   a partial file's model lacks more than its classifier, or weights are not finite
 VKD_CHECKED vkd_result vkd__model_file_serves(const struct vkd__model_file *m, const char *spec, uint32_t channels,
                                               const struct vkd_log *log);
 

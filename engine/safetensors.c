@@ -302,6 +302,27 @@ bool vkd__st_floats(const struct vkd__st_tensor *t, uint64_t begin, uint64_t cou
 #undef CONVERT
 }
 
+vkd_result vkd__st_check_finite(const struct vkd__st_tensor *t, const char *path, const struct vkd_log *log)
+{
+    float values[1024];
+    uint64_t bad = 0, first = 0;
+    for (uint64_t at = 0; at < t->numel; at += 1024) {
+        const uint64_t count = t->numel - at < 1024 ? t->numel - at : 1024;
+        if (!vkd__st_floats(t, at, count, values))
+            return VKD_OK;
+        for (uint64_t i = 0; i < count; i++) {
+            first = isfinite(values[i]) || bad ? first : at + i;
+            bad += !isfinite(values[i]);
+        }
+    }
+    if (!bad)
+        return VKD_OK;
+    vkd_log_write(log, VKD_LOG_ERROR, "%.300s: %llu of the %llu numbers of %.100s are not finite, the first is number %llu: the "
+                  "training that wrote them diverged; take an earlier checkpoint", path, (unsigned long long) bad,
+                  (unsigned long long) t->numel, t->name, (unsigned long long) first);
+    return VKD_FORMAT;
+}
+
 // ---- Writing ----------------------------------------------------------------------------------
 
 uint64_t vkd__st_size(const struct vkd__st_tensor *t)

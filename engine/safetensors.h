@@ -58,6 +58,10 @@ void vkd__st_shape_text(const uint64_t *shape, uint32_t rank, char text[64]);
 uint64_t vkd__st_size(const struct vkd__st_tensor *t);
 // The elements begin ... begin+count-1 of `t` as floats. False for the 8-bit float types.
 bool vkd__st_floats(const struct vkd__st_tensor *t, uint64_t begin, uint64_t count, float *out);
+// Refuses numbers that are not finite, of the file `path`: the log counts them.
+//
+//   VKD_FORMAT
+VKD_CHECKED vkd_result vkd__st_check_finite(const struct vkd__st_tensor *t, const char *path, const struct vkd_log *log);
 
 // ---- Writing ----
 

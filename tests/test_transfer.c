@@ -2,7 +2,6 @@
 #include "gpu.h"
 #include "train_world.h"
 
-#include "engine/safetensors.h"
 #include "engine/transfer/transfer_impl.h"
 #include "runtime/os.h"
 
@@ -540,32 +539,6 @@ START_TEST(classes_that_are_missing)
 }
 END_TEST
 
-static const double bad_penalties[] = { 1, -1 };
-static const struct { struct vkd_transfer_params p; vkd_result result; const char *words; } bad[] = {
-    { { .protocol = "knm" }, VKD_INVALID, "did you mean 'knn'" },
-    { { .protocol = "knn", .metric = "map" }, VKD_INVALID, "expected top1 or mean_per_class" },
-    { { .protocol = "knn", .layer = "layer7" }, VKD_INVALID, "has no layer" },
-    { { .protocol = "knn", .data = "idx:/nowhere" }, VKD_IO, "/nowhere" },
-    { { .protocol = "knn", .model = "/nowhere.safetensors" }, VKD_IO, "/nowhere" },
-    { { .protocol = "knn", .holdout = 1.5 }, VKD_INVALID, "below 1" },
-    { { .protocol = "knn", .temperature = -1 }, VKD_INVALID, "temperature" },
-    { { .protocol = "linear", .penalties = bad_penalties, .penalty_count = 2 }, VKD_INVALID, "penal" },
-};
-
-START_TEST(bad_parameters)
-{
-    struct vkd_transfer_params p = bad[_i].p;
-    struct vkd_transfer_result r = { .test = 77 };
-    remove_results();
-    p.model = p.model ? p.model : run_dir;
-    p.data = p.data ? p.data : world.spec;
-    ck_assert_int_eq(vkd_transfer(world.dev, &p, &r), bad[_i].result);
-    ck_assert_msg(strstr(gpu_last_error, bad[_i].words), "'%s' does not say '%s'", gpu_last_error, bad[_i].words);
-    ck_assert_uint_eq(r.test, 77);
-    ck_assert(!world_exists("run/transfer"));
-}
-END_TEST
-
 START_TEST(bad_choice)
 {
     char spec[300];
@@ -580,88 +553,6 @@ START_TEST(bad_choice)
     p.data = spec;
     ck_assert_int_eq(vkd_transfer(world.dev, &p, &r), VKD_INVALID);
     ck_assert_ptr_nonnull(strstr(gpu_last_error, "leave it out"));
-}
-END_TEST
-
-// A copy of the run's last weights without the tensors that begin with `drop`, and with one that no model has.
-static const char *altered_weights(const char *name, const char *drop)
-{
-    static char path[300];
-    static const float zeros[4];
-    vkd__st_file *f = NULL;
-    ck_assert_int_eq(vkd__st_open(last_path, NULL, &f), VKD_OK);
-    const uint32_t all = vkd__st_count(f);
-    struct vkd__st_tensor *t = calloc(all + 1, sizeof(*t));
-    const struct vkd__st_pair about = { "vkdiv", vkd__st_metadata(f, "vkdiv") };
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < all; i++)
-        if (!drop || strncmp(vkd__st_at(f, i)->name, drop, strlen(drop)))
-            t[count++] = *vkd__st_at(f, i);
-    t[count++] = (struct vkd__st_tensor) { .name = "projector.weight", .type = VKD__ST_F32, .rank = 2, .shape = { 2, 2 },
-                                           .data = zeros };
-    snprintf(path, sizeof(path), "%s/%s", world.root, name);
-    ck_assert_int_eq(vkd__st_write(path, NULL, t, count, &about, 1), VKD_OK);
-    vkd__st_close(&f);
-    free(t);
-    return path;
-}
-
-START_TEST(files_that_are_no_whole_model)
-{
-    static const struct { const char *drop, *words, *partial; } rows[] = {
-        { NULL, "projector.weight is unexpected", NULL },
-        { "fc.", "fc.weight is missing", NULL },
-        { "layer2.0.conv1.", "layer2.0.conv1.weight is missing", "the first is layer2.0.conv1.weight" },
-    };
-    char out[300];
-    snprintf(out, sizeof(out), "%s/out", world.root);
-    remove_results();
-    struct vkd_transfer_params p = params("knn");
-    struct vkd_transfer_result r, whole = transfer_ok(&p);
-    p.out = out;
-    for (int i = 0; i < 3; i++) {
-        p.model = altered_weights("part.safetensors", rows[i].drop);
-        p.partial = false;
-        ck_assert_int_eq(vkd_transfer(world.dev, &p, &r), VKD_FORMAT);
-        ck_assert_msg(strstr(gpu_last_error, rows[i].words) != NULL, "%s", gpu_last_error);
-        p.partial = true;
-        if (rows[i].partial) {
-            ck_assert_int_eq(vkd_transfer(world.dev, &p, &r), VKD_FORMAT);
-            ck_assert_msg(strstr(gpu_last_error, rows[i].partial) != NULL, "%s", gpu_last_error);
-            continue;
-        }
-        r = transfer_ok(&p);
-        ck_assert_msg(strstr(gpu_last_warning, "projector.weight") || strstr(gpu_last_warning, rows[i].words), "%s",
-                      gpu_last_warning);
-        ck_assert(same_predictions(&r, &whole));
-        vkd_transfer_finish(&r);
-    }
-    vkd_transfer_finish(&whole);
-}
-END_TEST
-
-// Of what is asked for but cannot be, there are warnings; what is wrong shows before any work.
-START_TEST(settings_that_do_not_fit)
-{
-    static const double lr = 0.1, decay = 0;
-    struct vkd_transfer_params p = params("knn");
-    remove_results();
-    p.k = 10 * WORLD_TRAIN;
-    struct vkd_transfer_result r = transfer_ok(&p);
-    ck_assert_msg(strstr(gpu_last_warning, "take a smaller --k") != NULL, "%s", gpu_last_warning);
-    vkd_transfer_finish(&r);
-    p = params("finetune");
-    p.finetune = (struct vkd_finetune_params) { .steps = 1, .lrs = &lr, .lr_count = 1, .weight_decays = &decay,
-                                                .weight_decay_count = 1, .loss = "asl" };
-    remove_results();
-    ck_assert_int_eq(vkd_transfer_check(&p, vkd_device_log(world.dev)), VKD_OK);
-    ck_assert_msg(strstr(gpu_last_warning, "cross-entropy is taken") != NULL, "%s", gpu_last_warning);
-    ck_assert(!world_exists("run/transfer"));
-    p.data = "idx:/nowhere";
-    ck_assert_int_eq(vkd_transfer_check(&p, vkd_device_log(world.dev)), VKD_IO);
-    p = params("knn");
-    p.model = "/nowhere.safetensors";
-    ck_assert_int_eq(vkd_transfer_check(&p, vkd_device_log(world.dev)), VKD_IO);
 }
 END_TEST
 
@@ -708,10 +599,7 @@ int main(void)
     tcase_add_test(t, choice_does_not_see_test);
     tcase_add_test(t, comparison);
     tcase_add_test(t, classes_that_are_missing);
-    tcase_add_loop_test(t, bad_parameters, 0, sizeof(bad) / sizeof(bad[0]));
     tcase_add_test(t, bad_choice);
-    tcase_add_test(t, files_that_are_no_whole_model);
-    tcase_add_test(t, settings_that_do_not_fit);
     tcase_add_test(t, interrupted);
     suite_add_tcase(suite, t);
     return gpu_run(suite);

@@ -257,10 +257,11 @@ static bool is_partial(const char *path)
 {
     const struct vkd_log quiet = app_log_quiet();
     struct vkd__model_file m;
-    if (vkd__model_file_open(path, true, &quiet, &m) != VKD_OK)
+    const bool whole = vkd__model_file_open(path, false, &quiet, &m) == VKD_OK;
+    if (!whole && vkd__model_file_open(path, true, &quiet, &m) != VKD_OK)
         return false;
     vkd__model_file_close(&m);
-    return true;
+    return !whole;
 }
 
 static enum exit_status measure_and_print(struct measuring *m)

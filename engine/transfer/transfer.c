@@ -404,13 +404,16 @@ vkd_result vkd_transfer_describe(const struct vkd_transfer_params *p, const stru
 static vkd_result check_model(const struct vkd__transfer *t)
 {
     const struct vkd_log quiet = { .fn = NULL };
+    const uint32_t channels = vkd_dataset_info(t->sets.train)->channels;
     struct vkd__model_file m;
     vkd_result r = vkd__model_file_open(t->weights, t->p.partial, t->p.select ? &quiet : &t->log, &m);
     if (r < 0)
         return t->p.select ? VKD_OK : r;
-    r = vkd__model_file_serves(&m, t->p.data, vkd_dataset_info(t->sets.train)->channels, &t->log);
+    r = t->p.select ? vkd__model_file_serves(&m, t->p.data, channels, &quiet) : VKD_INVALID;
+    if (r == VKD_INVALID)
+        r = vkd__model_file_serves(&m, t->p.data, channels, &t->log);
     vkd__model_file_close(&m);
-    return r;
+    return r == VKD_FORMAT && t->p.select ? VKD_OK : r;
 }
 
 vkd_result vkd_transfer_check(const struct vkd_transfer_params *p, const struct vkd_log *log)
