@@ -18,6 +18,7 @@ enum { VKD__SSL_VIEWS_MAX = 10, VKD__SSL_OUT_MAX = 2 };
 // The numbers of a method; each reads its own. See struct vkd_recipe.ssl for their meanings.
 struct vkd__ssl_config {
     uint32_t projector_hidden, projector_out, projector_layers, predictor_hidden, prototypes, queue, iterations;
+    bool projector_norm;
     float queue_start, frozen_epochs, temperature, teacher_temperature, momentum, momentum_end, center_momentum, epsilon,
           lambda, scale, invariance, variance, covariance;
 };

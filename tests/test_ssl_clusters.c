@@ -244,12 +244,19 @@ END_TEST
 #define HEAD(prefix) LINEAR(prefix "projector.0"), LINEAR(prefix "projector.1"), LINEAR(prefix "projector.2"), \
                      prefix "prototypes.weight"
 
+#define NORMED(name) name ".weight", name "_norm.weight", name "_norm.bias"
+#define STATES(name) name "_norm.running_mean", name "_norm.running_var"
+
 START_TEST(heads)
 {
     static const char *const names[][32] = {
         { "swav", "projector.0.weight", "projector.0_norm.weight", "projector.0_norm.bias", LINEAR("projector.1"),
           "prototypes.weight", "projector.0_norm.running_mean", "projector.0_norm.running_var", "queue.0", "queue.1" },
         { "dino", HEAD(""), HEAD("teacher."), "centre" },
+        { "dino", NORMED("projector.0"), NORMED("projector.1"), LINEAR("projector.2"), "prototypes.weight",
+          STATES("projector.0"), STATES("projector.1"), NORMED("teacher.projector.0"), STATES("teacher.projector.0"),
+          NORMED("teacher.projector.1"), STATES("teacher.projector.1"), LINEAR("teacher.projector.2"),
+          "teacher.prototypes.weight", "centre" },
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const struct vkd__ssl_method *m = vkd__ssl_find(names[i][0]);
@@ -258,6 +265,7 @@ START_TEST(heads)
         c.projector_out = 9;
         c.prototypes = 21;
         c.queue = m->queue ? 10 : 0;
+        c.projector_norm = i == 2;
         ssl_world_heads(dev, &(struct ssl_world_params) { .method = m->name, .config = &c, .batch = 5, .views = 4,
                                                           .large = 2 }, 11, names[i] + 1);
         ck_assert(m->crops);

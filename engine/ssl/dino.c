@@ -6,8 +6,9 @@
 //   L = mean over i and views v != i of mean over images of -sum_k q_i log softmax(s_v / temperature)
 //   centre (K) <- center_momentum * centre + (1 - center_momentum) * mean over images and i of t_i
 //
-// Head as solo-learn's: `projector_layers` linear layers with biases and GELU between them, no batch norm; the result's
-// direction times prototypes of length 1 each (a weight norm whose g stays 1). With uniform distributions L = ln K.
+// Head as solo-learn's: `projector_layers` linear layers with biases and GELU between them, with batch norm before the
+// GELU instead of the biases if `projector_norm` says so (the paper's use_bn_in_head); the result's direction times
+// prototypes of length 1 each (a weight norm whose g stays 1). With uniform distributions L = ln K.
 #include "../ssl.h"
 
 #include <math.h>
@@ -26,7 +27,11 @@ static void embed(vkd_graph *g, vkd_tensor *features, const struct vkd__ssl_conf
         char name[32];
         bool end = i + 1 == c->projector_layers;
         snprintf(name, sizeof(name), "projector.%u", i);
-        x = vkd_layer_linear(g, x, name, end ? c->projector_out : c->projector_hidden, true);
+        x = vkd_layer_linear(g, x, name, end ? c->projector_out : c->projector_hidden, end || !c->projector_norm);
+        if (!end && c->projector_norm) {
+            snprintf(name, sizeof(name), "projector.%u_norm", i);
+            x = vkd_layer_batch_norm(g, x, name, VKD_ACT_NONE, NULL);
+        }
         if (!end)
             x = vkd_gelu(g, x);
     }

@@ -30,10 +30,10 @@ void vkd__network_init(const struct vkd_recipe *recipe, const struct vkd_weights
         out->precision = strcmp(recipe->precision, "fp16") ? VKD_BF16 : VKD_F16;
     out->probe = out->method && recipe->monitor.probe && classes;
 #define COPY(name) out->ssl.name = recipe->ssl.name
-    COPY(projector_hidden); COPY(projector_out); COPY(projector_layers); COPY(predictor_hidden); COPY(prototypes);
-    COPY(queue); COPY(iterations); COPY(queue_start); COPY(frozen_epochs); COPY(temperature); COPY(teacher_temperature);
-    COPY(momentum); COPY(momentum_end); COPY(center_momentum); COPY(epsilon); COPY(lambda); COPY(scale);
-    COPY(invariance); COPY(variance); COPY(covariance);
+    COPY(projector_norm); COPY(projector_hidden); COPY(projector_out); COPY(projector_layers); COPY(predictor_hidden);
+    COPY(prototypes); COPY(queue); COPY(iterations); COPY(queue_start); COPY(frozen_epochs); COPY(temperature);
+    COPY(teacher_temperature); COPY(momentum); COPY(momentum_end); COPY(center_momentum); COPY(epsilon); COPY(lambda);
+    COPY(scale); COPY(invariance); COPY(variance); COPY(covariance);
 #undef COPY
 }
 

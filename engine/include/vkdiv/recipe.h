@@ -75,6 +75,7 @@ struct vkd_recipe {
         float temperature, teacher_temperature;
         float momentum, momentum_end;   // of the teacher, from the first step to the last (cosine)
         float center_momentum;      // DINO
+        bool projector_norm;        // DINO: batch norm between the projector's layers
         float epsilon;              // Sinkhorn
         uint32_t iterations;        // Sinkhorn
         float lambda, scale;        // Barlow Twins: weight of the off-diagonal; of the whole
@@ -217,6 +218,7 @@ VKD_CHECKED vkd_result vkd_recipe_check(const struct vkd_recipe *r, char *why, s
     X("ssl.projector_out",          ssl.projector_out,            U32)          \
     X("ssl.projector_layers",       ssl.projector_layers,         U32)          \
     X("ssl.predictor_hidden",       ssl.predictor_hidden,         U32)          \
+    X("ssl.projector_norm",         ssl.projector_norm,           BOOL)         \
     X("ssl.prototypes",             ssl.prototypes,               U32)          \
     X("ssl.queue",                  ssl.queue,                    U32)          \
     X("ssl.queue_start",            ssl.queue_start,              F32)          \
