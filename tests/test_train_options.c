@@ -216,6 +216,26 @@ START_TEST(backbone_of_other_classes)
 }
 END_TEST
 
+// Classes that one of the two sets has no images of: training goes on, and says so.
+START_TEST(classes_of_one_set_alone)
+{
+    struct vkd_recipe r = world_recipe();
+    struct vkd_train_result res;
+    char few[300];
+    snprintf(few, sizeof(few), "%s&limit=2", world.spec);
+    r.steps = 1;
+    r.batch = 2;
+    for (int i = 0; i < 2; i++) {
+        r.data.train = i ? few : world.spec;
+        r.data.test = i ? world.spec : few;
+        world.warning[0] = 0;
+        ck_assert_int_eq(world_train(&r, i ? "untaught" : "untested", false, 0, &res), VKD_OK);
+        ck_assert_msg(strstr(world.warning, i ? "nothing can be learnt of them" : "the test set has no images of '") != NULL,
+                      "%s", world.warning);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("train_options");
@@ -227,6 +247,7 @@ int main(void)
     tcase_add_test(t, statistics_move_by_the_momentum);
     tcase_add_test(t, early_stages_learn_slower);
     tcase_add_test(t, backbone_of_other_classes);
+    tcase_add_test(t, classes_of_one_set_alone);
     suite_add_tcase(s, t);
     return gpu_run(s);
 }

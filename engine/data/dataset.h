@@ -93,6 +93,8 @@ struct vkd_dataset {
 
 // vkd_dataset_open; *absent: it failed with VKD_INVALID for there is no such split, and said nothing.
 VKD_CHECKED vkd_result vkd__dataset_open_if_there(const struct vkd_dataset_params *p, bool *absent, vkd_dataset **out);
+// Names up to a few of the classes that have images in `with` (NULL: all) and none in `without`; returns how many.
+uint32_t vkd__dataset_absent(const vkd_dataset *with, const vkd_dataset *without, char *text, size_t size);
 
 // Fills d's lists and counts from its source and spec.
 VKD_CHECKED vkd_result vkd__dataset_select(vkd_dataset *d, struct vkd__why *why);

@@ -3,7 +3,9 @@
 #include "shaders/philox.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 uint32_t vkd_dataset_label(const vkd_dataset *d, uint32_t index)
 {
@@ -175,4 +177,20 @@ fail:
     free(all);
     free(row);
     return r;
+}
+
+uint32_t vkd__dataset_absent(const vkd_dataset *with, const vkd_dataset *without, char *text, size_t size)
+{
+    uint32_t count = 0;
+    text[0] = 0;
+    for (uint32_t c = 0; c < vkd_dataset_info(without)->classes; c++) {
+        if (vkd_dataset_class_size(without, c) || (with && !vkd_dataset_class_size(with, c)))
+            continue;
+        if (count++ < 4)
+            snprintf(text + strlen(text), size - strlen(text), "%s'%.40s'", count > 1 ? ", " : "",
+                     vkd_dataset_class_name(without, c));
+    }
+    if (count > 4)
+        snprintf(text + strlen(text), size - strlen(text), " and %u more", count - 4);
+    return count;
 }

@@ -121,10 +121,11 @@ void vkd__linear_tell_missing(const struct vkd_linear_params *p, const uint8_t *
         if (shows(p, &p->test, c) || shows(p, &p->val, c))
             add_name(p, c, asked++, wanted, sizeof(wanted));
     }
-    if (missing)
+    if (missing > asked)
         vkd_log_write(&p->log, VKD_LOG_INFO, "linear: %u of %u classes have no %s in train and cannot be learned from "
                       "it: %s", missing, p->classes, p->multi_label ? "positives, or no negatives," : "rows", names);
     if (asked)
-        vkd_log_write(&p->log, VKD_LOG_WARNING, "linear: train lacks %u classes that val or test has: %s; %s", asked,
-                      wanted, p->multi_label ? "their scores are constant" : "their rows there count as wrong");
+        vkd_log_write(&p->log, VKD_LOG_WARNING, "linear: train lacks %s%u class%s that val or test has: %s; %s",
+                      p->multi_label ? "positives, or negatives, of " : "", asked, asked == 1 ? "" : "es", wanted,
+                      p->multi_label ? "their scores are constant" : "their rows there count as wrong");
 }

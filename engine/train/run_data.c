@@ -1,5 +1,6 @@
 // run_data.c -- the sets of a run, which of their labels may be used, and the loaders.
 #include "run.h"
+#include "../data/dataset.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,6 +74,13 @@ static vkd_result check_agreement(struct vkd__run *run)
             return VKD_INVALID;
         }
     }
+    char names[300];
+    if (a->classes && vkd__dataset_absent(run->test_set, run->train_set, names, sizeof(names)))
+        vkd_log_write(&run->log, VKD_LOG_WARNING, "the test set has images of %s, but the training set has none: nothing can be "
+                      "learnt of them", names);
+    if (a->classes && vkd__dataset_absent(run->train_set, run->test_set, names, sizeof(names)))
+        vkd_log_write(&run->log, VKD_LOG_WARNING, "the test set has no images of %s: what is learnt of them is not tested",
+                      names);
     return VKD_OK;
 }
 

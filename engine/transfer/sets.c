@@ -50,34 +50,17 @@ static vkd_result check_agreement(const char *spec, const vkd_dataset *a, const 
     return VKD_OK;
 }
 
-// Names up to a few of the classes that have images in `with` (NULL: all) and none in `without`; returns how many.
-static uint32_t list_absent(const vkd_dataset *with, const vkd_dataset *without, char *text, size_t size)
-{
-    uint32_t count = 0;
-    text[0] = 0;
-    for (uint32_t c = 0; c < vkd_dataset_info(without)->classes; c++) {
-        if (vkd_dataset_class_size(without, c) || (with && !vkd_dataset_class_size(with, c)))
-            continue;
-        if (count++ < 4)
-            snprintf(text + strlen(text), size - strlen(text), "%s'%.40s'", count > 1 ? ", " : "",
-                     vkd_dataset_class_name(without, c));
-    }
-    if (count > 4)
-        snprintf(text + strlen(text), size - strlen(text), " and %u more", count - 4);
-    return count;
-}
-
 static vkd_result check_classes(const char *spec, const struct vkd__transfer_sets *s, const struct vkd_log *log)
 {
     char names[300];
-    if (list_absent(s->test, s->train, names, sizeof(names))) {
+    if (vkd__dataset_absent(s->test, s->train, names, sizeof(names))) {
         vkd_log_write(log, s->multi_label ? VKD_LOG_WARNING : VKD_LOG_ERROR, "%.300s: test has images of %s, but train has none: "
                       "nothing can be learnt of them%s", spec, names,
                       s->multi_label ? ", their scores are constant" : "; add some, or leave these classes out with classes=");
         if (!s->multi_label)
             return VKD_INVALID;
     }
-    if (list_absent(NULL, s->test, names, sizeof(names)))
+    if (vkd__dataset_absent(NULL, s->test, names, sizeof(names)))
         vkd_log_write(log, VKD_LOG_WARNING, "%.300s: test has no images of %s: they are left out of means over classes", spec,
                       names);
     return VKD_OK;
@@ -89,7 +72,7 @@ static vkd_result take_val(struct vkd__transfer_sets *s, const char *spec, const
     vkd_result r = check_agreement(spec, s->train, s->val, log);
     s->train_count = vkd_dataset_info(s->train)->count;
     s->val_count = vkd_dataset_info(s->val)->count;
-    if (r == VKD_OK && list_absent(s->test, s->val, names, sizeof(names)))
+    if (r == VKD_OK && vkd__dataset_absent(s->test, s->val, names, sizeof(names)))
         vkd_log_write(log, VKD_LOG_WARNING, "%.300s: val has no images of %s: they do not count in what is chosen", spec, names);
     return r;
 }
