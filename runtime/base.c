@@ -23,7 +23,7 @@ void vkd_log_write(const struct vkd_log *log, enum vkd_log_level level, const ch
 {
     if (!log || !log->fn)
         return;
-    char text[1024];
+    char text[2048];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);

@@ -165,6 +165,10 @@ static const struct {
     { "report nowhere", 2, "", "nowhere: not the folder of a run" },
     { "report set", 2, "", "set/run.json" },
     { "report set --images 9999", 2, "", "--images: expected" },
+    { "report set -H nowhere/x.html", 2, "", "nowhere/x.html: cannot be written: nowhere is no folder" },
+    { "study set --out small.yaml/x", 2, "", "small.yaml" },
+    { "study set --html nowhere/x.html", 2, "", "nowhere/x.html: cannot be written" },
+    { "study set --data idx:set --base idx:nowhere", 2, "", "expected finished runs" },
     { "report set --htlm x", 2, "", "did you mean '--html'?" },
     { "transfer --help", 0, "--select", "" },
     { "transfer", 2, "", "expected RUN_OR_CKPT" },
@@ -600,7 +604,7 @@ START_TEST(features_of_run)
     vkd__st_close(&f);
     ck_assert_int_eq(run("features run --data idx:set --layer layer9 -o f.safetensors"), 2);
     has(err, "layer1, layer2");
-    ck_assert_int_eq(run("features run --data idx:set --split train --images 5 -o nowhere/f.safetensors"), 1);
+    ck_assert_int_eq(run("features run --data idx:set --split train --images 5 -o nowhere/f.safetensors"), 2);
     has(err, "nowhere");
 }
 END_TEST

@@ -282,9 +282,8 @@ START_TEST(base_accuracy)
     ck_assert_str_eq(s.task_names[0], "base?classes=0-5");
     vkd_study_finish(&s);
     p = (struct vkd_study_params) { .base = "folder:/nowhere/missing" };
-    ck_assert_int_eq(gather("base", &p, &s), VKD_OK);
-    check_said("16 of 16 models have no base accuracy");
-    vkd_study_finish(&s);
+    ck_assert_int_eq(gather("base", &p, &s), VKD_INVALID);
+    check_said("the base data folder:/nowhere/missing are not there, and no run has a result of them");
 }
 END_TEST
 

@@ -298,11 +298,32 @@ bool app_data_readable(const char *spec, const char *split)
     return ok;
 }
 
-enum exit_status app_output_status(const char *path)
+static void folder_of(const char *path, char dir[4096])
 {
     const char *slash = strrchr(path, '/');
+    snprintf(dir, 4096, "%.*s", slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
+}
+
+enum exit_status app_check_output(const char *path)
+{
     char dir[4096];
-    snprintf(dir, sizeof dir, "%.*s", slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
+    struct vkd__why why;
+    folder_of(path, dir);
+    if (vkd__path_kind(path, NULL, NULL) == VKD__PATH_DIR)
+        app_error("%s: expected the name of a file to write, found a folder", path);
+    else if (vkd__path_kind(dir, NULL, NULL) != VKD__PATH_DIR)
+        app_error("%s: cannot be written: %s is no folder", path, dir);
+    else if (vkd__dir_writable(dir, &why) != VKD_OK)
+        app_error("%s", why.text);
+    else
+        return EXIT_DONE;
+    return app_output_status(path);
+}
+
+enum exit_status app_output_status(const char *path)
+{
+    char dir[4096];
+    folder_of(path, dir);
     return vkd__path_kind(dir, NULL, NULL) == VKD__PATH_DIR && vkd__path_kind(path, NULL, NULL) != VKD__PATH_DIR ? EXIT_FAILED
                                                                                                                  : EXIT_USAGE;
 }

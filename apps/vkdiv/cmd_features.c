@@ -100,6 +100,9 @@ enum exit_status cmd_features(int argc, char **argv)
         app_error("%s: no such run or file", o.path);
         return EXIT_USAGE;
     }
+    status = app_check_output(o.out);
+    if (status != EXIT_DONE)
+        return status;
     vkd_device *dev = app_open_device(&o.app, &status);
     if (dev == NULL)
         return status;

@@ -123,6 +123,9 @@ enum exit_status cmd_report(int argc, char **argv)
         snprintf(html, sizeof html, "%s", o.html);
     else
         snprintf(html, sizeof html, "%s%sreport.html", o.run_count == 1 ? o.runs[0] : "", o.run_count == 1 ? "/" : "");
+    const enum exit_status writable = app_check_output(html);
+    if (writable != EXIT_DONE)
+        return writable;
     vkd__os_catch_interrupt();
     app_progress_init(&progress);
     vkd_device *dev = open_device(&o);

@@ -254,7 +254,7 @@ static enum exit_status fit_and_show(struct study_options *o, const struct vkd_s
 {
     struct vkd_study_fits f;
     char path[4096];
-    struct vkd__why why;
+    struct vkd__why why = { "" };
     enum exit_status status = o->device_status;
     o->fit.protocol = s->protocol_name;
     vkd_result r = vkd_study_fit(&s->table, &o->fit, &f);
@@ -287,6 +287,31 @@ static enum exit_status fit_and_show(struct study_options *o, const struct vkd_s
                    app_sgr(1, APP_PLAIN));
     }
     vkd_study_fits_finish(&f);
+    return status;
+}
+
+// Where the results go, before the work that is for them.
+static enum exit_status check_outputs(const struct study_options *o)
+{
+    char path[4096];
+    struct vkd__why why;
+    const bool make = o->out != NULL && !vkd__json_named(o->out);
+    const bool fresh = make && vkd__path_kind(o->out, NULL, NULL) == VKD__PATH_NONE;
+    if (!find_out(o, path, sizeof path)) {
+        app_error("%s: the name is too long", o->out);
+        return EXIT_USAGE;
+    }
+    if (make && vkd__dir_create(o->out, &why) != VKD_OK) {
+        app_error("%s", why.text);
+        return app_folder_status(o->out);
+    }
+    enum exit_status status = app_check_output(path);
+    if (status != EXIT_DONE && o->out == NULL)
+        fprintf(stderr, "--out names another place for study.json.\n");
+    if (status == EXIT_DONE && o->html != NULL)
+        status = app_check_output(o->html);
+    if (fresh)
+        vkd__dir_remove_empty(o->out);
     return status;
 }
 
@@ -329,6 +354,10 @@ enum exit_status cmd_study(int argc, char **argv)
             ok = false;
         }
     if (ok && (o.tasks_file == NULL || read_tasks(&o)))
+        status = check_outputs(&o);
+    else
+        ok = false;
+    if (ok && status == EXIT_DONE)
         status = study(&o);
     vkd_device_destroy(&o.dev);
     for (uint32_t i = 0; i < o.owned_count; i++)

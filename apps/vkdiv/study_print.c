@@ -281,7 +281,7 @@ void study_print(const struct vkd_study *s, const struct vkd_study_fits *f)
         print_shares(s, f);
         print_effects(s, f);
         print_tasks(s, f);
-    } else {
+    } else if (f->models > 0) {
         printf("\nNothing is fitted: the joint model has %d coefficients, and passes through %u model%s whatever they are.\n",
                JOINT_COEFFICIENTS, f->models, plural(f->models));
     }

@@ -35,6 +35,18 @@ static const char *find_base(const struct vkd__gather *g)
     return best;
 }
 
+// A named set that nothing is known of and that is not there: no model would have base accuracy.
+static vkd_result check_base(const struct vkd__gather *g)
+{
+    const struct vkd__study_found *any = NULL;
+    vkd_result r = g->p->base ? vkd__study_results(g, g->s->base, true, &any) : VKD_OK;
+    if (r < 0 || !g->p->base || any || vkd__study_data_exist(g->s->base))
+        return r;
+    vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: the base data %.600s are not there, and no run has a result of them",
+                  g->s->base);
+    return VKD_INVALID;
+}
+
 static vkd_result choose_base(struct vkd__gather *g)
 {
     const char *base = g->p->base ? g->p->base : find_base(g);
@@ -90,7 +102,7 @@ static vkd_result refuse_two(const struct vkd__gather *g, const char *of, const 
                       a->fingerprint, b->fingerprint);
     else
         vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: results of different protocols are never mixed, and %.200s "
-                      "has both\n  %.300s (%s)\n  %.300s (%s)\nchoose with --protocol NAME, or a part of such a line",
+                      "has both\n  %.700s (%s)\n  %.700s (%s)\nchoose with --protocol NAME, or a part of such a line",
                       of, a->text, a->result.metric, b->text, b->result.metric);
     return VKD_INVALID;
 }
@@ -321,6 +333,8 @@ static vkd_result gather(struct vkd__gather *g)
         r = choose_base(g);
     if (r == VKD_OK)
         r = choose_protocol(g);
+    if (r == VKD_OK && !g->p->base_from_run)
+        r = check_base(g);
     if (r == VKD_OK)
         r = choose_tasks(g);
     if (r == VKD_OK)

@@ -103,8 +103,8 @@ static vkd_result check_task(const struct vkd__gather *g, const char *spec, bool
     const struct vkd__study_found computed = { .protocol = would.protocol, .text = would.text,
                                                .fingerprint = fingerprint };
     if (there && (strcmp(there->text, would.text) || strcmp(there->result.metric, would.metric))) {
-        vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: %.300s has no result of %.200s, and would get one by\n  %.300s "
-                      "(%s)\nwhich never mixes with those that are there, by\n  %.300s (%s)\nrun `vkdiv transfer` with "
+        vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: %.300s has no result of %.200s, and would get one by\n  %.600s "
+                      "(%s)\nwhich never mixes with those that are there, by\n  %.600s (%s)\nrun `vkdiv transfer` with "
                       "the latter's settings on runs that lack it; --no-run does without them", lacking->model->label,
                       spec, would.text, would.metric, there->text, there->result.metric);
         r = VKD_INVALID;
