@@ -203,6 +203,11 @@ START_TEST(settings_that_do_not_fit)
     ck_assert(!world_exists("run/transfer"));
     p.data = "idx:/nowhere";
     ck_assert_int_eq(vkd_transfer_check(&p, vkd_device_log(world.dev)), VKD_IO);
+    char one[300];
+    snprintf(one, sizeof(one), "%.*s?classes=1", (int) strcspn(world.spec, "?"), world.spec);
+    p.data = one;
+    ck_assert_int_eq(vkd_transfer_check(&p, vkd_device_log(world.dev)), VKD_INVALID);
+    ck_assert_msg(strstr(gpu_last_error, "nothing to tell apart") != NULL, "%s", gpu_last_error);
     p = params("knn");
     p.model = "/nowhere.safetensors";
     ck_assert_int_eq(vkd_transfer_check(&p, vkd_device_log(world.dev)), VKD_IO);

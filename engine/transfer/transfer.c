@@ -172,6 +172,10 @@ static vkd_result open_task(struct vkd__transfer *t)
     snprintf(t->out, sizeof(t->out), "%.4000s", t->p.out ? t->p.out : is_run ? t->p.model : "");
     vkd_result r = vkd__transfer_sets_open(t->p.data, t->p.holdout, t->p.seed, &t->log, &t->sets);
     t->p.holdout = t->p.holdout != 0 ? t->p.holdout : VKD__HOLDOUT;
+    if (r == VKD_OK && !t->sets.multi_label && t->sets.classes < 2) {
+        vkd_log_write(&t->log, VKD_LOG_ERROR, "%.300s has one class: there is nothing to tell apart", t->p.data);
+        r = VKD_INVALID;
+    }
     if (r == VKD_OK)
         r = copy_names(t);
     if (r == VKD_OK)
