@@ -28,7 +28,7 @@ vkd_result vkd_layers_cka(vkd_device *dev, const struct vkd_features_params *p, 
     struct vkd_features *features = calloc(VKD_STAGES_MAX, sizeof(*features));
     struct vkd_layers_cka *c = calloc(1, sizeof(*c));
     vkd_products *products = NULL;
-    vkd_result r = features && c ? vkd_model_layers(p->path, log, c->names, &c->count) : VKD_NO_MEMORY;
+    vkd_result r = features && c ? vkd_model_layers(p->path, p->partial, log, c->names, &c->count) : VKD_NO_MEMORY;
     if (r == VKD_OK)
         r = extract(dev, p, c, features);
     if (r == VKD_OK)

@@ -59,11 +59,11 @@ uint32_t vkd__stage_layers(const vkd_graph *g, const struct vkd_model_arch *arch
     return count;
 }
 
-vkd_result vkd_model_layers(const char *path, const struct vkd_log *log, char names[VKD_STAGES_MAX][VKD_LAYER_NAME],
-                            uint32_t *count)
+vkd_result vkd_model_layers(const char *path, bool partial, const struct vkd_log *log,
+                            char names[VKD_STAGES_MAX][VKD_LAYER_NAME], uint32_t *count)
 {
     struct vkd__model_file m;
-    vkd_result r = vkd__model_file_open(path, false, log, &m);
+    vkd_result r = vkd__model_file_open(path, partial, log, &m);
     if (r < 0)
         return r;
     *count = vkd__stage_layers(m.graph, vkd_model_find(m.info.arch), names);

@@ -56,8 +56,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (o->cka && o->data == NULL)
             app_usage(state, "--cka compares features: give --data SPEC");
-        if (o->partial && o->data != NULL)
-            app_usage(state, "--partial measures filters alone: a model of which parts are missing has no features");
         return 0;
     case ARGP_KEY_ARG:
         if (o->path_count == MODELS_MAX)
@@ -81,7 +79,8 @@ static const struct argp_option options[] = {
     { "threshold", KEY_THRESHOLD, "T,...", 0, "count clusters at these distances 1 - cos (.1 to .7), besides the calibrated "
       "one", 0 },
     { "fold-bn", KEY_FOLD, NULL, 0, "multiply filters by their batch norm's scale first", 0 },
-    { "partial", KEY_PARTIAL, NULL, 0, "measure what there is of a model whose file lacks some of it", 0 },
+    { "partial", KEY_PARTIAL, NULL, 0, "measure what there is of a model whose file lacks some of it, or has other "
+      "tensors besides; features need all but the classifier", 0 },
     { "draws", KEY_DRAWS, "N", 0, "layers of random filters that a null is the mean of (3)", 0 },
     { "seed", KEY_SEED, "N", 0, "of the random filters (0)", 0 },
     { 0 },
@@ -170,7 +169,7 @@ static vkd_result measure_features(struct measuring *m, uint32_t index, json_t *
     struct vkd_features f;
     struct vkd_feature_diversity d;
     vkd_result r = vkd_features_extract(m->dev, &(struct vkd_features_params){
-        .path = o->paths[index], .data = o->data, .split = o->split, .images = o->images, .views = o->views,
+        .path = o->paths[index], .partial = o->partial, .data = o->data, .split = o->split, .images = o->images, .views = o->views,
         .batch = o->batch, .progress = show_batch, .stop = app_stop, .user = &m->progress }, &f);
     app_progress_clear();
     if (r != VKD_OK)
@@ -214,7 +213,7 @@ static vkd_result compare_layers(struct measuring *m)
 {
     const struct diversity_options *o = m->o;
     vkd_result r = vkd_layers_cka(m->dev, &(struct vkd_features_params){
-        .path = o->paths[0], .data = o->data, .split = o->split, .images = o->images, .batch = o->batch,
+        .path = o->paths[0], .partial = o->partial, .data = o->data, .split = o->split, .images = o->images, .batch = o->batch,
         .progress = show_batch, .stop = app_stop, .user = &m->progress }, &m->layers);
     app_progress_clear();
     return r;
@@ -287,7 +286,7 @@ static enum exit_status measure_and_print(struct measuring *m)
         diversity_print_cka(o->paths, cka, count);
     else if (r == VKD_OK && !o->app.json && o->cka)
         diversity_print_layers_cka(&m->layers);
-    if (r == VKD_FORMAT && !o->partial && o->data == NULL && is_partial(o->paths[json_array_size(m->models)]))
+    if (r == VKD_FORMAT && !o->partial && is_partial(o->paths[json_array_size(m->models)]))
         fprintf(stderr, "--partial measures the layers that fit of a model whose file lacks others.\n");
     for (uint32_t i = 0; m->features != NULL && i < count; i++)
         vkd_features_finish(&m->features[i]);

@@ -13,9 +13,11 @@ struct features_options {
     struct app_options app;
     const char *path, *data, *split, *layer, *out;
     uint32_t images, batch;
+    bool partial;
 };
 
-enum { KEY_DATA = 'D', KEY_SPLIT = 's', KEY_LAYER = 'l', KEY_OUT = 'o', KEY_IMAGES = 'n', KEY_BATCH = 'b' };
+enum { KEY_DATA = 'D', KEY_SPLIT = 's', KEY_LAYER = 'l', KEY_OUT = 'o', KEY_IMAGES = 'n', KEY_BATCH = 'b',
+       KEY_PARTIAL = 0x2501 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -29,6 +31,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_SPLIT:  o->split = arg; return 0;
     case KEY_LAYER:  o->layer = arg; return 0;
     case KEY_OUT:    o->out = arg; return 0;
+    case KEY_PARTIAL: o->partial = true; return 0;
     case KEY_IMAGES: o->images = (uint32_t)app_whole(state, "images", arg, 1, 1 << 24); return 0;
     case KEY_BATCH:  o->batch = (uint32_t)app_whole(state, "batch", arg, 1, 65536); return 0;
     case ARGP_KEY_ARG:
@@ -57,6 +60,7 @@ static const struct argp_option options[] = {
     { "output", KEY_OUT, "FILE", 0, "safetensors file to write", 0 },
     { "images", KEY_IMAGES, "N", 0, "the first N of the split, not all", 0 },
     { "batch", KEY_BATCH, "N", 0, "images at a time", 0 },
+    { "partial", KEY_PARTIAL, NULL, 0, "take a file that has other tensors besides the model's, or no classifier", 0 },
     { 0 },
 };
 static const struct argp_child children[] = {
@@ -112,7 +116,7 @@ enum exit_status cmd_features(int argc, char **argv)
     app_progress_init(&progress);
     vkd__os_catch_interrupt();
     struct vkd_features_params p = {
-        .path = o.path, .data = o.data, .split = o.split, .images = o.images, .layers = &o.layer, .layer_count = 1,
+        .path = o.path, .partial = o.partial, .data = o.data, .split = o.split, .images = o.images, .layers = &o.layer, .layer_count = 1,
         .batch = o.batch, .progress = show_batch, .stop = app_stop, .user = &progress,
     };
     vkd_result r = vkd_features_extract(dev, &p, &f);

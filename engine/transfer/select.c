@@ -161,7 +161,7 @@ static vkd_result list_layers(const struct vkd__transfer *t, char names[VKD_STAG
     if (t->p.layer || t->protocol->no_features)
         return VKD_OK;
     path_of(t, t->checkpoints->list[0].name, path);
-    vkd_result r = vkd_model_layers(path, &t->log, names, &stages);
+    vkd_result r = vkd_model_layers(path, t->p.partial, &t->log, names, &stages);
     for (uint32_t i = 1; r == VKD_OK && i < STAGES && i < stages; i++)
         layers[(*count)++] = names[stages - 1 - i];
     return r;

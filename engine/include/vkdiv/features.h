@@ -43,9 +43,9 @@ VKD_CHECKED vkd_result vkd_features_save(const struct vkd_features *f, const str
                                          const struct vkd_log *log);
 
 // The layers that `path`'s model has a name for here, one per stage from the first on: "bn1", "layer1", ... "layer4".
-// Errors: vkd_diversity_measure's.
+// `partial` and errors: as of vkd_diversity_measure.
 enum { VKD_LAYER_NAME = 96, VKD_STAGES_MAX = 16 };
-VKD_CHECKED vkd_result vkd_model_layers(const char *path, const struct vkd_log *log,
+VKD_CHECKED vkd_result vkd_model_layers(const char *path, bool partial, const struct vkd_log *log,
                                         char names[VKD_STAGES_MAX][VKD_LAYER_NAME], uint32_t *count);
 
 // Linear CKA of all pairs of a model's stages: of their outputs, averaged over each image.
