@@ -116,8 +116,8 @@ enum exit_status cmd_features(int argc, char **argv)
     app_progress_init(&progress);
     vkd__os_catch_interrupt();
     struct vkd_features_params p = {
-        .path = o.path, .partial = o.partial, .data = o.data, .split = o.split, .images = o.images, .layers = &o.layer, .layer_count = 1,
-        .batch = o.batch, .progress = show_batch, .stop = app_stop, .user = &progress,
+        .path = o.path, .partial = o.partial, .data = o.data, .split = o.split, .images = o.images,
+        .layers = &o.layer, .layer_count = 1, .batch = o.batch, .progress = show_batch, .stop = app_stop, .user = &progress,
     };
     vkd_result r = vkd_features_extract(dev, &p, &f);
     app_progress_clear();
