@@ -42,15 +42,14 @@ static bool VKD_PRINTF(2, 3) fail(struct check *k, const char *format, ...)
 
 // ---- Numbers ----
 
-static float half_to_float(uint16_t h)
+float op_half_to_float(uint16_t h)
 {
     int e = h >> 10 & 31;
     double m = h & 1023, v = e == 31 ? (m > 0 ? NAN : INFINITY) : e ? ldexp(1024 + m, e - 25) : ldexp(m, -24);
     return (float) (h & 0x8000 ? -v : v);
 }
 
-// To the nearest half, ties to even; for NaN and what a half can hold.
-static uint16_t half_from_double(double v)
+uint16_t op_half_from_double(double v)
 {
     uint16_t sign = signbit(v) ? 0x8000 : 0;
     int e;
@@ -64,7 +63,7 @@ static uint16_t half_from_double(double v)
     return (uint16_t) (sign + (m < 1024 ? (uint32_t) m : (uint32_t) ((e + 13) * 1024 + (int) m)));
 }
 
-static float bfloat_to_float(uint16_t h)
+float op_bfloat_to_float(uint16_t h)
 {
     uint32_t word = (uint32_t) h << 16;
     float v;
@@ -72,8 +71,7 @@ static float bfloat_to_float(uint16_t h)
     return v;
 }
 
-// To the nearest, ties to even; by way of f32, which what is stored comes from anyway.
-static uint16_t bfloat_from_double(double v)
+uint16_t op_bfloat_from_double(double v)
 {
     float f = (float) v;
     uint32_t word;
@@ -84,8 +82,8 @@ static uint16_t bfloat_from_double(double v)
 // What storage makes of a number.
 static double stored(enum vkd_dtype t, double v)
 {
-    return t == VKD_F16 ? (double) half_to_float(half_from_double(v)) :
-           t == VKD_BF16 ? (double) bfloat_to_float(bfloat_from_double(v)) : v;
+    return t == VKD_F16 ? (double) op_half_to_float(op_half_from_double(v)) :
+           t == VKD_BF16 ? (double) op_bfloat_to_float(op_bfloat_from_double(v)) : v;
 }
 
 // Half a unit in the last place of a number of 16 bits; 0 of others.
@@ -102,8 +100,8 @@ static double get(const void *data, enum vkd_dtype t, uint64_t i)
     if (t == VKD_U32)
         return ((const uint32_t *) data)[i];
     if (t == VKD_BF16)
-        return (double) bfloat_to_float(((const uint16_t *) data)[i]);
-    return t == VKD_F16 ? half_to_float(((const uint16_t *) data)[i]) : ((const float *) data)[i];
+        return (double) op_bfloat_to_float(((const uint16_t *) data)[i]);
+    return t == VKD_F16 ? op_half_to_float(((const uint16_t *) data)[i]) : ((const float *) data)[i];
 }
 
 static void put(void *data, enum vkd_dtype t, uint64_t i, double v)
@@ -111,9 +109,9 @@ static void put(void *data, enum vkd_dtype t, uint64_t i, double v)
     if (t == VKD_U32)
         ((uint32_t *) data)[i] = (uint32_t) v;
     else if (t == VKD_F16)
-        ((uint16_t *) data)[i] = half_from_double(v);
+        ((uint16_t *) data)[i] = op_half_from_double(v);
     else if (t == VKD_BF16)
-        ((uint16_t *) data)[i] = bfloat_from_double(v);
+        ((uint16_t *) data)[i] = op_bfloat_from_double(v);
     else
         ((float *) data)[i] = (float) v;
 }

@@ -23,4 +23,15 @@ void op_row_describe(const struct op_row *row, char *text, size_t size);
 // The rows of all files by index; NULL past the end.
 const struct op_row *op_row_at(uint32_t index);
 
+// The rows as they stand, each again with the inputs in f16, and in bf16, that may be stored so. *at begins at 0; false
+// past the end.
+bool op_case_next(uint32_t *at, struct op_row *out);
+
+// Numbers of 16 bits on the host. To the nearest, ties to even; for halves NaN and what a half can hold, for bf16 by way of
+// f32, which what is stored comes from anyway.
+float op_half_to_float(uint16_t h);
+uint16_t op_half_from_double(double v);
+float op_bfloat_to_float(uint16_t h);
+uint16_t op_bfloat_from_double(double v);
+
 #endif

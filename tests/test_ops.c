@@ -3,7 +3,6 @@
 #include "op_check.h"
 
 #include <check.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,39 +18,10 @@ START_TEST(every_op_has_a_row)
 END_TEST
 
 static vkd_device *dev;
-static struct op_row rows[4096];
+enum { ROWS_MAX = 4096 };
+static struct op_row rows[ROWS_MAX];
 static int row_count;
 
-// The inputs that may be stored in 16 bits: bit i is in[i].
-static const struct { const char *op; uint32_t in; } halves[] = {
-    { "add", 3 }, { "avg_pool", 1 }, { "batch_norm", 1 | 1 << 5 }, { "bias", 1 }, { "concat", 255 }, { "concat_rows", 255 },
-    { "conv2d", 1 }, { "dropout", 1 }, { "gelu", 1 }, { "global_avg_pool", 1 }, { "matmul", 1 }, { "max_pool", 1 },
-    { "mul", 3 }, { "relu", 1 }, { "relu6", 1 }, { "scale", 1 }, { "silu", 1 }, { "slice", 1 }, { "slice_rows", 1 },
-};
-
-// Whether numbers of 16 bits serve the row: enough of them are in its ranges.
-static bool fits_halves(const struct op_row *row)
-{
-    bool fits = !row->rejects && !(!strcmp(row->op, "matmul") && row->attr.trans_a);
-    for (uint32_t i = 0; i < VKD_MAX_IN; i++)
-        fits &= row->in[i].dtype == VKD_F32 && fabsf(row->in[i].lo) < 256 && fabsf(row->in[i].hi) < 256;
-    return fits;
-}
-
-static void add_row(const struct op_row *row)
-{
-    uint32_t in = 0;
-    for (size_t i = 0; i < sizeof(halves) / sizeof(halves[0]); i++)
-        in = strcmp(halves[i].op, row->op) ? in : halves[i].in;
-    const enum vkd_dtype types[] = { VKD_F32, VKD_F16, VKD_BF16 };
-    for (int t = 0; t < (in && fits_halves(row) ? 3 : 1) && row_count < 4096; t++) {
-        struct op_row *r = &rows[row_count++];
-        *r = *row;
-        for (uint32_t i = 0; t > 0 && i < VKD_MAX_IN; i++)
-            if (in >> i & 1)
-                r->in[i].dtype = types[t];
-    }
-}
 static unsigned skipped, quotients, kinks;
 
 START_TEST(row_holds)
@@ -78,9 +48,8 @@ END_TEST
 // `test_ops NAME` takes the rows of one op.
 int main(int argc, char **argv)
 {
-    for (uint32_t i = 0; op_row_at(i); i++)
-        if (argc < 2 || !strcmp(argv[1], op_row_at(i)->op))
-            add_row(op_row_at(i));
+    for (uint32_t at = 0; row_count < ROWS_MAX && op_case_next(&at, &rows[row_count]);)
+        row_count += argc < 2 || !strcmp(argv[1], rows[row_count].op);
     dev = gpu_open();
     if (!dev)
         return 1;

@@ -30,7 +30,7 @@ const char *docs_kind_name(enum docs_kind kind)
 static uint32_t collect(const struct argp *argp, bool common, struct docs_option *out, uint32_t count)
 {
     for (const struct argp_option *o = argp->options; o != NULL && o->name != NULL; o++)
-        if (count < DOCS_OPTION_MAX)
+        if (count < DOCS_OPTION_MAX && (o->flags & OPTION_HIDDEN) == 0)
             out[count++] = (struct docs_option){ .option = o, .common = common };
     for (const struct argp_child *c = argp->children; c != NULL && c->argp != NULL; c++) {
         bool shared = c->argp == &app_device_argp || c->argp == &app_json_argp || c->argp == &app_log_argp;

@@ -349,18 +349,23 @@ static void find_cache_dir(char *dir, size_t size)
         dir[0] = 0;
 }
 
-vkd_device *app_open_device(const struct app_options *o, enum exit_status *status)
+struct vkd_device_params app_device_params(const struct app_options *o)
 {
+    static char cache[1024];
     const char *selector = o->device != NULL ? o->device : getenv("VKDIV_DEVICE");
     const char *validation = getenv("VKDIV_VALIDATION");
-    char cache[1024];
     find_cache_dir(cache, sizeof cache);
-    struct vkd_device_params p = {
+    return (struct vkd_device_params){
         .selector = selector != NULL && selector[0] != 0 ? selector : NULL,
         .log = app_log(o),
         .validation = o->validation || (validation != NULL && strcmp(validation, "1") == 0),
         .cache_dir = cache[0] != 0 ? cache : NULL,
     };
+}
+
+vkd_device *app_open_device(const struct app_options *o, enum exit_status *status)
+{
+    struct vkd_device_params p = app_device_params(o);
     vkd_device *dev = NULL;
     hush = o->any_device;
     vkd_result r = vkd_device_create(&p, &dev);

@@ -71,6 +71,9 @@ const char *app_printable(char *out, size_t size, const char *text);
 
 // ---- Device ------------------------------------------------------------------------------------
 
+// How the device that the options name is opened, with the log of this process.
+struct vkd_device_params app_device_params(const struct app_options *o);
+
 // Opens the device that the options name. On failure *status is what the process should end with.
 vkd_device *app_open_device(const struct app_options *o, enum exit_status *status);
 
@@ -129,6 +132,7 @@ APP_COMMAND(eval);
 APP_COMMAND(export);
 APP_COMMAND(features);
 APP_COMMAND(report);
+APP_COMMAND(selftest);
 APP_COMMAND(study);
 APP_COMMAND(train);
 APP_COMMAND(transfer);

@@ -15,6 +15,7 @@ const struct app_command app_commands[] = {
     ROW(data_preview, "data preview", "what training sees of a data set"),
     ROW(devices,   "devices",   "list the Vulkan devices"),
     ROW(doctor,    "doctor",    "check loader, drivers and devices, and say what is missing"),
+    ROW(selftest,  "selftest",  "find out what a device and its driver do right"),
     ROW(bench,     "bench",     "measure kernels and models, and their share of the roofline"),
     { 0 },
 };

@@ -1,0 +1,112 @@
+// diff.c -- what changed from one document of selftest to another: verdicts, and what takes longer.
+#include "apps/selftest/selftest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// Slower is what takes 1.5 times as long, and by more than noise: starting a process varies by that.
+static const double slower = 1.5, noise_ms = 200, number_noise_ms = 0.2;
+
+enum change { WORSE, BETTER, SLOWER, FASTER, GONE, NEW, CHANGES };
+static const char *const change_names[CHANGES] = { "worse", "better", "slower", "faster", "gone", "new" };
+static const enum app_style change_styles[CHANGES] = { APP_RED, APP_GREEN, APP_RED, APP_GREEN, APP_RED, APP_DIM };
+static const bool change_is_bad[CHANGES] = { [WORSE] = true, [SLOWER] = true, [GONE] = true };
+
+struct diff { json_t *list; bool worse; };
+
+static const char *text_of(const json_t *o, const char *key)
+{
+    const char *text = json_string_value(json_object_get(o, key));
+    return text != NULL ? text : "";
+}
+
+static const json_t *find(const json_t *doc, const char *name)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(json_object_get(doc, "probes"), i, row)
+        if (strcmp(text_of(row, "name"), name) == 0)
+            return row;
+    return NULL;
+}
+
+static int rank(const json_t *row)
+{
+    for (int i = 0; i < SELFTEST_VERDICTS; i++)
+        if (strcmp(text_of(row, "verdict"), selftest_verdicts[i]) == 0)
+            return i;
+    return SELFTEST_FAIL;
+}
+
+static void add(struct diff *d, enum change change, const char *name, const char *from, const char *to, const char *detail)
+{
+    d->worse |= change_is_bad[change];
+    json_array_append_new(d->list, json_pack("{s:s, s:s, s:s, s:s, s:s}", "change", change_names[change], "name", name,
+                                             "from", from, "to", to, "detail", detail));
+}
+
+static void compare_time(struct diff *d, const char *name, double a, double b, double noise)
+{
+    char from[32], to[32], ratio[32];
+    if (!(a > 0 && b > 0) || (b <= slower * a && a <= slower * b) || (b - a < noise && a - b < noise))
+        return;
+    snprintf(from, sizeof from, "%.4g ms", a);
+    snprintf(to, sizeof to, "%.4g ms", b);
+    snprintf(ratio, sizeof ratio, "%.2f times", b / a);
+    add(d, b > a ? SLOWER : FASTER, name, from, to, ratio);
+}
+
+// The times that a probe measured itself count in place of those of its process.
+static void compare_times(struct diff *d, const char *name, const json_t *a, const json_t *b)
+{
+    const char *key;
+    json_t *value;
+    bool measured = false;
+    json_object_foreach(json_object_get(a, "numbers"), key, value) {
+        const json_t *other = json_object_get(json_object_get(b, "numbers"), key);
+        size_t length = strlen(key);
+        char title[256];
+        if (length < 3 || strcmp(key + length - 3, "_ms") != 0 || !json_is_number(value) || !json_is_number(other))
+            continue;
+        snprintf(title, sizeof title, "%s %s", name, key);
+        compare_time(d, title, json_number_value(value), json_number_value(other), number_noise_ms);
+        measured = true;
+    }
+    if (!measured)
+        compare_time(d, name, json_number_value(json_object_get(a, "ms")), json_number_value(json_object_get(b, "ms")), noise_ms);
+}
+
+void selftest_diff(const json_t *a, const json_t *b, bool as_json, bool *worse)
+{
+    struct diff d = { .list = json_array() };
+    size_t i;
+    json_t *row;
+    json_array_foreach(json_object_get(a, "probes"), i, row) {
+        const char *name = text_of(row, "name");
+        const json_t *other = find(b, name);
+        if (other == NULL)
+            add(&d, GONE, name, text_of(row, "verdict"), "", "");
+        else if (rank(row) != rank(other))
+            add(&d, rank(other) > rank(row) ? WORSE : BETTER, name, text_of(row, "verdict"), text_of(other, "verdict"),
+                text_of(other, "detail"));
+        else
+            compare_times(&d, name, row, other);
+    }
+    json_array_foreach(json_object_get(b, "probes"), i, row)
+        if (find(a, text_of(row, "name")) == NULL)
+            add(&d, NEW, text_of(row, "name"), "", text_of(row, "verdict"), "");
+    *worse = d.worse;
+    if (as_json) {
+        app_print_json(json_pack("{s:i, s:b, s:o}", "schema", SELFTEST_SCHEMA, "worse", d.worse, "changes", d.list));
+        return;
+    }
+    json_array_foreach(d.list, i, row)
+        for (int c = 0; c < CHANGES; c++)
+            if (strcmp(text_of(row, "change"), change_names[c]) == 0)
+                printf("%s%-7s%s %-40s %-10s -> %-10s %s\n", app_sgr(1, change_styles[c]), change_names[c],
+                       app_sgr(1, APP_PLAIN), text_of(row, "name"), text_of(row, "from"), text_of(row, "to"),
+                       text_of(row, "detail"));
+    if (json_array_size(d.list) == 0)
+        printf("no change in %zu probes\n", json_array_size(json_object_get(a, "probes")));
+    json_decref(d.list);
+}
