@@ -425,6 +425,10 @@ vkd_result vkd_weights_load_part(vkd_device *dev, vkd_params *params, const stru
                       fitting, sel.count, c.text, more);
         r = enough ? VKD_OK : VKD_FORMAT;
     }
+    for (uint32_t i = 0; r == VKD_OK && part->finite && i < sel.count; i++) {
+        const struct vkd__st_tensor *t = vkd__st_find(f, sel.entries[i].name);
+        r = t ? vkd__st_check_finite(t, path, log) : VKD_OK;
+    }
     for (uint32_t i = 0; r == VKD_OK && i < sel.count; i++)
         r = load_one(f, params, &sel.entries[i]);
 

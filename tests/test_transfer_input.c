@@ -74,8 +74,8 @@ START_TEST(bad_parameters)
 }
 END_TEST
 
-// A copy of the run's last weights without the tensors that begin with `drop`, and with one that no model has.
-static const char *altered_weights(const char *name, const char *drop)
+// A copy of the run's last weights without the tensors that begin with `drop`; `more`: with one that no model has.
+static const char *altered_weights(const char *name, const char *drop, bool more)
 {
     static char path[300];
     static const float zeros[4];
@@ -88,8 +88,9 @@ static const char *altered_weights(const char *name, const char *drop)
     for (uint32_t i = 0; i < all; i++)
         if (!drop || strncmp(vkd__st_at(f, i)->name, drop, strlen(drop)))
             t[count++] = *vkd__st_at(f, i);
-    t[count++] = (struct vkd__st_tensor) { .name = "projector.weight", .type = VKD__ST_F32, .rank = 2, .shape = { 2, 2 },
-                                           .data = zeros };
+    if (more)
+        t[count++] = (struct vkd__st_tensor) { .name = "projector.weight", .type = VKD__ST_F32, .rank = 2, .shape = { 2, 2 },
+                                               .data = zeros };
     snprintf(path, sizeof(path), "%s/%s", world.root, name);
     ck_assert_int_eq(vkd__st_write(path, NULL, t, count, &about, 1), VKD_OK);
     vkd__st_close(&f);
@@ -132,7 +133,7 @@ START_TEST(files_that_are_no_whole_model)
     struct vkd_transfer_result r, whole = transfer_ok(&p);
     p.out = out;
     for (int i = 0; i < 3; i++) {
-        p.model = altered_weights("part.safetensors", rows[i].drop);
+        p.model = altered_weights("part.safetensors", rows[i].drop, true);
         p.partial = false;
         ck_assert_int_eq(vkd_transfer(world.dev, &p, &r), VKD_FORMAT);
         ck_assert_msg(strstr(gpu_last_error, rows[i].words) != NULL, "%s", gpu_last_error);
@@ -162,14 +163,13 @@ START_TEST(weights_that_are_not_finite)
         { "bn1.weight", 3e38f, VKD_OK, VKD_INVALID, "what it makes of images of" },
         { "fc.bias", NAN, VKD_OK, VKD_OK, "" },
     };
-    const char *path = altered_weights("poisoned.safetensors", NULL);
+    const char *path = altered_weights("poisoned.safetensors", NULL, false);
     struct vkd_transfer_params p = params("knn");
     struct vkd_transfer_result r;
     char words[96];
     remove_results();
     poison(path, rows[_i].tensor, rows[_i].value);
     p.model = path;
-    p.partial = true;
     ck_assert_int_eq(vkd_transfer_check(&p, vkd_device_log(world.dev)), rows[_i].check);
     ck_assert_int_eq(vkd_transfer(world.dev, &p, &r), rows[_i].transfer);
     ck_assert_msg(strstr(gpu_last_error, rows[_i].words) != NULL, "%s", gpu_last_error);
@@ -179,6 +179,15 @@ START_TEST(weights_that_are_not_finite)
         return;
     struct vkd_eval_result e;
     snprintf(words, sizeof(words), "numbers of %s are not finite", rows[_i].tensor);
+    struct vkd_recipe recipe = world_recipe();
+    struct vkd_train_result trained;
+    recipe.init = path;
+    recipe.init_part = "backbone";
+    recipe.steps = 1;
+    // Of a run that starts from it, unless that takes other tensors.
+    ck_assert_int_eq(world_train(&recipe, rows[_i].tensor, false, 0, &trained), rows[_i].transfer);
+    if (rows[_i].transfer < 0)
+        ck_assert_msg(strstr(world.error, words) != NULL, "%s", world.error);
     ck_assert_int_eq(vkd_eval(world.dev, &(struct vkd_eval_params) { .path = path, .data = world.spec }, &e), VKD_FORMAT);
     ck_assert_msg(strstr(gpu_last_error, words) != NULL, "%s", gpu_last_error);
 }

@@ -231,13 +231,15 @@ START_TEST(parts)
     (void) vkd_model_build(average, vkd_input(average, "images", VKD_F32, (struct vkd_shape) { { 2, 28, 28, 1 } }),
                            &(struct vkd_model_params) { .arch = "resnet18", .width = 4, .cifar_stem = true });
     vkd_scope_end(average);
-    ck_assert_int_eq(vkd_weights_save_part(dev, run, &described, &(struct vkd_weights_part) { average, teacher, 1, false }, path),
-                     VKD_OK);
+    ck_assert_int_eq(vkd_weights_save_part(dev, run, &described,
+                                           &(struct vkd_weights_part) { .only = average, .renames = teacher, .rename_count = 1 },
+                                           path), VKD_OK);
     vkd_params *backbone = make(0, 4);
     ck_assert_int_eq(vkd_weights_load(dev, backbone, path, false), VKD_OK);
     ck_assert(same(run, "teacher.layer1.0.conv1.weight", backbone, "layer1.0.conv1.weight"));
-    ck_assert_int_eq(vkd_weights_save_part(dev, run, &described, &(struct vkd_weights_part) { NULL, teacher, 1, false }, path),
-                     VKD_INVALID);
+    ck_assert_int_eq(vkd_weights_save_part(dev, run, &described,
+                                           &(struct vkd_weights_part) { .renames = teacher, .rename_count = 1 },
+                                           path), VKD_INVALID);
     ck_assert_msg(strstr(gpu_last_error, "two parameters get the same name: ") != NULL, "%s", gpu_last_error);
     ck_assert_int_eq(vkd_weights_load(dev, backbone, path, false), VKD_OK);
 

@@ -3,7 +3,6 @@
 #include "network.h"
 #include "run_files.h"
 #include "../run_folder.h"
-#include "../safetensors.h"
 #include "../../runtime/os.h"
 
 #include <math.h>
@@ -35,16 +34,6 @@ static vkd_result find_model(struct evaluation *e, const char *path)
     vkd_result r = vkd__run_json_read(path, &e->log, &e->json);
     if (r == VKD_OK)
         vkd__recipe_from_json(json_object_get(e->json, "recipe"), &e->recipe);
-    return r;
-}
-
-static vkd_result check_weights(const struct evaluation *e)
-{
-    vkd__st_file *f = NULL;
-    vkd_result r = vkd__st_open(e->weights, &e->log, &f);
-    for (uint32_t i = 0; r == VKD_OK && i < vkd__st_count(f); i++)
-        r = vkd__st_check_finite(vkd__st_at(f, i), e->weights, &e->log);
-    vkd__st_close(&f);
     return r;
 }
 
@@ -87,7 +76,7 @@ static vkd_result open_program(struct evaluation *e, uint32_t batch)
     if (r == VKD_OK)
         r = vkd_params_create(e->dev, e->graph, false, &e->params);
     if (r == VKD_OK)
-        r = vkd_weights_load(e->dev, e->params, e->weights, false);
+        r = vkd_weights_load_part(e->dev, e->params, &(struct vkd_weights_part) { .finite = true }, e->weights, false);
     if (r == VKD_OK)
         r = vkd_program_create(e->dev, e->graph, e->params, &(struct vkd_program_params) { .training = false }, &e->program);
     if (r < 0)
@@ -136,8 +125,6 @@ vkd_result vkd_eval(vkd_device *dev, const struct vkd_eval_params *p, struct vkd
     vkd_result r = find_model(&e, p->path);
     if (r == VKD_OK)
         r = vkd_weights_info(e.weights, &e.log, &e.model);
-    if (r == VKD_OK)
-        r = check_weights(&e);
     if (r == VKD_OK)
         r = open_set(&e, p, batch);
     if (r == VKD_OK)

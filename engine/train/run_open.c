@@ -138,7 +138,7 @@ static vkd_result load_all(struct vkd__run *run)
     const struct vkd_recipe *re = run->recipe;
     const struct vkd_log quiet = { 0 };
     struct vkd_weights_info info;
-    const struct vkd_weights_part part = { .only = run->graphs[VKD__GRAPH_EVALUATION] };
+    const struct vkd_weights_part part = { .only = run->graphs[VKD__GRAPH_EVALUATION], .finite = true };
     vkd_result r = vkd_weights_load_part(run->dev, run->params, &part, re->init, false);
     if (r == VKD_FORMAT && vkd_weights_info(re->init, &quiet, &info) == VKD_OK && info.classes != run->model.classes)
         vkd_log_write(&run->log, VKD_LOG_ERROR, "init: %s is of %u class%s, this run's model of %u: init_part=backbone "
@@ -153,7 +153,7 @@ static vkd_result load_backbone(struct vkd__run *run)
     backbone.model.classes = 0;
     vkd_result r = vkd__network_graph(&run->log, &backbone, VKD__GRAPH_EVALUATION, 1, &g);
     if (r == VKD_OK)
-        r = vkd_weights_load_part(run->dev, run->params, &(struct vkd_weights_part) { .only = g, .more = true },
+        r = vkd_weights_load_part(run->dev, run->params, &(struct vkd_weights_part) { .only = g, .more = true, .finite = true },
                                   run->recipe->init, false);
     vkd_graph_destroy(&g);
     return r;

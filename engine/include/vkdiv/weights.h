@@ -32,6 +32,7 @@ struct vkd_weights_part {
     const struct vkd_weights_rename *renames;   // the first that matches a name counts
     uint32_t rename_count;
     bool more;                  // loading: the file may hold more than this, which is left alone
+    bool finite;                // loading: numbers that are not finite are an error, VKD_FORMAT
 };
 
 // Replaces `path` atomically by all of `params`. Values that are not finite are written as they are,
