@@ -142,7 +142,7 @@ static vkd_result set_up(vkd_device *dev, uint32_t family, uint32_t index, const
     return result == VKD_OK ? vkd__pipeline_cache_open(dev, cache) : result;
 }
 
-static vkd_result choose(vkd_device *dev, const char *selector)
+static vkd_result choose(vkd_device *dev, const char *selector, const struct vkd_profile *profile)
 {
     VkPhysicalDevice *handles = NULL;
     struct vkd_device_row *rows = NULL;
@@ -159,6 +159,8 @@ static vkd_result choose(vkd_device *dev, const char *selector)
         result = vkd__fail(dev, VKD_UNSUPPORTED, "%s cannot be used: %s", dev->caps.name, rows[index].why);
     if (result == VKD_OK && dev->caps.cpu && (!selector || !*selector))
         vkd_log_write(&dev->log, VKD_LOG_WARNING, "no GPU found: %s runs on the CPU", dev->caps.name);
+    if (result == VKD_OK && profile)
+        vkd__profile_apply(profile, &dev->caps, &dev->facts);
     free(rows);
     free(handles);
     return result;
@@ -180,9 +182,10 @@ vkd_result vkd_device_create(const struct vkd_device_params *p, vkd_device **out
         return VKD_NO_MEMORY;
     }
     dev->log = p->log;
+    dev->faults = p->faults;
     take_allocator(dev, p->allocator);
     TRY(vkd__instance_create(&p->log, p->validation, dev->host_memory, &dev->inst));
-    TRY(choose(dev, p->selector));
+    TRY(choose(dev, p->selector, p->profile));
     VkResult vk = create_handle(dev);
     VK_AS(dev, vk, CreateDevice);
     TRY(set_up(dev, dev->facts.queue_family, 0, &(struct vkd__cache_source) { .dir = p->cache_dir }));
@@ -206,7 +209,7 @@ vkd_result vkd__compiler_create(struct vkd__instance *inst, vkd_device **out)
     dev->log = inst->log;
     dev->inst = inst;
     dev->compiler = true;
-    TRY(choose(dev, NULL));
+    TRY(choose(dev, NULL, NULL));
     VkResult vk = create_handle(dev);
     VK_AS(dev, vk, CreateDevice);
     if (!load_functions(dev)) {

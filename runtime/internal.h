@@ -103,6 +103,8 @@ void vkd__caps_wants(const struct vkd_caps *caps, const struct vkd__facts *facts
 bool vkd__caps_queue(struct vkd__instance *inst, VkPhysicalDevice pd, uint32_t family, struct vkd_caps *caps);
 // Why the device cannot be used (false) or what class it is.
 bool vkd__caps_usable(const struct vkd_caps *caps, const struct vkd__facts *facts, char *why, size_t size);
+// Makes the device seem to be of another kind (profile.c).
+void vkd__profile_apply(const struct vkd_profile *p, struct vkd_caps *caps, struct vkd__facts *facts);
 // What is free in a heap for this process, at most its size.
 uint64_t vkd__caps_heap_free(struct vkd__instance *inst, VkPhysicalDevice pd, const struct vkd__facts *facts,
                              uint32_t heap, uint64_t held);
@@ -134,6 +136,7 @@ struct vkd__memory {
     struct vkd__block **blocks;
     uint32_t count, capacity;
     uint64_t heap_held[VK_MAX_MEMORY_HEAPS];
+    uint64_t requests;          // counted for struct vkd_faults
 };
 
 struct vkd__allocation {
@@ -334,6 +337,7 @@ struct vkd_device {
     struct vkd_device_stats stats;
     char last_error[1024];
     bool lost;
+    struct vkd_faults faults;
 
     struct vkd__queue queue;
     struct vkd__memory memory;

@@ -227,8 +227,9 @@ vkd_result vkd__memory_take(vkd_device *dev, const VkMemoryRequirements *req, en
         return vkd__fail(dev, VKD_UNSUPPORTED, "%.64s has no memory type for this kind of buffer", dev->caps.name);
     uint64_t align = req->alignment > 256 ? req->alignment : 256;
     uint64_t size = align_up(req->size, 256);
-    VkResult vk = take_from_any(dev, types, count, size, align, out);
-    if (vk < 0 && dev->queue.garbage_count) {
+    bool refused = dev->faults.memory && ++dev->memory.requests >= dev->faults.memory;
+    VkResult vk = refused ? VK_ERROR_OUT_OF_DEVICE_MEMORY : take_from_any(dev, types, count, size, align, out);
+    if (vk < 0 && dev->queue.garbage_count && !refused) {
         TRY(vkd_wait(dev, dev->queue.submitted, UINT64_MAX, NULL));     // frees what was discarded
         vk = take_from_any(dev, types, count, size, align, out);
     }

@@ -156,6 +156,11 @@ vkd_result vkd_submit_synced(vkd_device *dev, const struct vkd_submit_params *p,
         .signalSemaphoreCount = signals.count,
         .pSignalSemaphores = signals.semaphores,
     };
+    if (dev->faults.submit && dev->stats.submissions + 1 == dev->faults.submit) {
+        // What is destroyed now must not be in use, as it would not be on a lost device.
+        TRY(vkd_wait(dev, q->submitted, UINT64_MAX, NULL));
+        VK_AS(dev, VK_ERROR_DEVICE_LOST, QueueSubmit);
+    }
     if (q->lock)
         q->lock(q->user);
     VkResult vk = dev->vk.vkQueueSubmit(q->handle, 1, &info, VK_NULL_HANDLE);

@@ -1,4 +1,5 @@
-// gpu.h -- the device that tests run on: VKDIV_DEVICE names it, VKDIV_VALIDATION=1 adds the validation layer.
+// gpu.h -- the device that tests run on: VKDIV_DEVICE names it, VKDIV_VALIDATION=1 adds the validation layer, VKDIV_LIMITS
+// lets it seem to be of another kind (vkd_profile_at).
 #ifndef GPU_H
 #define GPU_H
 
@@ -27,11 +28,17 @@ static inline void gpu_log(void *user, enum vkd_log_level level, const char *tex
 
 static inline struct vkd_device_params gpu_params(void)
 {
-    const char *validation = getenv("VKDIV_VALIDATION");
+    const char *validation = getenv("VKDIV_VALIDATION"), *limits = getenv("VKDIV_LIMITS");
+    const struct vkd_profile *profile = limits && *limits ? vkd_profile_find(limits) : NULL;
+    if (limits && *limits && !profile) {
+        fprintf(stderr, "VKDIV_LIMITS: there is no profile '%s'\n", limits);
+        exit(EXIT_FAILURE);
+    }
     return (struct vkd_device_params) {
         .selector = getenv("VKDIV_DEVICE"),
         .log = { .fn = gpu_log },
         .validation = validation && *validation == '1',
+        .profile = profile,
     };
 }
 

@@ -40,7 +40,8 @@ build_tree build-tsan test_embed_threads -DVKDIV_TESTS=ON -DVKDIV_SANITIZE_THREA
 unset VKDIV_DEVICE VK_DRIVER_FILES
 export NO_COLOR=1 VKDIV_VALIDATION=1
 export VK_ICD_FILENAMES="$LAVAPIPE"
-run_tests lavapipe build
+run_tests lavapipe build -LE profiles
+run_tests profiles build -L profiles -j 2
 export VK_ICD_FILENAMES="$SWIFTSHADER"
 run_tests swiftshader build -L gpu
 export VKDIV_VALIDATION=0 VK_ICD_FILENAMES="$LAVAPIPE"

@@ -363,10 +363,45 @@ struct vkd_device_params app_device_params(const struct app_options *o)
     };
 }
 
+// VKDIV_LIMITS, VKDIV_FAULT: what is tested on a device that has neither. False after an error message.
+static bool read_tests(struct vkd_device_params *p)
+{
+    const char *limits = getenv("VKDIV_LIMITS"), *fault = getenv("VKDIV_FAULT");
+    if (limits != NULL && limits[0] != 0) {
+        char names[256] = "";
+        p->profile = vkd_profile_find(limits);
+        for (uint32_t i = 0; vkd_profile_at(i) != NULL; i++)
+            snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i > 0 ? ", " : "", vkd_profile_at(i)->name);
+        if (p->profile == NULL) {
+            app_error("VKDIV_LIMITS: expected one of %s, found '%s'", names, limits);
+            return false;
+        }
+        app_warning("VKDIV_LIMITS: the device is used as if it were %s (%s)", limits, p->profile->about);
+    }
+    if (fault != NULL && fault[0] != 0) {
+        unsigned long long n = 0;
+        char kind[8] = "", rest = 0;
+        bool ok = sscanf(fault, "%6[a-z]=%llu%c", kind, &n, &rest) == 2 && n > 0;
+        if (ok && strcmp(kind, "memory") == 0)
+            p->faults.memory = n;
+        else if (ok && strcmp(kind, "submit") == 0)
+            p->faults.submit = n;
+        else {
+            app_error("VKDIV_FAULT: expected memory=N or submit=N with N from 1, found '%s'", fault);
+            return false;
+        }
+    }
+    return true;
+}
+
 vkd_device *app_open_device(const struct app_options *o, enum exit_status *status)
 {
     struct vkd_device_params p = app_device_params(o);
     vkd_device *dev = NULL;
+    if (!read_tests(&p)) {
+        *status = EXIT_USAGE;
+        return NULL;
+    }
     hush = o->any_device;
     vkd_result r = vkd_device_create(&p, &dev);
     hush = false;

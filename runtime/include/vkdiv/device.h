@@ -60,6 +60,26 @@ struct vkd_device_row {
 VKD_CHECKED vkd_result vkd_device_list(const struct vkd_log *log, const char *selector,
                                        struct vkd_device_row **rows, uint32_t *count, int *selected);
 
+// Limits and features of a kind of device, to be tested where there is none: the device seems to have no more than these,
+// is no CPU driver, and reports this subgroup size, whatever its own is. 0 and false: it has none.
+struct vkd_profile {
+    const char *name, *about;
+    uint32_t invocations, local_size[3], groups[3], push, texels, storage_align, texel_align, subgroup_size,
+             timestamp_bits;
+    uint64_t shared, storage_range, allocation, buffer;     // bytes
+    bool shuffle, f16_storage, f16_arithmetic;
+};
+
+// Static rows; NULL past the end, and for an unknown name. Thread-safety: safe.
+const struct vkd_profile *vkd_profile_at(uint32_t index);
+const struct vkd_profile *vkd_profile_find(const char *name);
+
+// Faults to be injected, so that what follows can be tested. Counted from 1; 0: never.
+struct vkd_faults {
+    uint64_t memory;                // memory for this buffer and all later ones is refused
+    uint64_t submit;                // this submission finds the device lost; all that was submitted before is done
+};
+
 struct vkd_device_params {
     // An index, a UUID prefix (4 hex digits or more), or a part of the name, case ignored. NULL:
     // discrete, then integrated, then a CPU driver, which is announced in the log.
@@ -73,6 +93,8 @@ struct vkd_device_params {
     const char *cache_dir;
     // For the driver's own memory of everything vkdiv creates, or NULL. Copied; what it points to outlives the device.
     const VkAllocationCallbacks *allocator;
+    const struct vkd_profile *profile;          // NULL: the device as it is
+    struct vkd_faults faults;
 };
 
 // Creates an instance and a device of its own.
