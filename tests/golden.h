@@ -4,34 +4,13 @@
 
 #include "engine/op.h"
 #include "engine/safetensors.h"
-#include "philox.h"
+#include "golden_numbers.h"
 
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-// Element `index` of the uniform numbers called `name`.
-static inline double golden_uniform(const char *name, uint64_t index)
-{
-    uint32_t hash = 0x811c9dc5u;    // FNV-1a
-    for (const char *c = name; *c; c++)
-        hash = (hash ^ (uint8_t) *c) * 0x01000193u;
-    const u32 seed[2] = { 0x676f6c64u, 1 };
-    u32 ctr[4] = { (u32) (index / 4), hash, 0, 0 };
-    vkd_philox(ctr, seed);
-    return (ctr[index % 4] >> 8) / 16777216.0;
-}
-
-// malloc'd
-static inline float *golden_numbers(const char *name, uint64_t count, double low, double high)
-{
-    float *v = malloc((count + 1) * sizeof(*v));
-    for (uint64_t i = 0; i < count; i++)
-        v[i] = (float) (low + (high - low) * golden_uniform(name, i));
-    return v;
-}
 
 // ---- Layouts: (N, C, H, W) <-> (N, H, W, C) and (K, C, R, S) <-> (R, S, C, K), padding zero ----
 

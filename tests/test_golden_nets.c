@@ -110,27 +110,6 @@ static void destroy(struct net *n)
 
 // ---- Feeding ----
 
-// As start_range of golden.py.
-static void start_range(const struct net *n, const struct vkd_param_info *p, double range[2])
-{
-    const char *end = strrchr(p->name, '.');
-    uint64_t shape[4];
-    uint32_t rank = vkd__param_file_shape(p, shape);
-    if (!strcmp(end, ".running_var") || (rank == 1 && !strcmp(end, ".weight"))) {
-        range[0] = 0.5;
-        range[1] = 1.5;
-    } else if (!strcmp(end, ".running_mean")) {
-        range[0] = -0.2;
-        range[1] = 0.2;
-    } else if (rank == 1) {
-        range[0] = n->spec.bias[0];
-        range[1] = n->spec.bias[1];
-    } else {
-        range[1] = sqrt(6.0 / (double) (shape[1] * (rank == 4 ? shape[2] * shape[3] : 1)));
-        range[0] = -range[1];
-    }
-}
-
 static uint64_t file_count(const struct vkd_param_info *p)
 {
     uint64_t shape[4], count = 1;
@@ -145,7 +124,7 @@ static void feed_params(struct net *n)
     for (uint32_t i = 0; i < vkd_params_count(n->params); i++) {
         const struct vkd_param_info *p = vkd_params_at(n->params, i);
         double range[2];
-        start_range(n, p, range);
+        golden_start_range(p, n->spec.bias, range);
         float *values = golden_numbers(p->name, file_count(p), range[0], range[1]);
         float *memory = malloc(p->numel * sizeof(*memory));
         vkd__param_from_file(p, values, memory);

@@ -70,11 +70,13 @@ static void hear(void *user, enum vkd_log_level level, const char *text)
         fprintf(stderr, "%s\n", text);
 }
 
-struct vkd_device_params selftest_device_params(struct selftest_run *t)
+bool selftest_device_params(struct selftest_run *t, struct vkd_device_params *out)
 {
-    struct vkd_device_params p = app_device_params(t->app);
-    p.log = t->log;
-    return p;
+    bool good = app_device_params(t->app, out);
+    out->log = t->log;
+    if (!good)
+        selftest_say(t, SELFTEST_FAIL, "VKDIV_LIMITS or VKDIV_FAULT is wrong");
+    return good;
 }
 
 static bool find(const char *name, struct selftest_probe *out)
@@ -94,7 +96,9 @@ static void run(struct selftest_run *t, const struct selftest_probe *p)
         p->run(t, p);
         return;
     }
-    struct vkd_device_params params = selftest_device_params(t);
+    struct vkd_device_params params;
+    if (!selftest_device_params(t, &params))
+        return;
     vkd_result r = vkd_device_create(&params, &t->dev);
     if (r == VKD_UNSUPPORTED || r == VKD_INVALID)
         line(t, json_pack("{s:b}", "no_device", 1));

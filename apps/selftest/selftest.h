@@ -59,8 +59,9 @@ void selftest_text(struct selftest_run *t, const char *name, const char *text);
 // A sign of life: what is being done, for the progress line, and to name when it crashes here.
 void selftest_at(struct selftest_run *t, const char *format, ...) VKD_PRINTF(2, 3);
 
-// The device's parameters as the options say; the log is t->log. A probe that opens its own device adds to them.
-struct vkd_device_params selftest_device_params(struct selftest_run *t);
+// The device's parameters as the options say; the log is t->log. A probe that opens its own device adds to them. False
+// after a verdict.
+bool selftest_device_params(struct selftest_run *t, struct vkd_device_params *out);
 
 // Runs the probe of that name in this process; returns its exit status.
 enum exit_status selftest_child(const struct app_options *app, bool quick, const char *name);

@@ -349,20 +349,6 @@ static void find_cache_dir(char *dir, size_t size)
         dir[0] = 0;
 }
 
-struct vkd_device_params app_device_params(const struct app_options *o)
-{
-    static char cache[1024];
-    const char *selector = o->device != NULL ? o->device : getenv("VKDIV_DEVICE");
-    const char *validation = getenv("VKDIV_VALIDATION");
-    find_cache_dir(cache, sizeof cache);
-    return (struct vkd_device_params){
-        .selector = selector != NULL && selector[0] != 0 ? selector : NULL,
-        .log = app_log(o),
-        .validation = o->validation || (validation != NULL && strcmp(validation, "1") == 0),
-        .cache_dir = cache[0] != 0 ? cache : NULL,
-    };
-}
-
 // VKDIV_LIMITS, VKDIV_FAULT: what is tested on a device that has neither. False after an error message.
 static bool read_tests(struct vkd_device_params *p)
 {
@@ -394,11 +380,26 @@ static bool read_tests(struct vkd_device_params *p)
     return true;
 }
 
+bool app_device_params(const struct app_options *o, struct vkd_device_params *out)
+{
+    static char cache[1024];
+    const char *selector = o->device != NULL ? o->device : getenv("VKDIV_DEVICE");
+    const char *validation = getenv("VKDIV_VALIDATION");
+    find_cache_dir(cache, sizeof cache);
+    *out = (struct vkd_device_params){
+        .selector = selector != NULL && selector[0] != 0 ? selector : NULL,
+        .log = app_log(o),
+        .validation = o->validation || (validation != NULL && strcmp(validation, "1") == 0),
+        .cache_dir = cache[0] != 0 ? cache : NULL,
+    };
+    return read_tests(out);
+}
+
 vkd_device *app_open_device(const struct app_options *o, enum exit_status *status)
 {
-    struct vkd_device_params p = app_device_params(o);
+    struct vkd_device_params p;
     vkd_device *dev = NULL;
-    if (!read_tests(&p)) {
+    if (!app_device_params(o, &p)) {
         *status = EXIT_USAGE;
         return NULL;
     }

@@ -71,8 +71,8 @@ const char *app_printable(char *out, size_t size, const char *text);
 
 // ---- Device ------------------------------------------------------------------------------------
 
-// How the device that the options name is opened, with the log of this process.
-struct vkd_device_params app_device_params(const struct app_options *o);
+// How the device that the options name is opened, with the log of this process. False after an error message.
+bool app_device_params(const struct app_options *o, struct vkd_device_params *out);
 
 // Opens the device that the options name. On failure *status is what the process should end with.
 vkd_device *app_open_device(const struct app_options *o, enum exit_status *status);

@@ -10,7 +10,8 @@ enum { BENCH_RECIPES_MAX = 8, BENCH_SETS_MAX = 32 };
 // What the device does at best; 0 where it cannot be measured.
 struct roofline { double copy_gb_s, f32_gflops, f16_gflops; };
 
-VKD_CHECKED vkd_result roofline_measure(vkd_device *dev, struct roofline *out);
+// `half`: f16, too, where the device has it.
+VKD_CHECKED vkd_result roofline_measure(vkd_device *dev, bool half, struct roofline *out);
 
 // A part of a training step, as it takes a step apart: the median of its seconds, and of its share of the whole.
 struct bench_part { const char *name; double seconds, share; };
@@ -35,6 +36,7 @@ struct bench_ratio { char name[64], base[64]; struct vkd__bench_time time; doubl
 struct bench {
     vkd_device *dev;
     uint32_t runs;          // 0: enough for a steady median
+    uint32_t cases;         // the first so many of a group of operations; 0: all
     struct roofline roof;
     const char *recipes[BENCH_RECIPES_MAX];     // of `model`; none: those it knows
     uint32_t recipe_count;

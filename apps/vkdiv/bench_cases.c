@@ -116,7 +116,7 @@ static vkd_result run_case(const struct bench *b, const struct bench_case *k)
 static vkd_result run_cases(const struct bench *b, const struct bench_case *cases, size_t count)
 {
     vkd_result first = VKD_OK;
-    for (size_t i = 0; i < count && !app_stop(NULL); i++) {
+    for (size_t i = 0; i < (b->cases > 0 && b->cases < count ? b->cases : count) && !app_stop(NULL); i++) {
         vkd_result r = run_case(b, &cases[i]);
         if (r != VKD_OK)
             app_error("%s %s: %s", cases[i].op, cases[i].shape, vkd_result_text(r));

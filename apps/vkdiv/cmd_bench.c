@@ -207,7 +207,7 @@ enum exit_status cmd_bench(int argc, char **argv)
     b.tell = tell;
     b.compare = compare;
     b.user = &out;
-    vkd_result r = roofline_measure(dev, &b.roof);
+    vkd_result r = roofline_measure(dev, true, &b.roof);
     if (r == VKD_OK && !o.app.json)
         print_roofline(vkd_device_caps(dev), &b.roof);
     for (int i = 0; r != VKD_DEVICE_LOST && i < GROUP_COUNT && b.roof.f32_gflops > 0; i++)

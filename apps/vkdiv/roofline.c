@@ -96,14 +96,14 @@ static vkd_result measure_fma(vkd_device *dev, const struct vkd_caps *caps, cons
     return r;
 }
 
-vkd_result roofline_measure(vkd_device *dev, struct roofline *out)
+vkd_result roofline_measure(vkd_device *dev, bool half, struct roofline *out)
 {
     const struct vkd_caps *caps = vkd_device_caps(dev);
     struct roofline l = { 0 };
     vkd_result r = measure_copy(dev, caps, &l.copy_gb_s);
     if (r == VKD_OK)
         r = measure_fma(dev, caps, "bench_fma.f32", &l.f32_gflops);
-    if (r == VKD_OK && caps->f16_arithmetic)
+    if (r == VKD_OK && half && caps->f16_arithmetic)
         r = measure_fma(dev, caps, "bench_fma.f16", &l.f16_gflops);
     if (r == VKD_OK)
         *out = l;

@@ -106,8 +106,8 @@ static bool share(struct selftest_run *t, uint32_t local, uint32_t size)
     bool good = y != NULL;
     for (uint32_t i = 0; good && i < GROUPS * local; i++)
         if (y[i] != shared_sum(size, i % local, local, i / local)) {
-            selftest_say(t, SELFTEST_FAIL, "%u invocations, %u words of shared memory: invocation %u of group %u sums %u, expected %u",
-                         local, size, i % local, i / local, y[i], shared_sum(size, i % local, local, i / local));
+            selftest_say(t, SELFTEST_FAIL, "%u invocations, %u words of shared memory: number %u of group %u sums %u, expected "
+                         "%u", local, size, i % local, i / local, y[i], shared_sum(size, i % local, local, i / local));
             good = false;
         }
     free(y);
@@ -297,11 +297,11 @@ static void timestamps(struct selftest_run *t, const struct selftest_probe *p)
     double wall = vkd__os_seconds() - start;
     selftest_number(t, "tick_ns", c->timestamp_ns);
     if (few < 0 || many <= few || many > wall)
-        selftest_say(t, SELFTEST_FAIL, "400 turns of a loop took %.3g s, one %.3g s, by a host's clock that saw %.3g s pass", many, few,
-                     wall);
+        selftest_say(t, SELFTEST_FAIL, "400 turns of a loop took %.3g s, one %.3g s, by a host's clock that saw %.3g s pass", many,
+                     few, wall);
     else
-        selftest_say(t, SELFTEST_PASS, "%u bits, %.3g ns a tick; they advance, and not faster than the host's clock", c->timestamp_bits,
-                     c->timestamp_ns);
+        selftest_say(t, SELFTEST_PASS, "%u bits, %.3g ns a tick; they advance, and not faster than the host's clock",
+                     c->timestamp_bits, c->timestamp_ns);
 }
 
 // a = a / 2 + 1 / 2 converges to 1, in each of 32 sums.

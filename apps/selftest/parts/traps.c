@@ -72,8 +72,9 @@ static void barriers(struct selftest_run *t, const struct selftest_probe *p)
     chain_on_host(x);
     for (uint32_t i = 0; i < CHAIN; i++)
         wrong += got[i] != x[i];
-    selftest_say(t, wrong > 0 ? SELFTEST_FAIL : SELFTEST_PASS, "%u of %d numbers wrong after %d dispatches in %d submissions, each of "
-                 "which reads what another workgroup wrote in the one before", wrong, CHAIN, LINKS * SUBMISSIONS, SUBMISSIONS);
+    selftest_say(t, wrong > 0 ? SELFTEST_FAIL : SELFTEST_PASS, "%u of %d numbers wrong after %d dispatches in %d submissions, "
+                 "each of which reads what other workgroups wrote in the one before", wrong, CHAIN, LINKS * SUBMISSIONS,
+                 SUBMISSIONS);
 }
 
 // ---- Long loops --------------------------------------------------------------------------------
@@ -248,7 +249,8 @@ static void halves(struct selftest_run *t, const struct selftest_probe *p)
         return;
     // A denormal bf16 is a denormal f32, and gradients are scaled to keep clear of either.
     if (read > 0 && type == VKD_F16)
-        selftest_say(t, SELFTEST_FALLBACK, "%u denormal numbers are read as 0; all others are read and stored to the last bit", read);
+        selftest_say(t, SELFTEST_FALLBACK, "%u denormal numbers are read as 0; all others are read and stored to the last bit",
+                     read);
     else
         selftest_say(t, SELFTEST_PASS, "all %d read, and those, their middles and neighbours stored, to the last bit%s", HALVES,
                      read + stored > 0 ? "; denormal floats are 0" : "");
