@@ -183,6 +183,48 @@ START_TEST(memory_is_about_half)
 }
 END_TEST
 
+// ---- Single numbers ----
+
+// An f32, and what PyTorch 1.13 makes of it in f16 and in bf16: ties, the ends of the range and what lies beyond,
+// denormal halves.
+static const struct { uint32_t f32; uint16_t half[2]; } numbers[] = {
+    { 0x00000000, { 0x0000, 0x0000 } }, { 0x80000000, { 0x8000, 0x8000 } }, { 0x3f800000, { 0x3c00, 0x3f80 } },
+    { 0xc0200000, { 0xc100, 0xc020 } }, { 0x3f801000, { 0x3c00, 0x3f80 } }, { 0x3f803000, { 0x3c02, 0x3f80 } },
+    { 0x3f808000, { 0x3c04, 0x3f80 } }, { 0x3f818000, { 0x3c0c, 0x3f82 } }, { 0x477fe000, { 0x7bff, 0x4780 } },
+    { 0x477fefff, { 0x7bff, 0x4780 } }, { 0x477ff000, { 0x7c00, 0x4780 } }, { 0x4788b800, { 0x7c00, 0x4789 } },
+    { 0x48000000, { 0x7c00, 0x4800 } }, { 0x49742400, { 0x7c00, 0x4974 } }, { 0xc9742400, { 0xfc00, 0xc974 } },
+    { 0xc77ff000, { 0xfc00, 0xc780 } }, { 0x7f61b1e6, { 0x7c00, 0x7f62 } }, { 0x7f7f0906, { 0x7c00, 0x7f7f } },
+    { 0x7f7fc99e, { 0x7c00, 0x7f80 } }, { 0x7f800000, { 0x7c00, 0x7f80 } }, { 0xff800000, { 0xfc00, 0xff80 } },
+    { 0x38800000, { 0x0400, 0x3880 } }, { 0x387fe000, { 0x0400, 0x3880 } }, { 0x33800000, { 0x0001, 0x3380 } },
+    { 0x33000000, { 0x0000, 0x3300 } }, { 0x33400000, { 0x0001, 0x3340 } }, { 0xb3400000, { 0x8001, 0xb340 } },
+};
+
+START_TEST(numbers_are_rounded)
+{
+    enum { COUNT = sizeof(numbers) / sizeof(numbers[0]), ROOM = (COUNT + 3) / 4 * 4 };
+    struct net n = { 0 };
+    uint32_t in[ROOM] = { 0 };
+    uint16_t out[ROOM];
+    struct vkd_range r;
+    uint64_t ticket;
+    for (uint32_t i = 0; i < COUNT; i++)
+        in[i] = numbers[i].f32;
+    OK(vkd_graph_create(vkd_device_log(dev), &n.graph));
+    vkd_tensor *x = vkd_input(n.graph, "x", VKD_F32, (struct vkd_shape) { { 1, 1, 1, COUNT } });
+    vkd_mark(n.graph, vkd_cast(n.graph, x, _i ? VKD_BF16 : VKD_F16), "y");
+    OK(vkd_program_create(dev, n.graph, NULL, &(struct vkd_program_params) { 0 }, &n.program));
+    write_input(&n, "x", in, sizeof(in));
+    OK(vkd_program_run(n.program, NULL, &ticket));
+    OK(vkd_wait(dev, ticket, UINT64_MAX, NULL));
+    OK(vkd_program_range(n.program, "y", &r));
+    OK(vkd_buffer_read(dev, r.buffer, r.ofs, out, sizeof(out)));
+    for (uint32_t i = 0; i < COUNT; i++)
+        ck_assert_msg(out[i] == numbers[i].half[_i], "0x%08x becomes 0x%04x, expected 0x%04x", in[i], out[i],
+                      numbers[i].half[_i]);
+    net_close(&n);
+}
+END_TEST
+
 START_TEST(wrong_types_are_refused)
 {
     const struct vkd_shape s = { { 1, 1, 1, 1 } };
@@ -373,6 +415,7 @@ int main(void)
     tcase_set_timeout(c, 0);
     tcase_add_loop_test(c, network_agrees_with_f32, 0, sizeof(nets) / sizeof(nets[0]));
     tcase_add_loop_test(c, memory_is_about_half, 0, 2);
+    tcase_add_loop_test(c, numbers_are_rounded, 0, 2);
     tcase_add_test(c, wrong_types_are_refused);
     tcase_add_loop_test(c, scale_cancels, 0, 4);
     tcase_add_loop_test(c, scale_shrinks_and_grows, 0, 4);
