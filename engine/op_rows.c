@@ -44,6 +44,24 @@ struct vkd_dispatch *vkd__rows_dispatch_of(const struct vkd_call *c, struct vkd_
     return vkd__dispatch(p, name, &pc, sizeof(pc), groups[0], groups[1], groups[2]);
 }
 
+struct vkd_dispatch *vkd__rows_elements(const struct vkd_call *c, struct vkd_plan *p, const char *kernel)
+{
+    struct vkd_pc_rows pc = vkd__rows_push(c);
+    uint32_t groups[3];
+    vkd__groups_1d(c, vkd__div_up((uint64_t) pc.rows * pc.c4, 64), groups);
+    return vkd__dispatch(p, kernel, &pc, sizeof(pc), groups[0], groups[1], groups[2]);
+}
+
+void vkd__rows_mean(const struct vkd_call *c, struct vkd_plan *p, uint32_t weight)
+{
+    struct vkd_pc_rows pc = vkd__rows_push(c);
+    struct vkd_dispatch *d = vkd__dispatch(p, "cross_entropy_finish.plain", &pc, sizeof(pc), 1, 1, 1);
+    vkd__bind(d, VKD_SCRATCH(0));
+    vkd__bind(d, VKD_SCRATCH(1));
+    vkd__bind(d, VKD_OUT(0));
+    vkd__bind(d, VKD_OUT(weight));
+}
+
 void vkd__rows_forward(const struct vkd_call *c, struct vkd_plan *p)
 {
     char kernel[40];

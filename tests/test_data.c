@@ -1,5 +1,5 @@
 // test_data.c -- specs, the formats idx, cifar and folder, and what they say about broken files.
-#include "data_files.h"
+#include "data_sets.h"
 
 #include "engine/data/idx.h"
 
@@ -7,53 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct messages said;
-
-// Opens FORMAT:<temporary folder>/REST.
-static vkd_result open_set(const char *format, const char *rest, const char *split, vkd_dataset **out)
-{
-    char spec[512];
-    snprintf(spec, sizeof spec, "%s:%s/%s", format, temp_folder(), rest);
-    memset(&said, 0, sizeof said);
-    *out = NULL;
-    return vkd_dataset_open(&(struct vkd_dataset_params) { .spec = spec, .split = split, .log = LOG_TO(&said) }, out);
-}
-
-static vkd_dataset *open_ok(const char *format, const char *rest, const char *split)
-{
-    vkd_dataset *d;
-    vkd_result r = open_set(format, rest, split, &d);
-    ck_assert_msg(r == VKD_OK, "%s", said.text);
-    return d;
-}
-
-// Opening must fail in this way and say these words.
-static void open_fails(const char *format, const char *rest, const char *split, vkd_result result, const char *words)
-{
-    vkd_dataset *d;
-    vkd_result r = open_set(format, rest, split, &d);
-    ck_assert_msg(r == result, "%s %s: %s, expected %s: %s", format, rest, vkd_result_text(r), vkd_result_text(result),
-                  said.text);
-    ck_assert_ptr_null(d);
-    ck_assert_uint_eq(said.errors, 1);
-    ck_assert_msg(strstr(said.text, words) != NULL, "'%s' does not say '%s'", said.text, words);
-}
-
-static struct vkd_image decode_ok(const vkd_dataset *d, uint32_t index)
-{
-    struct vkd_image image = { 0 };
-    char why[512] = "";
-    ck_assert_msg(vkd_dataset_decode(d, index, 0, 0, &image, why, sizeof why) == VKD_OK, "%s", why);
-    return image;
-}
-
-static const char *name_of(const vkd_dataset *d, uint32_t index)
-{
-    static char text[256];
-    vkd_dataset_name(d, index, text, sizeof text);
-    return text;
-}
 
 // ---- Specs ----
 

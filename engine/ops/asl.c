@@ -43,19 +43,12 @@ static void forward(const struct vkd_call *c, struct vkd_plan *p)
     vkd__bind(d, VKD_SCRATCH(0));
     vkd__bind(d, VKD_SCRATCH(1));
     // A row without a known target says so as an image without a label does.
-    d = vkd__dispatch(p, "cross_entropy_finish.plain", &pc, sizeof(pc), 1, 1, 1);
-    vkd__bind(d, VKD_SCRATCH(0));
-    vkd__bind(d, VKD_SCRATCH(1));
-    vkd__bind(d, VKD_OUT(LOSS));
-    vkd__bind(d, VKD_OUT(WEIGHT));
+    vkd__rows_mean(c, p, WEIGHT);
 }
 
 static void backward(const struct vkd_call *c, struct vkd_plan *p)
 {
-    struct vkd_pc_rows pc = vkd__rows_push(c);
-    uint32_t groups[3];
-    vkd__groups_1d(c, vkd__div_up((uint64_t) pc.rows * pc.c4, 64), groups);
-    struct vkd_dispatch *d = vkd__dispatch(p, "asl_back", &pc, sizeof(pc), groups[0], groups[1], groups[2]);
+    struct vkd_dispatch *d = vkd__rows_elements(c, p, "asl_back");
     vkd__bind(d, VKD_DOUT);
     vkd__bind(d, VKD_OUT(WEIGHT));
     vkd__bind(d, VKD_IN(LOGITS));

@@ -57,12 +57,9 @@ static void forward(const struct vkd_call *c, struct vkd_plan *p)
 
 static void backward(const struct vkd_call *c, struct vkd_plan *p)
 {
-    struct vkd_pc_rows pc = vkd__rows_push(c);
-    uint32_t groups[3];
-    vkd__groups_1d(c, vkd__div_up((uint64_t) pc.rows * pc.c4, 64), groups);
     const bool weighted = c->in_count > WEIGHTS;
-    struct vkd_dispatch *d = vkd__dispatch(p, weighted ? "cross_entropy_back.weighted" : "cross_entropy_back.plain", &pc,
-                                           sizeof(pc), groups[0], groups[1], groups[2]);
+    struct vkd_dispatch *d = vkd__rows_elements(c, p, weighted ? "cross_entropy_back.weighted"
+                                                               : "cross_entropy_back.plain");
     vkd__bind(d, VKD_DOUT);
     vkd__bind(d, VKD_OUT(WEIGHT));
     vkd__bind(d, VKD_IN(LOGITS));
