@@ -4,6 +4,7 @@
 #include "engine/safetensors.h"
 #include "runtime/os.h"
 #include "tests/gpu.h"
+#include "tests/train_world.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -13,60 +14,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static vkd_device *dev;
-static char root[64], spec[128];
+static char spec[128];
 
-enum { SIDE = 12, USED = 4, CLASSES = 10, TRAIN = 160, TEST = 64 };    // 4 of the 10 digits occur
-
-// ---- A set whose classes are the quadrant of a bright spot on noise ----
-
-static void big_endian(FILE *f, uint32_t v)
-{
-    for (int shift = 24; shift >= 0; shift -= 8)
-        fputc((int) (v >> shift & 255), f);
-}
-
-static void write_split(const char *stem, uint32_t count, uint32_t seed)
-{
-    char path[192];
-    snprintf(path, sizeof(path), "%s/data/%s-images-idx3-ubyte", root, stem);
-    FILE *images = fopen(path, "wb");
-    snprintf(path, sizeof(path), "%s/data/%s-labels-idx1-ubyte", root, stem);
-    FILE *labels = fopen(path, "wb");
-    ck_assert(images && labels);
-    const uint32_t head[] = { 0x803, count, SIDE, SIDE };
-    for (int i = 0; i < 4; i++)
-        big_endian(images, head[i]);
-    big_endian(labels, 0x801);
-    big_endian(labels, count);
-    uint32_t state = seed;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t class = i % USED;
-        fputc((int) class, labels);
-        for (int y = 0; y < SIDE; y++) {
-            for (int x = 0; x < SIDE; x++) {
-                state = state * 1664525u + 1013904223u;
-                int inside = (y >= SIDE / 2) == (class >= 2) && (x >= SIDE / 2) == (class & 1);
-                fputc((int) (state >> 25) + (inside ? 100 : 0), images);
-            }
-        }
-    }
-    fclose(images);
-    fclose(labels);
-}
+enum { CLASSES = 10 };      // of which the set has WORLD_CLASSES
 
 static struct vkd_recipe recipe(void)
 {
-    struct vkd_recipe r;
-    vkd_recipe_default(&r);
+    struct vkd_recipe r = world_recipe();
     r.data.train = spec;
-    r.data.threads = 1;
-    r.model.width = 4;
-    r.model.size = SIDE;
-    r.batch = 16;
-    r.epochs = 3;
-    r.optimizer.lr = 0.05f;
-    r.seed = 5;
     return r;
 }
 
@@ -96,8 +51,8 @@ static bool stop_now(void *user)
 static vkd_result train(const struct vkd_recipe *r, const char *name, bool resume, struct watch *w, struct vkd_train_result *out)
 {
     char dir[128];
-    snprintf(dir, sizeof(dir), "%s/%s", root, name);
-    return vkd_train(dev, &(struct vkd_train_params) {
+    snprintf(dir, sizeof(dir), "%s/%s", world.root, name);
+    return vkd_train(world.dev, &(struct vkd_train_params) {
         .recipe = r, .out_dir = dir, .resume = resume, .command_line = "test", .progress = progress, .stop = stop_now, .user = w,
     }, out);
 }
@@ -188,7 +143,7 @@ END_TEST
 START_TEST(metrics_are_whole)
 {
     char path[160], line[1024];
-    snprintf(path, sizeof(path), "%s/parts-%d/metrics.jsonl", root, _i);
+    snprintf(path, sizeof(path), "%s/parts-%d/metrics.jsonl", world.root, _i);
     FILE *f = fopen(path, "r");
     ck_assert_ptr_nonnull(f);
     json_int_t last = 0, last_trained = 0, evals = 0, ends = 0;
@@ -239,8 +194,8 @@ START_TEST(evaluation_that_is_not_finite_ends_the_run)
     vkd__st_file *f;
     r.steps = 1;
     ck_assert_int_eq(train(&r, "finite", false, &w, &res), VKD_OK);
-    snprintf(from, sizeof(from), "%s/finite/last.safetensors", root);
-    snprintf(to, sizeof(to), "%s/huge.safetensors", root);
+    snprintf(from, sizeof(from), "%s/finite/last.safetensors", world.root);
+    snprintf(to, sizeof(to), "%s/huge.safetensors", world.root);
     ck_assert_int_eq(vkd__st_open(from, NULL, &f), VKD_OK);
     ck_assert_uint_le(vkd__st_count(f), 160);
     for (uint32_t i = 0; i < vkd__st_count(f); i++) {
@@ -262,10 +217,10 @@ static const char *flat_set(void)
     static char text[128];
     char path[128];
     struct vkd__why why;
-    snprintf(text, sizeof(text), "folder:%s/flat?split=all", root);
-    snprintf(path, sizeof(path), "%s/flat", root);
+    snprintf(text, sizeof(text), "folder:%s/flat?split=all", world.root);
+    snprintf(path, sizeof(path), "%s/flat", world.root);
     ck_assert_int_eq(vkd__dir_create(path, &why), VKD_OK);
-    snprintf(path, sizeof(path), "%s/flat/one.pgm", root);
+    snprintf(path, sizeof(path), "%s/flat/one.pgm", world.root);
     ck_assert_int_eq(vkd__file_replace(path, "P5 1 1 255 x", 12, &why), VKD_OK);
     return text;
 }
@@ -312,7 +267,7 @@ START_TEST(wrong_runs_are_refused)
     }
     if (_i == 10) {         // flip one bit in the middle of the newest checkpoint
         char path[160];
-        snprintf(path, sizeof(path), "%s/learn-a/state/step-00000030.safetensors", root);
+        snprintf(path, sizeof(path), "%s/learn-a/state/step-00000030.safetensors", world.root);
         FILE *f = fopen(path, "r+b");
         ck_assert_ptr_nonnull(f);
         fseek(f, 4000, SEEK_SET);
@@ -363,7 +318,7 @@ START_TEST(resume_without_a_checkpoint_starts_over)
     char command[160];
     r.epochs = 1;
     ck_assert_int_eq(train(&r, "killed", false, &quiet, &whole), VKD_OK);
-    snprintf(command, sizeof(command), "rm -r %s/killed/state", root);
+    snprintf(command, sizeof(command), "rm -r %s/killed/state", world.root);
     ck_assert_int_eq(system(command), 0);
     ck_assert_int_eq(train(&r, "killed", true, &quiet, &res), VKD_OK);
     ck_assert_uint_eq(res.steps, whole.steps);
@@ -375,13 +330,13 @@ static void write_pgm(const char *split, uint32_t class, uint32_t index, bool wh
 {
     struct vkd__why why;
     char path[160];
-    snprintf(path, sizeof(path), "%s/pictures/%s/%c", root, split, 'a' + class);
+    snprintf(path, sizeof(path), "%s/pictures/%s/%c", world.root, split, 'a' + class);
     ck_assert_int_eq(vkd__dir_create(path, &why), VKD_OK);
-    snprintf(path, sizeof(path), "%s/pictures/%s/%c/%02u.pgm", root, split, 'a' + class, index);
+    snprintf(path, sizeof(path), "%s/pictures/%s/%c/%02u.pgm", world.root, split, 'a' + class, index);
     FILE *f = fopen(path, "wb");
     ck_assert_ptr_nonnull(f);
-    fprintf(f, "P5\n%d %d\n255\n", SIDE, SIDE);
-    for (int i = 0; i < (whole ? SIDE * SIDE : 5); i++)
+    fprintf(f, "P5\n%d %d\n255\n", WORLD_SIDE, WORLD_SIDE);
+    for (int i = 0; i < (whole ? WORLD_SIDE * WORLD_SIDE : 5); i++)
         fputc((int) (class * 100 + (uint32_t) i % 50), f);
     fclose(f);
 }
@@ -397,12 +352,12 @@ START_TEST(unreadable_images_are_counted)
         write_pgm("train", i % 2, i, i != 6 && i != 9);
         write_pgm("test", i % 2, i, i != 3);
     }
-    snprintf(set, sizeof(set), "folder:%s/pictures", root);
+    snprintf(set, sizeof(set), "folder:%s/pictures", world.root);
     r.data.train = set;
     r.batch = 8;
     r.data.bad_limit = 2;
     ck_assert_int_eq(train(&r, "pictured", false, &w, &res), VKD_OK);
-    snprintf(path, sizeof(path), "%s/pictured/metrics.jsonl", root);
+    snprintf(path, sizeof(path), "%s/pictured/metrics.jsonl", world.root);
     FILE *f = fopen(path, "r");
     ck_assert_ptr_nonnull(f);
     json_int_t counted = 0;
@@ -414,9 +369,9 @@ START_TEST(unreadable_images_are_counted)
     }
     fclose(f);
     ck_assert_int_eq(counted, 2);
-    snprintf(path, sizeof(path), "%s/pictured", root);
+    snprintf(path, sizeof(path), "%s/pictured", world.root);
     struct vkd_eval_result ev;
-    ck_assert_int_eq(vkd_eval(dev, &(struct vkd_eval_params) { .path = path, .batch = 5 }, &ev), VKD_OK);
+    ck_assert_int_eq(vkd_eval(world.dev, &(struct vkd_eval_params) { .path = path, .batch = 5 }, &ev), VKD_OK);
     ck_assert_uint_eq(ev.count, 15);            // nothing stands in for the sixteenth
     ck_assert_float_eq_tol(ev.top1, res.test_accuracy, 1e-6f);
     vkd_eval_result_finish(&ev);
@@ -445,17 +400,17 @@ START_TEST(evaluation_agrees_with_training)
     char dir[128];
     r.epochs = 1;
     ck_assert_int_eq(train(&r, "evaluated", false, &w, &res), VKD_OK);
-    snprintf(dir, sizeof(dir), "%s/evaluated", root);
+    snprintf(dir, sizeof(dir), "%s/evaluated", world.root);
     for (uint32_t batch = 7; batch <= 64; batch += 57) {
-        ck_assert_int_eq(vkd_eval(dev, &(struct vkd_eval_params) { .path = dir, .batch = batch }, &ev), VKD_OK);
-        ck_assert_uint_eq(ev.count, TEST);
+        ck_assert_int_eq(vkd_eval(world.dev, &(struct vkd_eval_params) { .path = dir, .batch = batch }, &ev), VKD_OK);
+        ck_assert_uint_eq(ev.count, WORLD_TEST);
         ck_assert_uint_eq(ev.classes, CLASSES);
         ck_assert_float_eq_tol(ev.top1, res.test_accuracy, 1e-6f);
         ck_assert_float_eq_tol(ev.loss, res.test_loss, 1e-4f);
         float mean = 0;
         for (uint32_t c = 0; c < ev.classes; c++) {
-            ck_assert_int_eq(isnan(ev.per_class[c]) != 0, c >= USED);
-            mean += c < USED ? ev.per_class[c] / USED : 0;
+            ck_assert_int_eq(isnan(ev.per_class[c]) != 0, c >= WORLD_CLASSES);
+            mean += c < WORLD_CLASSES ? ev.per_class[c] / WORLD_CLASSES : 0;
         }
         ck_assert_float_eq_tol(mean, ev.top1, 1e-5f);
         vkd_eval_result_finish(&ev);
@@ -475,8 +430,8 @@ START_TEST(default_width_is_evaluated)
     r.model.width = 0;
     r.steps = 1;
     ck_assert_int_eq(train(&r, "default-width", false, &w, &res), VKD_OK);
-    snprintf(dir, sizeof(dir), "%s/default-width", root);
-    ck_assert_int_eq(vkd_eval(dev, &(struct vkd_eval_params) { .path = dir, .batch = 16 }, &ev), VKD_OK);
+    snprintf(dir, sizeof(dir), "%s/default-width", world.root);
+    ck_assert_int_eq(vkd_eval(world.dev, &(struct vkd_eval_params) { .path = dir, .batch = 16 }, &ev), VKD_OK);
     ck_assert_float_eq_tol(ev.top1, res.test_accuracy, 1e-6f);
     vkd_eval_result_finish(&ev);
 }
@@ -484,24 +439,8 @@ END_TEST
 
 static void open_all(void)
 {
-    struct vkd__why why;
-    char path[96];
-    dev = gpu_open();
-    ck_assert_ptr_nonnull(dev);
-    snprintf(root, sizeof(root), "/tmp/vkdiv-train-%d", (int) getpid());
-    snprintf(path, sizeof(path), "%s/data", root);
-    ck_assert_int_eq(vkd__dir_create(path, &why), VKD_OK);
-    snprintf(spec, sizeof(spec), "idx:%s/data", root);
-    write_split("train", TRAIN, 1);
-    write_split("t10k", TEST, 2);
-}
-
-static void close_all(void)
-{
-    char command[128];
-    snprintf(command, sizeof(command), "rm -rf %s", root);
-    ck_assert_int_eq(system(command), 0);
-    gpu_close(&dev);
+    world_open();
+    snprintf(spec, sizeof(spec), "idx:%s/data", world.root);
 }
 
 int main(void)
@@ -509,7 +448,7 @@ int main(void)
     Suite *s = suite_create("train");
     TCase *t = tcase_create("runs");
     tcase_set_timeout(t, 600);
-    tcase_add_unchecked_fixture(t, open_all, close_all);
+    tcase_add_unchecked_fixture(t, open_all, world_close);
     tcase_add_test(t, learns_and_repeats_bit_for_bit);
     tcase_add_test(t, overfits_one_batch);
     tcase_add_loop_test(t, resumed_equals_uninterrupted, 0, sizeof(resumes) / sizeof(resumes[0]));
