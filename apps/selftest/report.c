@@ -4,6 +4,7 @@
 #include "runtime/os.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 

@@ -6,13 +6,14 @@
 
 #include <vkdiv/compute.h>
 
-enum { LOCAL = 64, ROUNDS = 7, DISPATCHES = 4 };
+enum { LOCAL = 64, ROUNDS = 7, DISPATCHES = 4, ENOUGH = 2 };
 
-// Seconds of one of the dispatches that `cmds` holds: the best of some rounds, the first left out.
+// Seconds of one of the dispatches that `cmds` holds: the best of some rounds, the first left out; of fewer, when that takes
+// more than ENOUGH seconds.
 static vkd_result time_list(vkd_device *dev, vkd_commands *cmds, double *seconds)
 {
-    double best = 0;
-    for (int i = 0; i <= ROUNDS; i++) {
+    double best = 0, begin = vkd__os_seconds();
+    for (int i = 0; i <= ROUNDS && (i < 2 || vkd__os_seconds() - begin < ENOUGH); i++) {
         uint64_t ticket;
         double start = vkd__os_seconds();
         vkd_result r = vkd_submit(dev, &cmds, 1, &ticket);
@@ -87,9 +88,15 @@ static vkd_result measure_fma(vkd_device *dev, const struct vkd_caps *caps, cons
     uint32_t groups = caps->cpu ? 256 : 16384, turns = 512;
     vkd_buffer *y = NULL;
     double seconds;
+    const struct vkd_pc_bench push = { .count = turns, .factor = 0.5f };
     vkd_result r = vkd_buffer_create(dev, 4ull * groups * LOCAL, VKD_MEMORY_DEVICE, &y);
+    groups /= 16;       // enough for a slow device
     if (r == VKD_OK)
-        r = time_kernel(dev, kernel, &y, 1, (struct vkd_pc_bench){ .count = turns, .factor = 0.5f }, groups, &seconds);
+        r = time_kernel(dev, kernel, &y, 1, push, groups, &seconds);
+    if (r == VKD_OK && seconds < 0.005) {
+        groups *= 16;
+        r = time_kernel(dev, kernel, &y, 1, push, groups, &seconds);
+    }
     vkd_buffer_destroy(dev, &y);
     if (r == VKD_OK)
         *gflops = (double)groups * LOCAL * turns * VKD_BENCH_FMAS * 4 * 2 / seconds / 1e9;

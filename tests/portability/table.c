@@ -1,12 +1,18 @@
 // table.c -- the results of tests/portability/results as tables between the markers of a Markdown file.
 #include "gpus.h"
 
+#include <dirent.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char begin_mark[] = "<!-- compiled: begin -->\n", end_mark[] = "<!-- compiled: end -->\n";
+static const char *const marks[2][2] = {
+    { "<!-- ran: begin -->\n", "<!-- ran: end -->\n" },
+    { "<!-- compiled: begin -->\n", "<!-- compiled: end -->\n" },
+};
+
+// ---- Compiled ----
 
 static double worst(const json_t *summary, const char *name)
 {
@@ -72,6 +78,112 @@ static void write_table(FILE *out, const char *dir, const char *vendor, const ch
     fprintf(out, "\n%u of %u pass.\n", passed, count);
 }
 
+// ---- Ran: documents of `vkdiv selftest` ----
+
+static const char *text_of(const json_t *o, const char *key)
+{
+    const char *text = json_string_value(json_object_get(o, key));
+    return text ? text : "-";
+}
+
+static const json_t *numbers_of(const json_t *doc, const char *probe)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(json_object_get(doc, "probes"), i, row)
+        if (!strcmp(text_of(row, "name"), probe))
+            return json_object_get(row, "numbers");
+    return NULL;
+}
+
+// The largest of the numbers whose name ends so.
+static double most(const json_t *numbers, const char *end)
+{
+    const char *key;
+    json_t *value;
+    double largest = 0;
+    json_object_foreach((json_t *) numbers, key, value) {
+        size_t n = strlen(key), m = strlen(end);
+        double v = json_number_value(value);
+        largest = n > m && !strcmp(key + n - m, end) && v > largest ? v : largest;
+    }
+    return largest;
+}
+
+static void write_ran(FILE *out, const json_t *doc)
+{
+    static const char *const verdicts[] = { "pass", "fallback", "skip", "fail" };
+    const json_t *id = json_object_get(doc, "identity"), *roof = numbers_of(doc, "performance.roofline");
+    fprintf(out, "| %s | %s | %s %s | %s | ", text_of(doc, "device"), text_of(id, "type"), text_of(id, "driver"),
+            text_of(id, "driver_info"), text_of(id, "api"));
+    for (int i = 0; i < 4; i++)
+        fprintf(out, "%d | ", (int) json_integer_value(json_object_get(json_object_get(doc, "counts"), verdicts[i])));
+    fprintf(out, "%.3g GB/s | %.3g GFLOP/s | %.0f %% | %.0f %% | %.0f s | %s |\n",
+            json_number_value(json_object_get(roof, "copy_gb_s")), json_number_value(json_object_get(roof, "f32_gflops")),
+            100 * most(numbers_of(doc, "performance.gemm"), "_share"), 100 * most(numbers_of(doc, "performance.conv"), "_share"),
+            json_number_value(json_object_get(doc, "seconds")), strcmp(text_of(doc, "verdict"), "pass") ? "**fail**" : "pass");
+}
+
+static int is_json(const struct dirent *e)
+{
+    size_t n = strlen(e->d_name);
+    return n > 5 && !strcmp(e->d_name + n - 5, ".json");
+}
+
+static void write_ran_table(FILE *out, const char *dir)
+{
+    struct dirent **names = NULL;
+    int count = scandir(dir, &names, is_json, alphasort);
+    fputs("\n| device | type | driver | API | pass | fallback | skip | fail | copies | f32 | products | convolutions | time | |\n"
+          "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n", out);
+    for (int i = 0; i < count; i++) {
+        char path[1024];
+        snprintf(path, sizeof(path), "%s/%s", dir, names[i]->d_name);
+        json_t *doc = json_load_file(path, 0, NULL);
+        if (!strcmp(text_of(doc, "kind"), "selftest"))
+            write_ran(out, doc);
+        json_decref(doc);
+        free(names[i]);
+    }
+    free(names);
+    fputs("\n", out);
+}
+
+// ---- The page ----
+
+static void write_compiled_tables(FILE *out, const char *dir)
+{
+    write_table(out, dir, "amd", "VGPRs of products | fewest waves");
+    write_table(out, dir, "intel", "lanes of products | most instructions");
+    fputs("\n", out);
+}
+
+// The page with new tables, malloc'd; NULL after a message.
+static char *renew(const char *old, const char *path, const char *dir, size_t *size)
+{
+    char *text = NULL;
+    const char *at = old;
+    FILE *out = open_memstream(&text, size);
+    for (int i = 0; out && i < 2; i++) {
+        const char *from = strstr(at, marks[i][0]), *to = from ? strstr(from, marks[i][1]) : NULL;
+        if (!to) {
+            fprintf(stderr, "%s: lacks the markers %.*s and %.*s\n", path, (int) strlen(marks[i][0]) - 1, marks[i][0],
+                    (int) strlen(marks[i][1]) - 1, marks[i][1]);
+            fclose(out);
+            free(text);
+            return NULL;
+        }
+        fwrite(at, 1, (size_t) (from - at) + strlen(marks[i][0]), out);
+        (i ? write_compiled_tables : write_ran_table)(out, dir);
+        at = to;
+    }
+    if (out) {
+        fputs(at, out);
+        fclose(out);
+    }
+    return text;
+}
+
 static char *read_file(const char *path)
 {
     FILE *f = fopen(path, "rb");
@@ -94,24 +206,14 @@ int main(int argc, char **argv)
         return 2;
     }
     const char *dir = argv[argc - 2], *path = argv[argc - 1];
-    char *old = read_file(path), *from = old ? strstr(old, begin_mark) : NULL, *to = from ? strstr(from, end_mark) : NULL;
-    if (!to) {
-        fprintf(stderr, "%s: cannot be read, or lacks the markers %.*s and %.*s\n", path, (int) strlen(begin_mark) - 1,
-                begin_mark, (int) strlen(end_mark) - 1, end_mark);
+    size_t size = 0;
+    char *old = read_file(path), *text = old ? renew(old, path, dir, &size) : NULL;
+    if (!text) {
+        if (!old)
+            fprintf(stderr, "%s: cannot be read\n", path);
         free(old);
         return 2;
     }
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    if (!out)
-        return 2;
-    fwrite(old, 1, (size_t) (from - old) + strlen(begin_mark), out);
-    write_table(out, dir, "amd", "VGPRs of products | fewest waves");
-    write_table(out, dir, "intel", "lanes of products | most instructions");
-    fputs("\n", out);
-    fputs(to, out);
-    fclose(out);
     int status = 0;
     if (check && strcmp(old, text)) {
         fprintf(stderr, "%s is not what %s gives: run compile_table %s %s\n", path, dir, dir, path);

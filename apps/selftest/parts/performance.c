@@ -52,7 +52,7 @@ static void run_group(struct selftest_run *t, vkd_result (*group)(const struct b
     if (!measure(t, false, &roof))
         return;
     struct rows rows = { .t = t, .roof = &roof };
-    const struct bench b = { .dev = t->dev, .runs = t->quick ? 1 : 3, .cases = t->quick ? 1 : 3, .roof = roof, .tell = take,
+    const struct bench b = { .dev = t->dev, .runs = 3, .cases = t->quick ? 1 : 3, .roof = roof, .tell = take,
                              .user = &rows };
     if (selftest_ok(t, group(&b), "the bench"))
         selftest_say(t, SELFTEST_PASS, "%u measured, from %.0f %% (%s) to %.0f %% (%s) of the peak", rows.count, 100 * rows.worst,
@@ -92,7 +92,8 @@ static void conv(struct selftest_run *t, const struct selftest_probe *p)
 static const struct selftest_probe probes[] = {
     { .name = "roofline", .about = "copy bandwidth and arithmetic at best", .run = roofline, .patience = 300 },
     { .name = "gemm", .about = "matrix products, and their share of it", .run = gemm, .patience = 300 },
-    { .name = "conv", .about = "convolutions and their gradients, and their share of it", .run = conv, .patience = 300 },
+    { .name = "conv", .about = "convolutions and their gradients, and their share of it", .run = conv, .patience = 300,
+      .slow = true },
 };
 
 const struct selftest_part selftest_part_performance = {

@@ -149,7 +149,8 @@ static void leaks(struct selftest_run *t, const struct selftest_probe *p)
     if (!runs_open(&r, t))
         return;
     bool good = run_whole(&r, "first", &out, NULL);
-    for (int i = 0; good && i < LEAK_RUNS; i++) {
+    const int count = t->quick ? LEAK_RUNS / 2 : LEAK_RUNS;
+    for (int i = 0; good && i < count; i++) {
         snprintf(name, sizeof name, "run%d", i);
         first = i == 0 ? resident() : first;
         good = run_whole(&r, name, &out, NULL);
@@ -161,7 +162,7 @@ static void leaks(struct selftest_run *t, const struct selftest_probe *p)
     else if (good) {
         selftest_number(t, "grown_kib", grown);
         selftest_say(t, grown <= LEAK_KIB ? SELFTEST_PASS : SELFTEST_FAIL, "no buffer or list is left after a run, and %d more "
-                     "runs let the process grow by %.0f KiB (allowed %d)", LEAK_RUNS, grown, LEAK_KIB);
+                     "runs let the process grow by %.0f KiB (allowed %d)", count, grown, LEAK_KIB);
     }
     remove_tree(r.root, 0);
 }
@@ -188,7 +189,8 @@ static void out_of_memory(struct selftest_run *t, const struct selftest_probe *p
     struct runs r;
     struct vkd_train_result whole;
     char name[32];
-    uint32_t count = t->quick ? 3 : sizeof at / sizeof at[0], done = 0;
+    const uint32_t count = sizeof at / sizeof at[0];
+    uint32_t done = 0;
     if (!runs_open(&r, t))
         return;
     if (run_whole(&r, "whole", &whole, NULL))
@@ -304,7 +306,8 @@ static const struct selftest_probe probes[] = {
     { .name = "submission", .about = "the longest submission, against drivers' watchdogs", .run = watchdog },
     { .name = "leaks", .about = "a run leaves nothing behind, in the device or the driver", .run = leaks, .no_device = true },
     { .name = "resume", .about = "stopped and resumed, a run ends with the same weights", .run = resume, .no_device = true },
-    { .name = "memory", .about = "out of memory at the n-th buffer", .run = out_of_memory, .no_device = true },
+    { .name = "memory", .about = "out of memory at the n-th buffer", .run = out_of_memory, .no_device = true,
+      .slow = true },
     { .name = "lost", .about = "the device lost at the n-th submission", .run = device_lost, .no_device = true },
 };
 

@@ -197,7 +197,7 @@ static bool run_once(struct selftest_run *t, struct net *n, uint64_t *hash)
 
 // ---- Probes ----
 
-struct kind { const char *name; const struct curve *curve; enum vkd_dtype precision; };
+struct kind { const char *name; const struct curve *curve; enum vkd_dtype precision; bool slow; };
 
 static void run(struct selftest_run *t, const struct selftest_probe *p)
 {
@@ -245,6 +245,16 @@ static const struct curve *curve_of(const char *arch)
     return NULL;
 }
 
+// Whether an earlier curve is of the same family: its architectures share their functions.
+static bool is_second(uint32_t index)
+{
+    const struct vkd_model_arch *a = vkd_model_find(curves[index].arch), *b;
+    for (uint32_t i = 0; a != NULL && i < index; i++)
+        if ((b = vkd_model_find(curves[i].arch)) != NULL && b->features == a->features)
+            return true;
+    return false;
+}
+
 // The recorded ones; an architecture of a family that has none; and the first curve in 16 bits.
 static bool at(uint32_t index, struct selftest_probe *out)
 {
@@ -252,23 +262,23 @@ static bool at(uint32_t index, struct selftest_probe *out)
     static uint32_t count;
     const struct vkd_model_arch *a;
     for (uint32_t i = 0; count == 0 && i < CURVES; i++)
-        kinds[i] = (struct kind){ curves[i].arch, &curves[i], VKD_F32 };
+        kinds[i] = (struct kind){ curves[i].arch, &curves[i], VKD_F32, is_second(i) };
     if (count == 0) {
         count = CURVES;
         for (uint32_t i = 0; (a = vkd_model_at(i)) != NULL && count < 60; i++) {
             bool family = false;    // functions are those of the family
             for (uint32_t k = 0; k < count; k++)
-                family |= vkd_model_find(kinds[k].name)->features == a->features;
+                family |= vkd_model_find(kinds[k].name) != NULL && vkd_model_find(kinds[k].name)->features == a->features;
             if (!family)
-                kinds[count++] = (struct kind){ a->name, curve_of(a->name), VKD_F32 };
+                kinds[count++] = (struct kind){ a->name, curve_of(a->name), VKD_F32, false };
         }
-        kinds[count++] = (struct kind){ "resnet18_f16", curve_of("resnet18"), VKD_F16 };
-        kinds[count++] = (struct kind){ "resnet18_bf16", curve_of("resnet18"), VKD_BF16 };
+        kinds[count++] = (struct kind){ "resnet18_f16", curve_of("resnet18"), VKD_F16, false };
+        kinds[count++] = (struct kind){ "resnet18_bf16", curve_of("resnet18"), VKD_BF16, true };
     }
     if (index >= count)
         return false;
     *out = (struct selftest_probe){ .name = kinds[index].name, .about = "losses of PyTorch, and the same weights in two runs",
-                                    .run = run, .data = &kinds[index] };
+                                    .run = run, .data = &kinds[index], .slow = kinds[index].slow };
     return true;
 }
 
