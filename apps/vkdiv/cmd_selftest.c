@@ -189,15 +189,17 @@ static enum exit_status run_all(const struct selftest_options *o)
     vkd__os_catch_interrupt();
     double begin = vkd__os_seconds();
     each(&o->choice, run_one, &s);
-    enum exit_status status = s.no_device ? EXIT_NO_DEVICE : EXIT_FAILED;
-    if (s.no_device || s.broken) {
+    enum exit_status status = s.no_device ? EXIT_NO_DEVICE : app_stop(NULL) ? EXIT_STOPPED : EXIT_FAILED;
+    if (status == EXIT_STOPPED)
+        app_error("stopped after %u of %u probes, which is no result", s.live.done - 1, s.live.count);
+    if (status != EXIT_FAILED || s.broken) {
         json_decref(s.rows);
         return status;
     }
     json_t *doc = selftest_document(s.rows, &o->choice, vkd__os_seconds() - begin);
     status = doc != NULL ? write_results(o, doc) : EXIT_FAILED;
     json_decref(doc);
-    return app_stop(NULL) ? EXIT_STOPPED : status;
+    return status;
 }
 
 // ---- The rest ----------------------------------------------------------------------------------

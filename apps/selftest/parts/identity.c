@@ -32,7 +32,8 @@ static void system_text(char *text, size_t size)
     if (uname(&u) != 0)
         snprintf(text, size, "%s", name);
     else
-        snprintf(text, size, "%s%s%s %s %s", name, name[0] ? ", " : "", u.sysname, u.release, u.machine);
+        snprintf(text, size, "%s%s%s %.*s %s", name, name[0] ? ", " : "", u.sysname, (int)strcspn(u.release, "-"), u.release,
+                 u.machine);
 }
 
 static void device(struct selftest_run *t, const struct selftest_probe *p)
