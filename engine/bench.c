@@ -1,16 +1,21 @@
-// bench.c -- times one call of an op, each gradient by itself.
+// bench.c -- times one pass of one call of an op.
 #include "bench.h"
 #include "op_run.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-// Uniform in [-1, 1), padding too: time does not depend on it.
-static void fill(float *x, uint64_t size)
+// Uniform in [-1, 1), padding too: time does not depend on it. Integers are small: labels of any classes.
+static void fill(uint32_t *x, uint64_t size, enum vkd_dtype dtype)
 {
     uint32_t state = 1;
     for (uint64_t i = 0; x && i < size / 4; i++) {
         state = state * 1664525u + 1013904223u;
-        x[i] = (float) (state >> 8) / 8388608.0f - 1.0f;
+        float v = (float) (state >> 8) / 8388608.0f - 1.0f;
+        if (dtype == VKD_U32)
+            x[i] = state >> 30;
+        else
+            memcpy(&x[i], &v, 4);
     }
 }
 
@@ -51,37 +56,28 @@ static vkd_result time_pass(vkd_device *dev, const struct vkd_call *c, enum vkd_
         return r;
     uint64_t size;
     for (uint32_t i = 0; i < c->in_count; i++) {
-        float *x = vkd__op_run_data(run, VKD_SLOT_IN, i, &size);
-        fill(x, size);
+        uint32_t *x = vkd__op_run_data(run, VKD_SLOT_IN, i, &size);
+        fill(x, size, c->in[i].dtype);
     }
-    float *dy = vkd__op_run_data(run, VKD_SLOT_DOUT, 0, &size);
-    fill(dy, size);
+    for (uint32_t i = 0; pass == VKD__OP_BACKWARD && i < c->out_count; i++) {
+        uint32_t *y = vkd__op_run_data(run, VKD_SLOT_OUT, i, &size);
+        fill(y, size, c->out[i].dtype);
+    }
+    uint32_t *dy = vkd__op_run_data(run, VKD_SLOT_DOUT, 0, &size);
+    fill(dy, size, VKD_F32);
     r = time_runs(run, pass, runs, out);
     vkd__op_run_destroy(&run);
     return r;
 }
 
-vkd_result vkd__bench_call(vkd_device *dev, const char *op, const struct vkd_attr *attr, const struct vkd_shape *in,
-                           uint32_t in_count, uint32_t runs, struct vkd__bench_times *out)
+vkd_result vkd__bench_call(vkd_device *dev, const struct vkd_call *call, uint32_t runs, struct vkd__bench_time *out)
 {
-    struct vkd_call c = { .op = vkd__op_find(op), .in_count = in_count };
-    if (attr)
-        c.attr = *attr;
-    for (uint32_t i = 0; i < in_count; i++)
-        c.in[i].shape = in[i];
-    if (!c.op || !c.op->shape(&c)) {
-        vkd_log_write(vkd_device_log(dev), VKD_LOG_ERROR, "bench: %s: %s", op, c.op ? c.error : "no such operation");
+    struct vkd_call c = *call;
+    if (!c.op->shape(&c) || (c.want & ~c.op->grad_in)) {
+        vkd_log_write(vkd_device_log(dev), VKD_LOG_ERROR, "bench: %s: %s", c.op->name,
+                      c.error[0] ? c.error : "an input that is to have a gradient has none");
         return VKD_INVALID;
     }
     c.caps = vkd_device_caps(dev);
-    struct vkd__bench_times t = { 0 };
-    vkd_result r = time_pass(dev, &c, VKD__OP_FORWARD, runs, &t.forward);
-    for (uint32_t i = 0; r >= 0 && i < in_count; i++) {
-        c.want = 1u << i;
-        if (c.op->grad_in & c.want)
-            r = time_pass(dev, &c, VKD__OP_BACKWARD, runs, &t.grad[i]);
-    }
-    if (r >= 0)
-        *out = t;
-    return r;
+    return time_pass(dev, &c, c.want ? VKD__OP_BACKWARD : VKD__OP_FORWARD, runs, out);
 }

@@ -1,4 +1,4 @@
-// bench.h -- how long one call of an op takes on a device. Internal to engine/.
+// bench.h -- how long a pass of one call of an op takes on a device. Internal to engine/.
 #ifndef VKD_BENCH_H
 #define VKD_BENCH_H
 
@@ -6,18 +6,17 @@
 
 // Seconds of one run: the median, and the quarters below and above it. All 0 where there is nothing to run.
 struct vkd__bench_time { double median, low, high; };
-struct vkd__bench_times { struct vkd__bench_time forward, grad[VKD_MAX_IN]; };   // each gradient alone
 
 // Sorts `times` and summarises them; `count` is at least 1.
 struct vkd__bench_time vkd__bench_summary(double *times, uint32_t count);
 
-// Times `op` on random f32 inputs of these shapes: `runs` (at least 1) submissions after one that warms up, in
-// which drivers may still compile.
+// Times a call whose op, attributes, inputs (f32 or u32), `training` and `want` are set: the backward pass for
+// `want`, or the forward pass where that is 0. `runs` (at least 1) submissions after one that warms up, in which
+// drivers may still compile. The call is accepted here; `caps` and outputs need not be set.
 //
-//   VKD_INVALID  no such op, or it rejects the shapes (the log says why)
+//   VKD_INVALID  the op rejects the call, or has no such gradient (the log says why)
 //   and what vkd__op_run_create returns
-VKD_CHECKED vkd_result vkd__bench_call(vkd_device *dev, const char *op, const struct vkd_attr *attr,
-                                       const struct vkd_shape *in, uint32_t in_count, uint32_t runs,
-                                       struct vkd__bench_times *out);
+VKD_CHECKED vkd_result vkd__bench_call(vkd_device *dev, const struct vkd_call *call, uint32_t runs,
+                                       struct vkd__bench_time *out);
 
 #endif

@@ -37,6 +37,9 @@ VKD_CHECKED vkd_result vkd__file_read(const char *path, uint64_t limit, uint8_t 
 VKD_CHECKED vkd_result vkd__file_replace(const char *path, const void *data, uint64_t size, struct vkd__why *why);
 // Creates a folder and its parents; fine when it exists.
 VKD_CHECKED vkd_result vkd__dir_create(const char *path, struct vkd__why *why);
+// Creates a folder PARENT/PREFIX...... under a name that nothing had, for this user alone; `path` gets its name.
+VKD_CHECKED vkd_result vkd__dir_create_temporary(const char *parent, const char *prefix, char *path, size_t size,
+                                                 struct vkd__why *why);
 // Whether files can be made in a folder.
 VKD_CHECKED vkd_result vkd__dir_writable(const char *path, struct vkd__why *why);
 // Removes a folder with nothing in it; anything else stays.

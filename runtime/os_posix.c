@@ -440,6 +440,16 @@ vkd_result vkd__dir_writable(const char *path, struct vkd__why *why)
     return access(path, W_OK | X_OK) ? why_errno(why, path, "write into the folder") : VKD_OK;
 }
 
+vkd_result vkd__dir_create_temporary(const char *parent, const char *prefix, char *path, size_t size, struct vkd__why *why)
+{
+    int n = snprintf(path, size, "%s/%sXXXXXX", parent, prefix);
+    if (n < 0 || (size_t)n >= size) {
+        errno = ENAMETOOLONG;
+        return why_errno(why, parent, "create a folder in");
+    }
+    return mkdtemp(path) ? VKD_OK : why_errno(why, parent, "create a folder in");
+}
+
 void vkd__dir_remove_empty(const char *path)
 {
     (void) !rmdir(path);

@@ -612,12 +612,12 @@ END_TEST
 
 START_TEST(bench_json)
 {
-    int status = run("bench ops --runs 1 --json");
+    int status = run("bench ops --runs 1 --only relu --json");
     ck_assert_msg(status == 0, "status %d\n%s%s", status, out, err);
     json_t *doc = parsed();
     has_keys(doc, "device roofline results");
     has_keys(json_object_get(doc, "roofline"), "copy_gb_s f32_gflops f16_gflops");
-    has_keys(json_array_get(json_object_get(doc, "results"), 0), "name shape dtype variant ms gflops gb_s share");
+    has_keys(json_array_get(json_object_get(doc, "results"), 0), "name shape dtype variant ms gflops gb_s gelem_s share");
     json_decref(doc);
 }
 END_TEST

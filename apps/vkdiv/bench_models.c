@@ -172,7 +172,7 @@ static vkd_result tell_slot(const struct bench *b, struct slot *s, uint32_t roun
 {
     struct vkd__step_info info = vkd__step_bench_info(s->bench);
     struct bench_row row = { .images = info.images, .work = info.work, .memory = (double)info.memory,
-                             .waits = info.waits };
+                             .step = true, .waits = info.waits };
     double times[ROUNDS_MAX];
     char views[24] = "";
     memcpy(times, s->times, sizeof times);
@@ -227,9 +227,13 @@ static bool known_group(const struct bench *b, uint32_t index, struct group *g, 
     *r = VKD_OK;
     for (uint32_t i = 0; i < KNOWN_COUNT; i++) {
         uint32_t sets = 0;
+        char row[64];
         if (known[i].group != index)
             continue;
         found = true;
+        snprintf(row, sizeof row, "step %.50s", known[i].recipe);
+        if (!bench_wants(b, row, NULL))
+            continue;
         while (sets < KNOWN_SETS && known[i].sets[sets] != NULL)
             sets++;
         if (*r == VKD_OK)
@@ -266,7 +270,7 @@ vkd_result bench_models(const struct bench *b)
         } else {
             r = named_group(b, g);
         }
-        if (r == VKD_OK)
+        if (r == VKD_OK && g->count > 0)
             r = run_group(b, g);
         if (r != VKD_OK && r != VKD_INTERRUPTED)
             app_ended("steps could not be timed", r);

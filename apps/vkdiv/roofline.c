@@ -4,16 +4,21 @@
 #include "runtime/os.h"
 #include "shaders/pc_bench.h"
 
+#include <stdio.h>
 #include <vkdiv/compute.h>
 
-enum { LOCAL = 64, ROUNDS = 7, DISPATCHES = 4, ENOUGH = 2 };
+enum { LOCAL = 64, ROUNDS = 11, DISPATCHES = 4, ENOUGH = 2 };
 
-// Seconds of one of the dispatches that `cmds` holds: the best of some rounds, the first left out; of fewer, when that takes
-// more than ENOUGH seconds.
-static vkd_result time_list(vkd_device *dev, vkd_commands *cmds, double *seconds)
+// What a kernel took: the best time bounds what can be reached, the median says how steadily.
+struct timing { double best; struct vkd__bench_time time; };
+
+// Seconds of one of the dispatches that `cmds` holds, in some rounds, the first left out; in fewer, when they take more
+// than ENOUGH seconds.
+static vkd_result time_list(vkd_device *dev, vkd_commands *cmds, struct timing *out)
 {
-    double best = 0, begin = vkd__os_seconds();
-    for (int i = 0; i <= ROUNDS && (i < 2 || vkd__os_seconds() - begin < ENOUGH); i++) {
+    double times[ROUNDS], begin = vkd__os_seconds();
+    int count = 0;
+    for (int i = -1; i < ROUNDS && (i < 1 || vkd__os_seconds() - begin < ENOUGH); i++) {
         uint64_t ticket;
         double start = vkd__os_seconds();
         vkd_result r = vkd_submit(dev, &cmds, 1, &ticket);
@@ -21,17 +26,17 @@ static vkd_result time_list(vkd_device *dev, vkd_commands *cmds, double *seconds
             r = vkd_wait(dev, ticket, UINT64_MAX, NULL);
         if (r != VKD_OK)
             return r;
-        double t = (vkd__os_seconds() - start) / DISPATCHES;
-        if (i == 1 || (i > 1 && t < best))
-            best = t;
+        if (i >= 0)
+            times[count++] = (vkd__os_seconds() - start) / DISPATCHES;
     }
-    *seconds = best;
+    out->time = vkd__bench_summary(times, (uint32_t)count);
+    out->best = times[0];
     return VKD_OK;
 }
 
 // Times `kernel` on the buffers; its groups fill x and then y.
 static vkd_result time_kernel(vkd_device *dev, const char *name, vkd_buffer *const *buffers, uint32_t buffer_count,
-                              struct vkd_pc_bench push, uint32_t group_count, double *seconds)
+                              struct vkd_pc_bench push, uint32_t group_count, struct timing *out)
 {
     vkd_kernel *kernel;
     vkd_commands *cmds = NULL;
@@ -51,68 +56,108 @@ static vkd_result time_kernel(vkd_device *dev, const char *name, vkd_buffer *con
         r = vkd_commands_end(cmds);
     }
     if (r == VKD_OK)
-        r = time_list(dev, cmds, seconds);
+        r = time_list(dev, cmds, out);
     vkd_commands_destroy(dev, &cmds);
     return r;
 }
 
+static void add_row(struct roofline *l, const char *name, const char *dtype, const char *kernel, const struct timing *t)
+{
+    struct bench_row *row = &l->rows[l->row_count++];
+    *row = (struct bench_row) { .time = t->time, .dtype = dtype };
+    snprintf(row->name, sizeof row->name, "%s", name);
+    snprintf(row->variant, sizeof row->variant, "%s", kernel);
+}
+
 // Both ways counted: a copied byte is read and written.
-static vkd_result measure_copy(vkd_device *dev, const struct vkd_caps *caps, double *gb_s)
+static vkd_result measure_copy(vkd_device *dev, const struct vkd_caps *caps, struct roofline *l)
 {
     uint64_t size = 256ull << 20;   // beyond any cache
     while (size > caps->storage_range_max || 3 * size > caps->memory_budget)
         size /= 2;
     vkd_buffer *buffers[2] = { NULL, NULL };
-    bool texels = size / 16 <= caps->texel_count_max;
-    double seconds = 0, other = 0;
+    const bool texels = size / 16 <= caps->texel_count_max;
+    struct timing t, other;
+    const char *kernel = "bench_copy.buffer";
     vkd_result r = vkd_buffer_create(dev, size, VKD_MEMORY_DEVICE, &buffers[0]);
     if (r == VKD_OK)
         r = vkd_buffer_create(dev, size, VKD_MEMORY_DEVICE, &buffers[1]);
     if (r == VKD_OK) {
         struct vkd_pc_bench push = { .count = (uint32_t)(size / 16) };
-        r = time_kernel(dev, "bench_copy.buffer", buffers, 2, push, push.count / VKD_BENCH_GROUP, &seconds);
+        r = time_kernel(dev, kernel, buffers, 2, push, push.count / VKD_BENCH_GROUP, &t);
         if (r == VKD_OK && texels)
             r = time_kernel(dev, "bench_copy.texel", buffers, 2, push, push.count / VKD_BENCH_GROUP, &other);
-        if (texels && other < seconds)
-            seconds = other;
+        if (r == VKD_OK && texels && other.best < t.best) {
+            t = other;
+            kernel = "bench_copy.texel";
+        }
     }
     vkd_buffer_destroy(dev, &buffers[1]);
     vkd_buffer_destroy(dev, &buffers[0]);
-    if (r == VKD_OK)
-        *gb_s = 2 * (double)size / seconds / 1e9;
-    return r;
+    if (r != VKD_OK)
+        return r;
+    add_row(l, "copy", "f32", kernel, &t);
+    l->rows[0].bytes = 2 * (double)size;
+    l->rows[0].elements = (double)size / 4;
+    snprintf(l->rows[0].shape, sizeof l->rows[0].shape, "%llu MiB", (unsigned long long)(size >> 20));
+    l->copy_gb_s = 2 * (double)size / t.best / 1e9;
+    return VKD_OK;
 }
 
-static vkd_result measure_fma(vkd_device *dev, const struct vkd_caps *caps, const char *kernel, double *gflops)
+// Turns of the loop so that a dispatch takes some 20 ms: some drivers emulate f16.
+static uint32_t fit_turns(double seconds_of_16)
 {
-    uint32_t groups = caps->cpu ? 256 : 16384, turns = 512;
+    uint32_t turns = 16;
+    while (turns < 512 && turns / 16 * seconds_of_16 < 0.01)
+        turns *= 2;
+    return turns;
+}
+
+static vkd_result measure_fma(vkd_device *dev, const struct vkd_caps *caps, const char *type, struct roofline *l,
+                              double *gflops)
+{
+    const uint32_t groups = caps->cpu ? 256 : 16384;
+    struct vkd_pc_bench push = { .count = 16, .factor = 0.5f };
     vkd_buffer *y = NULL;
-    double seconds;
-    const struct vkd_pc_bench push = { .count = turns, .factor = 0.5f };
+    struct timing t;
+    char kernel[32];
+    snprintf(kernel, sizeof kernel, "bench_fma.%s", type);
     vkd_result r = vkd_buffer_create(dev, 4ull * groups * LOCAL, VKD_MEMORY_DEVICE, &y);
-    groups /= 16;       // enough for a slow device
     if (r == VKD_OK)
-        r = time_kernel(dev, kernel, &y, 1, push, groups, &seconds);
-    if (r == VKD_OK && seconds < 0.005) {
-        groups *= 16;
-        r = time_kernel(dev, kernel, &y, 1, push, groups, &seconds);
+        r = time_kernel(dev, kernel, &y, 1, push, groups, &t);
+    if (r == VKD_OK) {
+        push.count = fit_turns(t.best);
+        r = time_kernel(dev, kernel, &y, 1, push, groups, &t);
     }
     vkd_buffer_destroy(dev, &y);
-    if (r == VKD_OK)
-        *gflops = (double)groups * LOCAL * turns * VKD_BENCH_FMAS * 4 * 2 / seconds / 1e9;
-    return r;
+    if (r != VKD_OK)
+        return r;
+    struct bench_row *row = &l->rows[l->row_count];
+    add_row(l, "multiply-adds", type, kernel, &t);
+    snprintf(row->shape, sizeof row->shape, "%u threads", groups * LOCAL);
+    row->work = (double)groups * LOCAL * push.count * VKD_BENCH_FMAS * 4 * 2;
+    *gflops = row->work / t.best / 1e9;
+    return VKD_OK;
 }
 
 vkd_result roofline_measure(vkd_device *dev, bool half, struct roofline *out)
 {
     const struct vkd_caps *caps = vkd_device_caps(dev);
     struct roofline l = { 0 };
-    vkd_result r = measure_copy(dev, caps, &l.copy_gb_s);
+    vkd_result r = measure_copy(dev, caps, &l);
     if (r == VKD_OK)
-        r = measure_fma(dev, caps, "bench_fma.f32", &l.f32_gflops);
+        r = measure_fma(dev, caps, "f32", &l, &l.f32_gflops);
     if (r == VKD_OK && half && caps->f16_arithmetic)
-        r = measure_fma(dev, caps, "bench_fma.f16", &l.f16_gflops);
+        r = measure_fma(dev, caps, "f16", &l, &l.f16_gflops);
     if (r == VKD_OK)
         *out = l;
     return r;
+}
+
+vkd_result bench_roofline(const struct bench *b)
+{
+    for (uint32_t i = 0; i < b->roof.row_count; i++)
+        if (bench_wants(b, b->roof.rows[i].name, b->roof.rows[i].shape))
+            b->tell(b->user, &b->roof.rows[i]);
+    return VKD_OK;
 }
