@@ -290,9 +290,14 @@ static void timestamps(struct selftest_run *t, const struct selftest_probe *p)
         selftest_say(t, SELFTEST_FALLBACK, "the queue has none: times are those of the host's clock");
         return;
     }
+    for (int i = 0; i < 4; i++) {       // drivers may compile in the first; others may be interrupted
+        double once;
+        if (!selftest_ok(t, fma_seconds(t, "bench_fma.f32", 1, &y, &once), "bench_fma.f32"))
+            return;
+        few = i == 0 || once < few ? once : few;
+    }
     double start = vkd__os_seconds();
-    if (!selftest_ok(t, fma_seconds(t, "bench_fma.f32", 1, &y, &few), "bench_fma.f32") ||
-        !selftest_ok(t, fma_seconds(t, "bench_fma.f32", 400, &y, &many), "bench_fma.f32"))
+    if (!selftest_ok(t, fma_seconds(t, "bench_fma.f32", 400, &y, &many), "bench_fma.f32"))
         return;
     double wall = vkd__os_seconds() - start;
     selftest_number(t, "tick_ns", c->timestamp_ns);
