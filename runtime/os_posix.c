@@ -440,7 +440,8 @@ vkd_result vkd__dir_writable(const char *path, struct vkd__why *why)
     return access(path, W_OK | X_OK) ? why_errno(why, path, "write into the folder") : VKD_OK;
 }
 
-vkd_result vkd__dir_create_temporary(const char *parent, const char *prefix, char *path, size_t size, struct vkd__why *why)
+vkd_result vkd__dir_create_temporary(const char *parent, const char *prefix, char *path, size_t size,
+                                    struct vkd__why *why)
 {
     int n = snprintf(path, size, "%s/%sXXXXXX", parent, prefix);
     if (n < 0 || (size_t)n >= size) {

@@ -25,8 +25,8 @@ static void slurp(const char *path, char *text, size_t size)
 static int run(const char *arguments)
 {
     char command[2048];
-    snprintf(command, sizeof command, "cd " DIR " && TMPDIR=" DIR "/tmp " PROGRAM " bench %s >out.txt 2>err.txt </dev/null",
-             arguments);
+    snprintf(command, sizeof command, "cd " DIR " && TMPDIR=" DIR "/tmp " PROGRAM
+             " bench %s >out.txt 2>err.txt </dev/null", arguments);
     int status = system(command);
     slurp(DIR "/out.txt", out, sizeof out);
     slurp(DIR "/err.txt", err, sizeof err);
@@ -78,10 +78,12 @@ static double number(const json_t *row, const char *key)
 static void write_results(const char *path, double factor, const char *second)
 {
     char text[1024];
-    snprintf(text, sizeof text, "{\"schema\": 1, \"version\": \"0\", \"device\": \"none\", \"roofline\": {}, \"results\": ["
-             "{\"group\": \"ops\", \"name\": \"relu\", \"shape\": \"N1\", \"dtype\": \"f32\", \"ms\": 4, \"ms_low\": 3, "
-             "\"ms_high\": 5}, {\"group\": \"gemm\", \"name\": \"%s\", \"shape\": \"2 x 2\", \"dtype\": \"f32\", "
-             "\"gflops\": 1.5, \"ms\": %g, \"ms_low\": %g, \"ms_high\": %g}]}", second, 8 * factor, 7 * factor, 9 * factor);
+    snprintf(text, sizeof text, "{\"schema\": 1, \"version\": \"0\", \"device\": \"none\", \"roofline\": {}, "
+             "\"results\": [{\"group\": \"ops\", \"name\": \"relu\", \"shape\": \"N1\", \"dtype\": \"f32\", "
+             "\"ms\": 4, \"ms_low\": 3, \"ms_high\": 5}, "
+             "{\"group\": \"gemm\", \"name\": \"%s\", \"shape\": \"2 x 2\", \"dtype\": \"f32\", "
+             "\"gflops\": 1.5, \"ms\": %g, \"ms_low\": %g, \"ms_high\": %g}]}", second, 8 * factor, 7 * factor,
+             9 * factor);
     write_text(path, text);
 }
 
@@ -101,8 +103,8 @@ START_TEST(roofline)
 {
     run_well("roofline -n 1 --json");
     json_t *doc = parsed();
-    static const char *const keys[] = { "schema", "version", "command", "device", "type", "driver", "driver_info", "api",
-                                        "cpus", "roofline", "results", "ratios" };
+    static const char *const keys[] = { "schema", "version", "command", "device", "type", "driver", "driver_info",
+                                        "api", "cpus", "roofline", "results", "ratios" };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         ck_assert_msg(json_object_get(doc, keys[i]) != NULL, "no %s in\n%s", keys[i], out);
     ck_assert_str_eq(json_string_value(json_object_get(doc, "command")), "vkdiv bench roofline --runs 1");
@@ -146,8 +148,8 @@ START_TEST(ops)
 {
     run_well("ops -n 1 --only sgd --only 'cross-entropy' --only 'add, relu' --json");
     json_t *doc = parsed();
-    static const char *const names[] = { "batch norm, add, relu", "batch norm, add, relu backward", "softmax, cross-entropy",
-                                         "softmax, cross-entropy backward", "update sgd" };
+    static const char *const names[] = { "batch norm, add, relu", "batch norm, add, relu backward",
+                                         "softmax, cross-entropy", "softmax, cross-entropy backward", "update sgd" };
     for (size_t i = 0; i < 5; i++)
         ck_assert(number(row_named(doc, names[i]), "gelem_s") > 0);
     ck_assert_uint_eq(json_array_size(json_object_get(doc, "results")), 5);

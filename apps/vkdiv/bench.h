@@ -75,7 +75,8 @@ bool bench_wants(const struct bench *b, const char *name, const char *shape);
 // ---- Results: one JSON document, whether measured or read ---------------------------------------
 
 json_t *bench_row_json(const struct bench *b, const struct bench_row *r, const char *group);
-json_t *bench_head_json(const struct vkd_caps *caps, const struct roofline *l, const char *command);   // without results
+// What stands before the results.
+json_t *bench_head_json(const struct vkd_caps *caps, const struct roofline *l, const char *command);
 void bench_print_head(const json_t *doc);
 void bench_print_row(const json_t *row);
 void bench_print_markdown(const json_t *doc);

@@ -137,7 +137,8 @@ static vkd_result run_pass(const struct bench *b, const struct bench_case *k, st
 
 static vkd_result run_case(const struct bench *b, const struct bench_case *k)
 {
-    struct vkd_call c = { .op = vkd__op_find(k->op), .in_count = k->in_count, .attr = k->attr, .training = k->training };
+    struct vkd_call c = { .op = vkd__op_find(k->op), .in_count = k->in_count, .attr = k->attr,
+                          .training = k->training };
     memcpy(c.in, k->in, sizeof k->in);
     vkd_result r = VKD_OK;
     for (int i = 0; r == VKD_OK && i < CASE_PASSES && k->passes[i].name != NULL && !app_stop(NULL); i++) {

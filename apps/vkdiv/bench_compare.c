@@ -16,7 +16,8 @@ static const char *row_fault(const json_t *row)
         return "expected a name and a shape, each a text";
     if (!(bench_number(row, "ms") > 0))
         return "expected \"ms\", a number above 0";
-    if (!(bench_number(row, "ms_low") <= bench_number(row, "ms")) || !(bench_number(row, "ms") <= bench_number(row, "ms_high")))
+    if (!(bench_number(row, "ms_low") <= bench_number(row, "ms")) ||
+        !(bench_number(row, "ms") <= bench_number(row, "ms_high")))
         return "expected ms_low, ms and ms_high in rising order";
     return NULL;
 }
@@ -56,7 +57,8 @@ json_t *bench_read(const char *path)
     json_t *doc = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, &e);
     free(data);
     if (doc == NULL)
-        app_error("%s:%d:%d: not valid JSON: %s; expected the output of `vkdiv bench --json`", path, e.line, e.column, e.text);
+        app_error("%s:%d:%d: not valid JSON: %s; expected the output of `vkdiv bench --json`", path, e.line,
+                  e.column, e.text);
     else if (!check(path, doc)) {
         json_decref(doc);
         doc = NULL;
@@ -115,12 +117,14 @@ bool bench_wants(const struct bench *b, const char *name, const char *shape)
 // The ratio of the medians, and its range over what both spreads leave possible.
 static json_t *compare_rows(const json_t *old, const json_t *now)
 {
-    const double a = bench_number(old, "ms"), a_low = bench_number(old, "ms_low"), a_high = bench_number(old, "ms_high");
-    const double b = bench_number(now, "ms"), b_low = bench_number(now, "ms_low"), b_high = bench_number(now, "ms_high");
+    const double a = bench_number(old, "ms"), b = bench_number(now, "ms");
+    const double a_low = bench_number(old, "ms_low"), a_high = bench_number(old, "ms_high");
+    const double b_low = bench_number(now, "ms_low"), b_high = bench_number(now, "ms_high");
     const char *verdict = b_low > a_high ? "slower" : b_high < a_low ? "faster" : "same";
     return json_pack("{s:O, s:O, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:s}",
                      "name", json_object_get(now, "name"), "shape", json_object_get(now, "shape"),
-                     "old_ms", a, "old_ms_low", a_low, "old_ms_high", a_high, "ms", b, "ms_low", b_low, "ms_high", b_high,
+                     "old_ms", a, "old_ms_low", a_low, "old_ms_high", a_high,
+                     "ms", b, "ms_low", b_low, "ms_high", b_high,
                      "ratio", app_json_real(b / a), "ratio_low", app_json_real(b_low / a_high),
                      "ratio_high", app_json_real(b_high / a_low), "verdict", verdict);
 }
@@ -169,11 +173,11 @@ static void print_pair(const json_t *row, bool markdown)
     else
         printf("%-30s %-32s ", bench_text(row, "name", name), bench_text(row, "shape", shape));
     printf("%*.3f ms (%.3f-%.3f) %s %*.3f ms (%.3f-%.3f) %s %.3f (%.3f-%.3f) ", width, bench_number(row, "old_ms"),
-           bench_number(row, "old_ms_low"), bench_number(row, "old_ms_high"), markdown ? "|" : "->", width, bench_number(row, "ms"),
-           bench_number(row, "ms_low"), bench_number(row, "ms_high"), markdown ? "|" : " x", bench_number(row, "ratio"),
-           bench_number(row, "ratio_low"), bench_number(row, "ratio_high"));
-    printf("%s%s%s%s%s\n", markdown ? "| " : " ", colour, moved ? verdict : "", colour[0] != 0 ? app_sgr(1, APP_PLAIN) : "",
-           markdown ? " |" : "");
+           bench_number(row, "old_ms_low"), bench_number(row, "old_ms_high"), markdown ? "|" : "->", width,
+           bench_number(row, "ms"), bench_number(row, "ms_low"), bench_number(row, "ms_high"), markdown ? "|" : " x",
+           bench_number(row, "ratio"), bench_number(row, "ratio_low"), bench_number(row, "ratio_high"));
+    printf("%s%s%s%s%s\n", markdown ? "| " : " ", colour, moved ? verdict : "",
+           colour[0] != 0 ? app_sgr(1, APP_PLAIN) : "", markdown ? " |" : "");
 }
 
 static void print_missing(const json_t *rows, const char *where)

@@ -222,8 +222,10 @@ static vkd_result add_parts(const struct sets *s, const vkd_dataset *d, struct b
         return r;
     decode = decode < all ? decode : all;
     read = read < decode ? read : decode;
-    const struct bench_part parts[] = { { "read", read, read / all }, { "decode, scale", decode - read, (decode - read) / all },
-                                        { "rest", all - decode, (all - decode) / all } };
+    const struct bench_part parts[] = {
+        { "read", read, read / all }, { "decode, scale", decode - read, (decode - read) / all },
+        { "rest", all - decode, (all - decode) / all },
+    };
     memcpy(row->parts, parts, sizeof parts);
     row->part_count = 3;
     return VKD_OK;
@@ -246,7 +248,8 @@ static struct bench_row name_set(const struct sets *s, bool jpeg, uint32_t threa
     const char *plural = threads > 1 ? "s" : "";
     snprintf(row.name, sizeof row.name, "%s", jpeg ? "load JPEG" : "load raw");
     if (jpeg) {
-        snprintf(row.shape, sizeof row.shape, "%d x %d to %d, %u thread%s", JPEG_WIDTH, JPEG_HEIGHT, JPEG_SIZE, threads, plural);
+        snprintf(row.shape, sizeof row.shape, "%d x %d to %d, %u thread%s", JPEG_WIDTH, JPEG_HEIGHT, JPEG_SIZE,
+                 threads, plural);
         snprintf(row.variant, sizeof row.variant, "%d files of %.0f kB", JPEGS, (double)s->jpeg_bytes / JPEGS / 1000);
     } else {
         snprintf(row.shape, sizeof row.shape, "%d x %d grey, %u thread%s", RAW_SIDE, RAW_SIDE, threads, plural);

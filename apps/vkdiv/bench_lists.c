@@ -175,8 +175,9 @@ static const struct view { const char *name; uint32_t batch, side; struct vkd__a
 #define COLOURS .channels = 3, .mean = { 0.5f, 0.5f, 0.5f }, .std = { 0.25f, 0.25f, 0.25f }, .flip = 0.5f
 #define CROPPED .mode = VKD__AUGMENT_RESIZED_CROP, .ratio = { 0.75f, 4.0f / 3 }
     { "augment pad, crop, flip", 256, 32, { .mode = VKD__AUGMENT_PAD_CROP, .size = 32, .pad = 4, COLOURS } },
-    { "augment SimCLR", 256, 32, { CROPPED, .size = 32, .scale = { 0.2f, 1 }, COLOURS, .jitter = { 0.8f, 0.8f, 0.8f, 0.2f },
-                                   .jitter_p = 0.8f, .gray = 0.2f, .blur = 0.5f } },
+    { "augment SimCLR", 256, 32, { CROPPED, .size = 32, .scale = { 0.2f, 1 }, COLOURS,
+                                   .jitter = { 0.8f, 0.8f, 0.8f, 0.2f }, .jitter_p = 0.8f, .gray = 0.2f,
+                                   .blur = 0.5f } },
     { "augment crop, flip", 32, 256, { CROPPED, .size = 224, .scale = { 0.08f, 1 }, COLOURS } },
 };
 
@@ -187,7 +188,8 @@ static vkd_result record_view(struct lists *l, const struct view *v)
     struct vkd_step_block block = { .seed = { 1, 1 }, .image_count = v->batch };
     const uint64_t pixels = (uint64_t)v->side * v->side, scratch = vkd__augment_scratch(&v->params, v->batch);
     for (uint32_t i = 0; i < v->batch; i++)
-        table[i] = (struct vkd_batch_image) { .index = i, .height = v->side, .width = v->side, .ofs = (uint32_t)(i * pixels) };
+        table[i] = (struct vkd_batch_image) { .index = i, .height = v->side, .width = v->side,
+                                              .ofs = (uint32_t)(i * pixels) };
     const uint64_t sizes[] = { v->batch * sizeof table[0], 4 * pixels * v->batch, sizeof block,
                                16ull * v->batch * v->params.size * v->params.size, scratch };
     vkd_result r = VKD_OK;
@@ -208,7 +210,8 @@ static vkd_result record_view(struct lists *l, const struct view *v)
     for (int i = 0; i < 5; i++)
         at[i] = (struct vkd_range) { l->buffers[i], 0, sizes[i] };
     if (r == VKD_OK)
-        r = vkd__augment_record(l->dev, l->cmds, &v->params, v->batch, at[TABLE], at[PIXELS], at[STEP], at[SCRATCH], at[OUT]);
+        r = vkd__augment_record(l->dev, l->cmds, &v->params, v->batch, at[TABLE], at[PIXELS], at[STEP],
+                                at[SCRATCH], at[OUT]);
     return r == VKD_OK ? vkd_commands_end(l->cmds) : r;
 }
 

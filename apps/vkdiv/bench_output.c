@@ -26,8 +26,9 @@ static json_t *parts_json(const struct bench_row *r)
 {
     json_t *parts = r->part_count > 0 ? json_object() : json_null();
     for (uint32_t i = 0; i < r->part_count; i++)
-        json_object_set_new(parts, r->parts[i].name, json_pack("{s:o, s:o}", "ms", app_json_real(1e3 * r->parts[i].seconds),
-                                                               "share", app_json_real(r->parts[i].share)));
+        json_object_set_new(parts, r->parts[i].name,
+                            json_pack("{s:o, s:o}", "ms", app_json_real(1e3 * r->parts[i].seconds),
+                                      "share", app_json_real(r->parts[i].share)));
     return parts;
 }
 
@@ -48,9 +49,9 @@ json_t *bench_head_json(const struct vkd_caps *caps, const struct roofline *l, c
 {
     char api[24];
     return json_pack("{s:i, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:i, s:{s:f, s:f, s:o}}", "schema", 1,
-                     "version", VKD_VERSION, "command", app_json_text(command), "device", caps->name, "type", app_device_type(caps),
-                     "driver", caps->driver_name, "driver_info", caps->driver_info, "api",
-                     app_api_version(api, caps->api_version), "cpus", (int)vkd__os_cpu_count(), "roofline",
+                     "version", VKD_VERSION, "command", app_json_text(command), "device", caps->name,
+                     "type", app_device_type(caps), "driver", caps->driver_name, "driver_info", caps->driver_info,
+                     "api", app_api_version(api, caps->api_version), "cpus", (int)vkd__os_cpu_count(), "roofline",
                      "copy_gb_s", l->copy_gb_s, "f32_gflops", l->f32_gflops,
                      "f16_gflops", l->f16_gflops > 0 ? json_real(l->f16_gflops) : json_null());
 }
@@ -105,9 +106,9 @@ void bench_print_row(const json_t *row)
     char name[BENCH_TEXT], shape[BENCH_TEXT], variant[BENCH_TEXT], rate[32], share[32], memory[24];
     const char *part;
     json_t *v;
-    printf("%-30s %-32s %9.3f ms (%.3f-%.3f) %15s %8s  ", bench_text(row, "name", name), bench_text(row, "shape", shape),
-           bench_number(row, "ms"), bench_number(row, "ms_low"), bench_number(row, "ms_high"), rate_text(row, rate),
-           share_text(row, 1, share));
+    printf("%-30s %-32s %9.3f ms (%.3f-%.3f) %15s %8s  ", bench_text(row, "name", name),
+           bench_text(row, "shape", shape), bench_number(row, "ms"), bench_number(row, "ms_low"), bench_number(row, "ms_high"),
+           rate_text(row, rate), share_text(row, 1, share));
     if (bench_number(row, "gelem_s") > 0)
         printf("%.2f Gelem/s  ", bench_number(row, "gelem_s"));
     if (bench_number(row, "images_per_second") > 0)
@@ -140,8 +141,8 @@ void bench_print_markdown(const json_t *doc)
         images[0] = 0;
         if (bench_number(row, "images_per_second") > 0)
             snprintf(images, sizeof images, "%.0f", bench_number(row, "images_per_second"));
-        printf("| %s | %s | %.2f (%.2f-%.2f)", bench_text(row, "name", a), bench_text(row, "shape", c), bench_number(row, "ms"),
-               bench_number(row, "ms_low"), bench_number(row, "ms_high"));
+        printf("| %s | %s | %.2f (%.2f-%.2f)", bench_text(row, "name", a), bench_text(row, "shape", c),
+               bench_number(row, "ms"), bench_number(row, "ms_low"), bench_number(row, "ms_high"));
         printf(" | %s | %s | %s | `vkdiv bench %s` |\n", rate_text(row, rate), images, share_text(row, 0, share),
                bench_text(row, "group", a));
     }

@@ -107,12 +107,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option options[] = {
     { "runs", KEY_RUNS, "N", 0, "timed runs of each row; else a second's worth, from 3 to 30", 0 },
-    { "only", KEY_ONLY, "TEXT", 0, "rows alone whose name or shape has TEXT in it (of model: the recipe's name); several add "
-      "up", 0 },
-    { "recipe", KEY_RECIPE, "NAME", 0, "model: time the steps of this recipe instead; several are timed in turns and compared "
-      "with the first", 0 },
+    { "only", KEY_ONLY, "TEXT", 0, "rows alone whose name or shape has TEXT in it (of model: the recipe's name); "
+      "several add up", 0 },
+    { "recipe", KEY_RECIPE, "NAME", 0, "model: time the steps of this recipe instead; several are timed in turns and "
+      "compared with the first", 0 },
     { "set", KEY_SET, "KEY=VALUE", 0, "override one key of the --recipe before it; before any, of all", 0 },
-    { "compare", KEY_COMPARE, "FILE", 0, "measure the rows that FILE has, written by --json, and compare with them", 0 },
+    { "compare", KEY_COMPARE, "FILE", 0, "measure the rows that FILE has, written by --json, and compare with them",
+      0 },
     { "from", KEY_FROM, "FILE", 0, "take the results from FILE, written by --json, instead of measuring", 0 },
     { "markdown", KEY_MARKDOWN, NULL, 0, "print a Markdown table, with the command that makes each row", 0 },
     { 0 },
@@ -165,8 +166,9 @@ static void compare(void *user, const struct bench_ratio *r)
         "time", app_json_real(r->time.median), "time_low", app_json_real(r->time.low),
         "time_high", app_json_real(r->time.high), "memory", app_json_real(r->memory)));
     if (o->text)
-        printf("%s : %s, per image and view: %s%.3f%s of the time (%.3f-%.3f), %.3f of the memory\n\n", r->name, r->base,
-               app_sgr(1, APP_BOLD), r->time.median, app_sgr(1, APP_PLAIN), r->time.low, r->time.high, r->memory);
+        printf("%s : %s, per image and view: %s%.3f%s of the time (%.3f-%.3f), %.3f of the memory\n\n", r->name,
+               r->base, app_sgr(1, APP_BOLD), r->time.median, app_sgr(1, APP_PLAIN), r->time.low, r->time.high,
+               r->memory);
     fflush(stdout);
 }
 
@@ -256,7 +258,8 @@ static json_t *measure(struct bench_options *o, const json_t *old, enum exit_sta
         return NULL;
     vkd__os_catch_interrupt();
     struct bench b = o->bench;
-    struct output out = { .bench = &b, .rows = json_array(), .ratios = json_array(), .text = !o->app.json && !o->markdown };
+    struct output out = { .bench = &b, .rows = json_array(), .ratios = json_array(),
+                          .text = !o->app.json && !o->markdown };
     char command[1024];
     b.dev = dev;
     b.old = json_object_get(old, "results");
@@ -270,7 +273,8 @@ static json_t *measure(struct bench_options *o, const json_t *old, enum exit_sta
         bench_print_head(doc);
     if (r == VKD_OK)
         r = run_groups(o, &b, &out);
-    *status = app_stop(NULL) ? EXIT_STOPPED : b.recipe_count > 0 ? app_status(r) : r == VKD_OK ? EXIT_DONE : EXIT_FAILED;
+    *status = app_stop(NULL) ? EXIT_STOPPED
+            : b.recipe_count > 0 ? app_status(r) : r == VKD_OK ? EXIT_DONE : EXIT_FAILED;
     json_object_set_new(doc, "results", out.rows);
     json_object_set_new(doc, "ratios", out.ratios);
     vkd_device_destroy(&dev);
