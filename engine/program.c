@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEGMENT_DISPATCHES = 96 };   // a submission can be split between segments
+enum { SEGMENT_DISPATCHES = 16 };   // a submission can be split between segments
 
 // ---- Operands to ranges ----
 

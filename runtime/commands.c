@@ -52,6 +52,7 @@ vkd_result vkd_commands_create_embedded(vkd_device *dev, const struct vkd_edges 
 void vkd__commands_free(vkd_device *dev, vkd_commands *cmds)
 {
     vkd__sets_free(dev, cmds);
+    vkd__pace_free(dev, cmds);
     dev->vk.vkDestroyQueryPool(dev->handle, cmds->queries, dev->host_memory);
     dev->vk.vkDestroyCommandPool(dev->handle, cmds->pool, dev->host_memory);      // frees the command buffer
     free(cmds->sync.uses);
@@ -96,6 +97,7 @@ vkd_result vkd_commands_begin(vkd_commands *cmds)
     cmds->stamped = false;
     memset(cmds->stamps, 0, sizeof(cmds->stamps));
     vkd__sync_begin(dev, &cmds->sync, cmds->handle, cmds->embedded ? &cmds->edges : NULL);
+    TRY(vkd__pace_begin(dev, cmds));
     return VKD_OK;
 fail:
     return result;
@@ -293,6 +295,7 @@ vkd_result vkd_commands_end(vkd_commands *cmds)
     if (cmds->state != VKD__COMMANDS_RECORDING)
         return vkd__fail(dev, VKD_INVALID, "vkd_commands_end: the list is not recording");
     cmds->state = VKD__COMMANDS_EMPTY;
+    vkd__pace_end(dev, cmds);
     vkd__sync_end(dev, &cmds->sync, cmds->handle, cmds->embedded ? &cmds->edges : NULL);
     VK(dev, dev->vk.vkEndCommandBuffer(cmds->handle));
     if (cmds->result == VKD_OK)

@@ -183,6 +183,7 @@ vkd_result vkd_device_create(const struct vkd_device_params *p, vkd_device **out
     }
     dev->log = p->log;
     dev->faults = p->faults;
+    dev->pace.budget = p->submission_seconds > 0 ? p->submission_seconds : 0.1;
     take_allocator(dev, p->allocator);
     TRY(vkd__instance_create(&p->log, p->validation, dev->host_memory, &dev->inst));
     TRY(choose(dev, p->selector, p->profile));
@@ -296,6 +297,7 @@ vkd_result vkd_device_import(const struct vkd_import_params *p, vkd_device **out
     take_allocator(dev, p->allocator);
     dev->source = p->memory;
     dev->imported = true;
+    dev->pace.budget = p->submission_seconds > 0 ? p->submission_seconds : 0.1;
     dev->physical = p->physical_device;
     dev->handle = p->device;
     dev->queue.lock = p->lock_queue;
@@ -336,6 +338,7 @@ void vkd_device_destroy(vkd_device **p)
         if (result != VKD_OK)
             vkd_log_write(&dev->log, VKD_LOG_WARNING, "destroying a device that no longer answers");
         vkd__staging_finish(dev);
+        vkd__pace_finish(dev);
         vkd__queue_finish(dev);
         if (dev->live_buffers || dev->live_lists)
             vkd_log_write(&dev->log, VKD_LOG_ERROR, "vkd_device_destroy: %u buffers and %u command lists were not "

@@ -262,6 +262,8 @@ struct vkd_commands {
     uint64_t ticket;                    // last submission
     bool embedded;                      // a secondary command buffer, for the application's own ones
     struct vkd_edges edges;             // of an embedded one
+    uint32_t pace_slot;                 // its slot of struct vkd__pace + 1, 0: none
+    double seconds;                     // that it took; below 0: not known yet
     uint32_t dispatches;                // dispatches, copies and fills recorded
     struct vkd__sync sync;
     const vkd_kernel *bound;
@@ -289,6 +291,23 @@ VKD_CHECKED vkd_result vkd__set_get(vkd_commands *cmds, const vkd_kernel *kernel
                                     VkDescriptorSet *out);
 void vkd__sets_reset(vkd_commands *cmds);
 void vkd__sets_free(vkd_device *dev, vkd_commands *cmds);
+
+// ---- Sizes of submissions (pace.c) ------------------------------------------------------------
+
+struct vkd__pace {
+    double budget;              // seconds of one submission
+    VkQueryPool queries;        // made with the first list, on queues with timestamps
+    vkd_buffer *stamps;
+    uint64_t free_slots[16];    // bit i: no list has slot i
+};
+
+// Around what a list records.
+VKD_CHECKED vkd_result vkd__pace_begin(vkd_device *dev, vkd_commands *cmds);
+void vkd__pace_end(vkd_device *dev, vkd_commands *cmds);
+void vkd__pace_free(vkd_device *dev, vkd_commands *cmds);
+// How many of the lists go into the next submission: at least one, unless count is 0.
+uint32_t vkd__pace_count(vkd_device *dev, vkd_commands *const *lists, uint32_t count);
+void vkd__pace_finish(vkd_device *dev);
 
 // ---- Queue (queue.c) --------------------------------------------------------------------------
 
@@ -340,6 +359,7 @@ struct vkd_device {
     struct vkd_faults faults;
 
     struct vkd__queue queue;
+    struct vkd__pace pace;
     struct vkd__memory memory;
     struct vkd__staging staging;
     uint32_t live_buffers, live_lists;

@@ -126,35 +126,32 @@ VkSemaphore vkd_device_timeline(const vkd_device *dev)
     return dev->queue.timeline;
 }
 
-vkd_result vkd_submit_synced(vkd_device *dev, const struct vkd_submit_params *p, uint64_t *ticket)
+// One submission, of the command buffers from `first` on of those in q->handles.
+static vkd_result submit(vkd_device *dev, vkd_commands *const *lists, uint32_t first, uint32_t count,
+                         const struct points *waits, struct points *signals)
 {
     struct vkd__queue *q = &dev->queue;
-    struct points waits, signals;
     vkd_result result;
-    TRY(vkd__device_check(dev));
-    TRY(take_lists(dev, p->lists, p->list_count));
-    TRY(take_points(dev, p->waits, p->wait_count, &waits));
-    TRY(take_points(dev, p->signals, p->signal_count, &signals));
     uint64_t next = q->submitted + 1;
-    signals.semaphores[signals.count] = q->timeline;
-    signals.values[signals.count++] = next;
+    signals->semaphores[signals->count] = q->timeline;
+    signals->values[signals->count] = next;
     VkTimelineSemaphoreSubmitInfo timeline = {
         .sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
-        .waitSemaphoreValueCount = waits.count,
-        .pWaitSemaphoreValues = waits.values,
-        .signalSemaphoreValueCount = signals.count,
-        .pSignalSemaphoreValues = signals.values,
+        .waitSemaphoreValueCount = waits->count,
+        .pWaitSemaphoreValues = waits->values,
+        .signalSemaphoreValueCount = signals->count + 1,
+        .pSignalSemaphoreValues = signals->values,
     };
     VkSubmitInfo info = {
         .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
         .pNext = &timeline,
-        .waitSemaphoreCount = waits.count,
-        .pWaitSemaphores = waits.semaphores,
-        .pWaitDstStageMask = waits.stages,
-        .commandBufferCount = p->list_count,
-        .pCommandBuffers = q->handles,
-        .signalSemaphoreCount = signals.count,
-        .pSignalSemaphores = signals.semaphores,
+        .waitSemaphoreCount = waits->count,
+        .pWaitSemaphores = waits->semaphores,
+        .pWaitDstStageMask = waits->stages,
+        .commandBufferCount = count,
+        .pCommandBuffers = q->handles + first,
+        .signalSemaphoreCount = signals->count + 1,
+        .pSignalSemaphores = signals->semaphores,
     };
     if (dev->faults.submit && dev->stats.submissions + 1 == dev->faults.submit) {
         // What is destroyed now must not be in use, as it would not be on a lost device.
@@ -169,10 +166,30 @@ vkd_result vkd_submit_synced(vkd_device *dev, const struct vkd_submit_params *p,
     VK_AS(dev, vk, QueueSubmit);
     q->submitted = next;
     dev->stats.submissions++;
-    for (uint32_t i = 0; i < p->list_count; i++)
-        p->lists[i]->ticket = next;
+    for (uint32_t i = 0; i < count; i++)
+        lists[first + i]->ticket = next;
+    return VKD_OK;
+fail:
+    return result;
+}
+
+vkd_result vkd_submit_synced(vkd_device *dev, const struct vkd_submit_params *p, uint64_t *ticket)
+{
+    struct points waits, signals, none = { .count = 0 };
+    vkd_result result;
+    TRY(vkd__device_check(dev));
+    TRY(take_lists(dev, p->lists, p->list_count));
+    TRY(take_points(dev, p->waits, p->wait_count, &waits));
+    TRY(take_points(dev, p->signals, p->signal_count, &signals));
+    for (uint32_t first = 0, count; first == 0 || first < p->list_count; first += count) {
+        count = vkd__pace_count(dev, p->list_count ? p->lists + first : NULL, p->list_count - first);
+        bool last = first + count == p->list_count;
+        TRY(submit(dev, p->lists, first, count, first ? &none : &waits, last ? &signals : &none));
+        if (last)
+            break;
+    }
     if (ticket)
-        *ticket = next;
+        *ticket = dev->queue.submitted;
     vkd__queue_collect(dev);
     return VKD_OK;
 fail:

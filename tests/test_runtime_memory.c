@@ -99,6 +99,7 @@ START_TEST(keeps_buffers_apart)
     }
     ck_assert_int_eq(vkd_wait(dev, dev->queue.submitted, UINT64_MAX, NULL), VKD_OK);
     vkd__staging_finish(dev);
+    vkd__pace_finish(dev);
     ck_assert_uint_eq(dev->live_buffers, 0);
     ck_assert_uint_eq(dev->live_lists, 0);
     check_blocks(0);

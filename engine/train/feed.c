@@ -249,8 +249,8 @@ static void part_fill(vkd__feed *f, struct vkd__feed_frame *fr, const struct vkd
 
 // ---- Submitting ----
 
-// Short lists wait for each other and go as one submission; what may take long goes alone, so that no
-// submission lasts long enough for a driver's watchdog.
+// Lists wait for each other and go together; vkd_submit parts them so that no submission lasts long enough for a
+// driver's watchdog.
 struct queue {
     vkd_device *dev;
     const struct vkd__feed_timer *timer;
@@ -291,12 +291,10 @@ static void push_short(struct queue *q, vkd_commands *list, enum vkd__feed_work 
 static void push_long(struct queue *q, vkd_commands *const *lists, uint32_t count, enum vkd__feed_work work)
 {
     flush(q);
-    for (uint32_t i = 0; q->result == VKD_OK && i < count; i++) {
-        if (q->timer)
-            push_timed(q, lists[i], work);
-        else
-            q->result = vkd_submit(q->dev, &lists[i], 1, &q->ticket);
-    }
+    for (uint32_t i = 0; q->timer && i < count; i++)
+        push_timed(q, lists[i], work);
+    if (!q->timer && q->result == VKD_OK && count)
+        q->result = vkd_submit(q->dev, lists, count, &q->ticket);
 }
 
 static void push_program(struct queue *q, vkd_program *p)
@@ -306,8 +304,8 @@ static void push_program(struct queue *q, vkd_program *p)
     flush(q);
     if (q->timer && q->result == VKD_OK)
         q->result = vkd__program_time(p, q->timer->call, q->timer->user);
-    for (uint32_t i = 0; !q->timer && q->result == VKD_OK && i < count; i++)
-        q->result = vkd_submit(q->dev, &segments[i], 1, &q->ticket);
+    if (!q->timer && q->result == VKD_OK)
+        q->result = vkd_submit(q->dev, segments, count, &q->ticket);
 }
 
 // First pass of gradient caching, and the loss.

@@ -111,8 +111,9 @@ VKD_CHECKED vkd_result vkd_commands_end(vkd_commands *cmds);
 // the queue has no timestamps.
 VKD_CHECKED vkd_result vkd_commands_times(vkd_commands *cmds, double *seconds, uint32_t count);
 
-// Submits the lists in order as one queue submission and stores a ticket (NULL is allowed). Later
-// submissions see everything earlier ones wrote.
+// Submits the lists in order and stores a ticket (NULL is allowed). Later lists see everything earlier ones wrote. It
+// takes as few submissions to the queue as their budget allows, by the time that each list took before; a list that has
+// not run yet has one of its own.
 //
 //   VKD_DEVICE_LOST, VKD_NO_MEMORY
 //

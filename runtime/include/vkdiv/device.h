@@ -93,6 +93,8 @@ struct vkd_device_params {
     const char *cache_dir;
     // For the driver's own memory of everything vkdiv creates, or NULL. Copied; what it points to outlives the device.
     const VkAllocationCallbacks *allocator;
+    // Of one submission, at most, as far as lists can be parted; 0: a tenth. Drivers reset devices after two and more.
+    double submission_seconds;
     const struct vkd_profile *profile;          // NULL: the device as it is
     struct vkd_faults faults;
 };
@@ -206,6 +208,7 @@ struct vkd_import_params {
     const char *cache_dir;
 
     const VkAllocationCallbacks *allocator;     // as in vkd_device_params
+    double submission_seconds;                  // as in vkd_device_params
     struct vkd_memory_source memory;            // all zero: the driver's
 };
 
