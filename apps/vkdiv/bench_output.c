@@ -107,8 +107,8 @@ void bench_print_row(const json_t *row)
     const char *part;
     json_t *v;
     printf("%-30s %-32s %9.3f ms (%.3f-%.3f) %15s %8s  ", bench_text(row, "name", name),
-           bench_text(row, "shape", shape), bench_number(row, "ms"), bench_number(row, "ms_low"), bench_number(row, "ms_high"),
-           rate_text(row, rate), share_text(row, 1, share));
+           bench_text(row, "shape", shape), bench_number(row, "ms"), bench_number(row, "ms_low"),
+           bench_number(row, "ms_high"), rate_text(row, rate), share_text(row, 1, share));
     if (bench_number(row, "gelem_s") > 0)
         printf("%.2f Gelem/s  ", bench_number(row, "gelem_s"));
     if (bench_number(row, "images_per_second") > 0)
