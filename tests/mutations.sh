@@ -61,6 +61,7 @@ mutant "subgroups assumed to have 4 lanes" shaders/gemm_register.comp \
   build/bin/test_ops matmul
 mutant "a tail written without a guard" shaders/gemm_register.comp \
   's/if (m0 + i < pc.m && n0 + j < pc.ldc)/if (n0 + j < pc.ldc)/' build/bin/test_ops matmul
+mutant "a word behind the end written" shaders/map.glsl 's/if (i < pc.count)/if (i <= pc.count)/' build/bin/test_ops relu
 mutant "a load past the end" shaders/bias.comp 's/uint i = min(linear_item(k), pc.count - 1);/uint i = linear_item(k);/' \
   VK_LAYER_ENABLES=VK_VALIDATION_FEATURE_ENABLE_GPU_ASSISTED_EXT build/bin/test_ops bias
 mutant "an overflow of fp16 that is not infinite" shaders/load.glsl '/uvec4(0x7c00u)/d' build/bin/test_mixed

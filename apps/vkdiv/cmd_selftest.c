@@ -93,15 +93,18 @@ const struct argp cmd_selftest_argp = {
 
 // ---- Running -----------------------------------------------------------------------------------
 
-struct live { struct app_progress progress; const char *name; uint32_t done, count; };
+struct live { struct app_progress progress; const char *name; uint32_t done, count; double shown; };
 
 static void show(void *user, const char *what)
 {
     struct live *l = user;
     char text[512];
+    double now = vkd__os_seconds();
+    if (!l->progress.terminal || (what[0] && now - l->shown < 0.1))
+        return;
+    l->shown = now;
     snprintf(text, sizeof text, "%s%s%s", l->name, what[0] ? ": " : "", what);
-    if (l->progress.terminal)
-        app_progress_work(&l->progress, text, l->done, l->count);
+    app_progress_work(&l->progress, text, l->done, l->count);
 }
 
 // Calls `found` for each chosen probe, and always for the first, which tells what device it is.

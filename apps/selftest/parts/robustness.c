@@ -298,7 +298,7 @@ static void watchdog(struct selftest_run *t, const struct selftest_probe *p)
     double ms = 1e3 * longest;
     selftest_number(t, "longest_ms", ms);
     selftest_say(t, cpu || ms <= BUDGET_MS ? SELFTEST_PASS : ms <= WATCHDOG_MS / 2 ? SELFTEST_FALLBACK : SELFTEST_FAIL,
-                 "the longest of %u submissions takes %.1f ms%s", count, ms,
+                 "the longest of %u lists, which a submission has one of at least, takes %.1f ms%s", count, ms,
                  cpu ? "; CPU drivers have no watchdog" : "; the budget is 100 ms, watchdogs come after 2 s");
 }
 

@@ -349,7 +349,7 @@ static bool row_holds(struct selftest_run *t, const struct op_row *row, uint32_t
     *good += r.verdict == OP_PASS;
     if (r.verdict != OP_FAIL)
         return true;
-    selftest_say(t, SELFTEST_FAIL, "%s: %s", text, r.text);
+    selftest_say(t, SELFTEST_FAIL, "%s: %s: %s", text, r.text, t->last_error);
     return false;
 }
 
