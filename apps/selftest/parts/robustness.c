@@ -66,6 +66,7 @@ static bool run_into(struct runs *r, const char *name, struct vkd_faults faults,
     if (!selftest_device_params(t, &dp))
         return false;
     dp.faults = faults;
+    dp.submission_seconds = 1e-12;      // a list each, so that all runs have as many
     if (!selftest_ok(t, vkd_device_create(&dp, &dev), "the device could not be opened"))
         return false;
     vkd_recipe_default(&re);
