@@ -11,6 +11,7 @@ static const struct vkd_feature required_features[] = {
     { "shaderFloat16", "VkPhysicalDeviceVulkan12Features", false, "16-bit arithmetic" },
     { "subgroupSizeControl", "VK_EXT_subgroup_size_control", false, "kernels that need one subgroup size" },
     { "computeFullSubgroups", "VK_EXT_subgroup_size_control", false, "kernels that need one subgroup size" },
+    { "deviceFault", "VK_EXT_device_fault", false, "why a device was lost, in the log" },
 };
 
 const struct vkd_feature *vkd_required_features(uint32_t *count)
@@ -25,6 +26,7 @@ static const struct vkd_extension required_extensions[] = {
     { VK_EXT_MEMORY_BUDGET_EXTENSION_NAME, false, "how much memory is free now" },
     { "VK_KHR_portability_subset", true, "Vulkan asks for it where a device has it" },
     { VK_KHR_MAINTENANCE_4_EXTENSION_NAME, false, "the size of the largest buffer" },
+    { VK_EXT_DEVICE_FAULT_EXTENSION_NAME, false, "why a device was lost, in the log" },
 };
 
 // Vulkan promises most of these; what is not promised is said so.
@@ -96,9 +98,13 @@ static void read_features(struct vkd__instance *inst, VkPhysicalDevice pd, struc
     VkPhysicalDeviceSubgroupSizeControlFeatures size_control = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES,
     };
+    VkPhysicalDeviceFaultFeaturesEXT fault = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FAULT_FEATURES_EXT,
+        .pNext = control ? &size_control : NULL,
+    };
     VkPhysicalDeviceVulkan12Features v12 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
-        .pNext = control ? &size_control : NULL,
+        .pNext = has(facts, VK_EXT_DEVICE_FAULT_EXTENSION_NAME) ? &fault : fault.pNext,
     };
     VkPhysicalDeviceVulkan11Features v11 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
@@ -112,6 +118,7 @@ static void read_features(struct vkd__instance *inst, VkPhysicalDevice pd, struc
     facts->timeline = v12.timelineSemaphore;
     facts->subgroup_control = size_control.subgroupSizeControl;
     facts->full_subgroups = size_control.computeFullSubgroups;
+    facts->device_fault = fault.deviceFault;
     caps->f16_storage = v11.storageBuffer16BitAccess;
     caps->f16_arithmetic = v12.shaderFloat16;
 }
@@ -323,12 +330,20 @@ void vkd__caps_wants(const struct vkd_caps *caps, const struct vkd__facts *facts
             .subgroupSizeControl = facts->subgroup_control,
             .computeFullSubgroups = facts->full_subgroups,
         },
+        .device_fault = {
+            .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FAULT_FEATURES_EXT,
+            .deviceFault = facts->device_fault,
+        },
     };
     memcpy(w->extensions, facts->extensions, sizeof(w->extensions));
     w->tail = &w->v12.pNext;
     if (facts->subgroup_control) {
         *w->tail = &w->subgroup_size;
         w->tail = &w->subgroup_size.pNext;
+    }
+    if (facts->device_fault) {
+        *w->tail = &w->device_fault;
+        w->tail = &w->device_fault.pNext;
     }
     w->usable = vkd__caps_usable(caps, facts, w->why, sizeof(w->why));
 }
@@ -357,6 +372,8 @@ void vkd__caps_restrict(const struct vkd_import_params *p, struct vkd_caps *caps
         chained(p->features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES);
     const VkPhysicalDeviceSubgroupSizeControlFeatures *control =
         chained(p->features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES);
+    const VkPhysicalDeviceFaultFeaturesEXT *fault =
+        chained(p->features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FAULT_FEATURES_EXT);
 
     // Without a list the required features are taken on trust.
     if (p->features)
@@ -370,6 +387,7 @@ void vkd__caps_restrict(const struct vkd_import_params *p, struct vkd_caps *caps
         control = NULL;
     facts->subgroup_control = facts->subgroup_control && ((v13 && v13->subgroupSizeControl)
                                                           || (control && control->subgroupSizeControl));
+    facts->device_fault = facts->device_fault && fault && fault->deviceFault;
     facts->full_subgroups = facts->full_subgroups && ((v13 && v13->computeFullSubgroups)
                                                       || (control && control->computeFullSubgroups));
 }

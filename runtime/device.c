@@ -51,17 +51,21 @@ vkd_result vkd__fail(vkd_device *dev, vkd_result r, const char *format, ...)
 vkd_result vkd__vk_failed(vkd_device *dev, VkResult vk, const char *call, const char *file, int line)
 {
     // `call` is "dev->vk.vkName(...)" or "Name".
-    const char *slash = strrchr(file, '/'), *dot = strstr(call, "vk.");
-    const char *name = dot ? dot + 3 : call;
+    const char *slash = strrchr(file, '/'), *dot = strstr(call, "vk.vk");
+    const char *name = dot ? dot + 5 : call;
     int length = (int) strcspn(name, "(");
     const char *hint = "";
+    bool loss = vk == VK_ERROR_DEVICE_LOST && !dev->lost;
     if (vk == VK_ERROR_DEVICE_LOST) {
         dev->lost = true;
         hint = ": the driver was reset or the device removed (a submission that ran too long can do that too); destroy "
                "everything made from this device, create a new one and resume from the last checkpoint";
     }
-    return vkd__fail(dev, vkd__vk_result(vk), "%.64s: vk%.*s at %s:%d: %s (%d)%s", dev->caps.name, length, name,
-                     slash ? slash + 1 : file, line, vkd__vk_text(vk), (int) vk, hint);
+    vkd_result r = vkd__fail(dev, vkd__vk_result(vk), "%.64s: vk%.*s at %s:%d: %s (%d)%s", dev->caps.name, length, name,
+                             slash ? slash + 1 : file, line, vkd__vk_text(vk), (int) vk, hint);
+    if (loss)
+        vkd__fault_log(dev);
+    return r;
 }
 
 vkd_result vkd__device_check(vkd_device *dev)

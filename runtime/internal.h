@@ -48,6 +48,9 @@ const char *vkd__vk_text(VkResult vk);
 // VKD_DEVICE_LOST once the device is lost.
 VKD_CHECKED vkd_result vkd__device_check(vkd_device *dev);
 
+// Logs what the driver tells of a loss, where it can (fault.c).
+void vkd__fault_log(vkd_device *dev);
+
 // Grows a malloc'd array so that it holds `count` elements of `size` bytes. False: no memory.
 bool vkd__reserve(void *array, uint32_t *capacity, uint32_t count, size_t size);
 
@@ -80,6 +83,7 @@ struct vkd__facts {
     bool     memory_budget;         // VK_EXT_memory_budget
     bool     subgroup_control;      // a required size can be asked for ...
     bool     full_subgroups;        // ... and full subgroups too
+    bool     device_fault;          // VK_EXT_device_fault
     uint32_t subgroup_min, subgroup_max;
     uint32_t subgroups_max;         // of a required size, per workgroup
     VkSubgroupFeatureFlags subgroup_ops;        // in compute shaders

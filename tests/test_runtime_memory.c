@@ -189,7 +189,7 @@ START_TEST(takes_smaller_blocks)
     ck_assert_int_eq(vkd_buffer_create(dev, 40 * MIB, VKD_MEMORY_DEVICE, &large), VKD_NO_MEMORY);
     dev->vk.vkBindBufferMemory = refuse_bind;
     ck_assert_int_eq(vkd_buffer_create(dev, MIB, VKD_MEMORY_DEVICE, &large), VKD_NO_MEMORY);
-    ck_assert_ptr_nonnull(strstr(vkd_device_last_error(dev), "vkBindBufferMemory at buffer.c"));
+    ck_assert_ptr_nonnull(strstr(vkd_device_last_error(dev), ": vkBindBufferMemory at buffer.c"));
     ck_assert_uint_eq(dev->live_buffers, 1);
     dev->vk = real;
     vkd_buffer_destroy(dev, &small);
@@ -218,7 +218,7 @@ START_TEST(stays_lost)
     ck_assert_int_eq(vkd_commands_end(cmds), VKD_OK);
     mine->vk.vkQueueSubmit = lost_submit;
     ck_assert_int_eq(vkd_submit(mine, &cmds, 1, NULL), VKD_DEVICE_LOST);
-    ck_assert_ptr_nonnull(strstr(vkd_device_last_error(mine), "vkQueueSubmit at queue.c"));
+    ck_assert_ptr_nonnull(strstr(vkd_device_last_error(mine), ": vkQueueSubmit at queue.c"));
     ck_assert_ptr_nonnull(strstr(vkd_device_last_error(mine), "resume from the last checkpoint"));
     ck_assert_int_eq(vkd_submit(mine, &cmds, 1, NULL), VKD_DEVICE_LOST);
     ck_assert_int_eq(vkd_wait(mine, 0, 0, NULL), VKD_DEVICE_LOST);
@@ -231,6 +231,61 @@ START_TEST(stays_lost)
                      VKD_DEVICE_LOST);
     vkd_commands_destroy(mine, &cmds);
     vkd_buffer_destroy(mine, &buf);
+    gpu_close(&mine);
+}
+END_TEST
+
+// ---- What the driver tells of a loss ----
+
+static VKAPI_ATTR VkResult VKAPI_CALL tell_fault(VkDevice d, VkDeviceFaultCountsEXT *counts, VkDeviceFaultInfoEXT *info)
+{
+    (void) d;
+    if (!info) {
+        counts->addressInfoCount = 100;     // more than there is room for
+        counts->vendorInfoCount = 1;
+        counts->vendorBinarySize = 4096;
+        return VK_SUCCESS;
+    }
+    ck_assert_uint_eq(counts->vendorBinarySize, 0);
+    memset(info->description, 'x', sizeof(info->description));          // without an end
+    for (uint32_t i = 0; i < counts->addressInfoCount; i++)
+        info->pAddressInfos[i] = (VkDeviceFaultAddressInfoEXT) {
+            VK_DEVICE_FAULT_ADDRESS_TYPE_WRITE_INVALID_EXT, 0x12345, 0x1000,
+        };
+    info->pVendorInfos[0] = (VkDeviceFaultVendorInfoEXT) { "ring hung", 7, 0xbeef };
+    return VK_INCOMPLETE;
+}
+
+static struct { unsigned addresses, lines; bool description, vendor; } told;
+
+static void note_told(void *user, enum vkd_log_level level, const char *text)
+{
+    (void) user;
+    told.lines += level == VKD_LOG_ERROR;
+    told.description |= !!strstr(text, "its driver says of that: xxxxxxxx");
+    told.addresses += !!strstr(text, "a write that was not allowed, at 0x12000 to 0x12fff");
+    told.vendor |= !!strstr(text, "ring hung: code 0x7, data 0xbeef");
+}
+
+START_TEST(tells_why_it_was_lost)
+{
+    vkd_device *mine = gpu_open();
+    vkd_commands *cmds = NULL;
+    ck_assert_int_eq(vkd_commands_create(mine, &cmds), VKD_OK);
+    ck_assert_int_eq(vkd_commands_begin(cmds), VKD_OK);
+    ck_assert_int_eq(vkd_commands_end(cmds), VKD_OK);
+    mine->log = (struct vkd_log) { .fn = note_told };
+    mine->vk.vkQueueSubmit = lost_submit;
+    mine->vk.vkGetDeviceFaultInfoEXT = tell_fault;
+    mine->facts.device_fault = true;
+    ck_assert_int_eq(vkd_submit(mine, &cmds, 1, NULL), VKD_DEVICE_LOST);
+    ck_assert(told.description && told.vendor);
+    ck_assert_uint_eq(told.addresses, 32);
+    ck_assert_ptr_nonnull(strstr(vkd_device_last_error(mine), ": vkQueueSubmit at queue.c"));
+    unsigned lines = told.lines;
+    ck_assert_int_eq(vkd_submit(mine, &cmds, 1, NULL), VKD_DEVICE_LOST);
+    ck_assert_uint_eq(told.lines, lines + 1);       // once is enough
+    vkd_commands_destroy(mine, &cmds);
     gpu_close(&mine);
 }
 END_TEST
@@ -324,6 +379,7 @@ int main(void)
     tcase_add_test(t, stays_within_the_heap);
     tcase_add_test(t, takes_smaller_blocks);
     tcase_add_test(t, stays_lost);
+    tcase_add_test(t, tells_why_it_was_lost);
     tcase_add_loop_test(t, chooses_memory_types, 0, sizeof(machines) / sizeof(machines[0]));
     suite_add_tcase(s, t);
     return gpu_run(s);

@@ -149,7 +149,8 @@ struct vkd_device_wants {
     VkPhysicalDeviceFeatures2 features;     // for VkDeviceCreateInfo.pNext and vkd_import_params.features
     VkPhysicalDeviceVulkan11Features v11;
     VkPhysicalDeviceVulkan12Features v12;
-    VkPhysicalDeviceSubgroupSizeControlFeatures subgroup_size;  // in the chain where its extension is in the list
+    VkPhysicalDeviceSubgroupSizeControlFeatures subgroup_size;  // these two are in the chain where the device has them
+    VkPhysicalDeviceFaultFeaturesEXT device_fault;
     void   **tail;                  // the last pNext of the chain
 };
 
