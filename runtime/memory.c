@@ -239,6 +239,10 @@ vkd_result vkd__memory_take(vkd_device *dev, const VkMemoryRequirements *req, en
         VK_AS(dev, vk, AllocateMemory);
     uint32_t heap = dev->facts.memory.memoryTypes[types[0]].heapIndex;
     uint64_t left = vkd__caps_heap_free(dev->inst, dev->physical, &dev->facts, heap, dev->memory.heap_held[heap]);
+    if (dev->memory.count >= dev->facts.allocation_count_max)
+        return vkd__fail(dev, VKD_NO_MEMORY, "%.64s: out of memory: asked for %.1f MiB, vkdiv holds %.1f MiB in %u blocks, "
+                         "and its driver allows no more of them: use a smaller batch, image or model", dev->caps.name,
+                         (double) req->size / MIB, (double) dev->stats.memory_used / MIB, dev->memory.count);
     result = vkd__fail(dev, VKD_NO_MEMORY, "%.64s: out of memory: asked for %.1f MiB, vkdiv holds %.1f MiB, %.1f MiB "
                        "of the heap's %.1f MiB are free, %.1f MiB is the largest single allocation: use a smaller "
                        "batch, image or model", dev->caps.name, (double) req->size / MIB,

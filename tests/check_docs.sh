@@ -28,6 +28,17 @@ for c in $commands "data preview"; do
   done <"$work/options"
 done
 
+# ---- Each trap is aimed at by a probe or a test that is there ----
+{ VK_DRIVER_FILES=/none VK_ICD_FILENAMES=/none "$vkdiv" selftest --list | awk '{ print $1 }'
+  sed -n 's/^add_test(\[*=*\[*\([A-Za-z0-9_]*\).*/\1/p' "$2/CTestTestfile.cmake" "$2"/*/CTestTestfile.cmake "$2"/*/*/CTestTestfile.cmake
+  ls tests/*.sh
+  for f in tests/test_*.c; do sed -n "s|^START_TEST(\([a-z0-9_]*\))|$(basename "$f" .c)/\1|p" "$f"; done
+} 2>/dev/null | sort -u >"$work/aims"
+awk -F '|' '/^\| / && NR > 8 && $2 !~ /^ trap / { if ($5 !~ /`/) print $2 ": nothing"; print $5 }' tests/portability/traps.md |
+  grep -oE '`[^`]+`|.*: nothing' | tr -d '`' | sort -u >"$work/aimed"
+[ "$(wc -l <"$work/aimed")" -gt 30 ] || echo "$(wc -l <"$work/aimed") names" | refuse "traps.md names too little to be true"
+comm -13 "$work/aims" "$work/aimed" | refuse "traps.md: no such probe or test"
+
 # ---- The manual is well-formed ----
 if command -v mandoc >/dev/null; then mandoc -T lint -W warning "$docs/man/vkdiv.1" | refuse "mandoc"
 else echo "skip: mandoc is missing (package mandoc)"; fi

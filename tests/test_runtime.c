@@ -110,6 +110,28 @@ START_TEST(lists_and_selects)
 }
 END_TEST
 
+// A processor's driver is taken only where nothing else is there, however much memory it has.
+START_TEST(takes_a_gpu_first)
+{
+    struct vkd_device_row rows[] = {
+        { .usable = true, .caps = { .type = VK_PHYSICAL_DEVICE_TYPE_CPU, .memory_size = 64u << 20 } },
+        { .usable = true, .caps = { .type = VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU, .memory_size = 16u << 20 } },
+        { .usable = true, .caps = { .type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU, .memory_size = 4u << 20 } },
+        { .usable = true, .caps = { .type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU, .memory_size = 8u << 20 } },
+        { .usable = true, .caps = { .type = VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU, .memory_size = 32u << 20 } },
+    };
+    static const int order[] = { 3, 2, 1, 4, 0 };
+    const struct vkd_log log = { .fn = gpu_log };
+    int index;
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        ck_assert_int_eq(vkd__device_select(&log, NULL, rows, 5, &index), VKD_OK);
+        ck_assert_int_eq(index, order[i]);
+        rows[index].usable = false;
+    }
+    ck_assert_int_eq(vkd__device_select(&log, NULL, rows, 5, &index), VKD_UNSUPPORTED);
+}
+END_TEST
+
 START_TEST(refuses_a_wrong_selector)
 {
     static const char *const wrong[] = { "no such device", "999", "ffffffffffff" };
@@ -557,6 +579,7 @@ int main(void)
     TCase *d = tcase_create("devices"), *t = tcase_create("compute");
     tcase_set_timeout(d, 0);
     tcase_add_test(d, lists_and_selects);
+    tcase_add_test(d, takes_a_gpu_first);
     tcase_add_test(d, refuses_a_wrong_selector);
     tcase_add_test(d, publishes_features);
     suite_add_tcase(s, d);

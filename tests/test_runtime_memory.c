@@ -199,6 +199,22 @@ START_TEST(takes_smaller_blocks)
 }
 END_TEST
 
+START_TEST(keeps_to_few_blocks)
+{
+    vkd_device *mine = gpu_open();
+    vkd_buffer *bufs[1000] = { NULL }, *none = NULL;
+    for (int i = 0; i < 1000; i++)
+        ck_assert_int_eq(vkd_buffer_create(mine, 4096, VKD_MEMORY_DEVICE, &bufs[i]), VKD_OK);
+    ck_assert_uint_eq(mine->memory.count, 1);
+    mine->facts.allocation_count_max = 1;
+    ck_assert_int_eq(vkd_buffer_create(mine, 100 * MIB, VKD_MEMORY_DEVICE, &none), VKD_NO_MEMORY);
+    ck_assert_ptr_nonnull(strstr(vkd_device_last_error(mine), "in 1 blocks, and its driver allows no more"));
+    for (int i = 0; i < 1000; i++)
+        vkd_buffer_destroy(mine, &bufs[i]);
+    gpu_close(&mine);
+}
+END_TEST
+
 static VKAPI_ATTR VkResult VKAPI_CALL lost_submit(VkQueue q, uint32_t n, const VkSubmitInfo *info, VkFence f)
 {
     (void) q, (void) n, (void) info, (void) f;
@@ -378,6 +394,7 @@ int main(void)
     tcase_add_test(t, refuses_absurd_sizes);
     tcase_add_test(t, stays_within_the_heap);
     tcase_add_test(t, takes_smaller_blocks);
+    tcase_add_test(t, keeps_to_few_blocks);
     tcase_add_test(t, stays_lost);
     tcase_add_test(t, tells_why_it_was_lost);
     tcase_add_loop_test(t, chooses_memory_types, 0, sizeof(machines) / sizeof(machines[0]));
