@@ -204,6 +204,7 @@ static const struct {
     { "data preview idx:set --count 0", 2, "", "--count: expected" },
     { "data preview idx:set --draws 1000", 2, "", "fewer draws" },
     { "data preview idx:set -o nowhere/views.png", 2, "", "nowhere/views.png" },
+    { "data preview idx:set -o views.jpg", 2, "", "ends in .png" },
 
     { "data info 'idx:set?limt=3'", 2, "", "limit" },
     { "data info 'idx:set?classes=7-19'", 2, "", "classes" },

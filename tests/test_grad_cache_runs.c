@@ -25,6 +25,12 @@ static const struct { const char *method, *mode; uint32_t head_depth; } rows[] =
     { "vicreg", "ssl", 0 },             // a loss of the batch's statistics
     { "byol", "ssl", 0 },               // a teacher's embeddings are cached too
     { "supcon", "ssl", 0 },             // labels reach the loss
+    { "mocov2", "ssl", 0 },             // a queue
+    { "mocov3", "ssl", 0 },
+    { "simsiam", "ssl", 0 },
+    { "barlow", "ssl", 0 },             // norms in the loss
+    { "swav", "ssl", 0 },               // prototypes, small crops
+    { "dino", "ssl", 0 },               // and a centre
     { "simclr", "step", 0 },            // labels injected beside
     { "simclr", "step", 1 },
 };
@@ -69,6 +75,16 @@ static struct vkd_recipe recipe(int row)
     r.schedule.name = "constant";
     r.ssl.projector_hidden = r.ssl.predictor_hidden = 16;
     r.ssl.projector_out = 8;
+    if (!strcmp(r.method, "mocov2"))
+        r.ssl.queue = 2 * BATCH;
+    if (!strcmp(r.method, "swav") || !strcmp(r.method, "dino")) {
+        r.ssl.prototypes = 12;
+        r.ssl.queue = !strcmp(r.method, "swav") ? BATCH : 0;
+        r.ssl.frozen_epochs = 0;
+        r.crops.count = 2;
+        r.crops.size = 8;
+        r.crops.view = still;
+    }
     r.monitor.images = MICRO;
     r.monitor.knn_k = 3;
     r.seed = 5;

@@ -162,6 +162,42 @@ START_TEST(shares_that_cannot_be)
 }
 END_TEST
 
+// One image of 40 has a label that no other has: what is refused says which share has it, and that share does.
+START_TEST(shares_of_several_labels)
+{
+    char list[2048] = "path,labels\n", path[64];
+    for (uint32_t i = 0; i < 40; i++) {
+        snprintf(path, sizeof path, "shares/%02u.png", i);
+        temp_write_bytes(path, png_random(2, 2, i));
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%02u.png,%s\n", i, i == 17 ? "common;rare" : "common");
+    }
+    temp_write("shares/list.csv", list, strlen(list));
+    vkd_dataset *d = open_set("csv", "shares/list.csv");
+    uint32_t *indices = NULL, count, refusals = 0;
+    bool in[40];
+    ck_assert(vkd_dataset_info(d)->multi_label);
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        memset(&said, 0, sizeof said);
+        vkd_result r = vkd_label_subset(d, 0.1, seed, &LOG_TO(&said), &indices, &count);
+        double least = 0.1;
+        if (r == VKD_INVALID) {
+            const char *at = strstr(said.text, "at least ");
+            ck_assert_msg(at && strstr(said.text, "0.1, which is 4 of 40 images, leaves class 'rare' without"), "%s", said.text);
+            least = strtod(at + 9, NULL);
+            ck_assert(least > 0.1 && least <= 1);
+            refusals++;
+        } else {
+            ck_assert_int_eq(r, VKD_OK);
+            free(indices);
+        }
+        (void)choose(d, least, seed, in);
+        ck_assert(in[17]);
+    }
+    ck_assert(refusals > 10 && refusals < 20);      // nine of ten are expected
+    vkd_dataset_close(&d);
+}
+END_TEST
+
 // ---- Labels dealt out anew ----
 
 START_TEST(shuffled_labels_are_the_same_labels)
@@ -260,6 +296,7 @@ int main(void)
     tcase_add_test(t, shares_are_balanced_and_nested);
     tcase_add_test(t, shares_are_fair);
     tcase_add_test(t, shares_that_cannot_be);
+    tcase_add_test(t, shares_of_several_labels);
     tcase_add_test(t, shuffled_labels_are_the_same_labels);
     tcase_add_test(t, shuffled_labels_go_together);
     suite_add_tcase(s, t);

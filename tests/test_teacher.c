@@ -1,13 +1,15 @@
-// test_teacher.c -- a teacher's average against double, its pairs, and columns kept at length 1.
+// test_teacher.c -- a teacher against double and PyTorch (tests/golden/teacher.json), its pairs, columns kept at length 1.
 #include <vkdiv/optimizer.h>
 
 #include "engine/op.h"
 #include "engine/teacher.h"
 #include "engine/unit_columns.h"
+#include "golden_numbers.h"
 #include "gpu.h"
 #include "metrics_block.h"
 #include "step_block.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <string.h>
 
@@ -194,6 +196,56 @@ START_TEST(average)
 }
 END_TEST
 
+// Writes the recorded student of a step into conv.weight, or reads the teacher's from there: 5 rows of 7, padded.
+static void conv_weight(const struct world *w, const char *name, uint32_t student, float *read)
+{
+    uint32_t index = (uint32_t) vkd_params_find(w->params, name);
+    const struct vkd_param_info *p = vkd_params_at(w->params, index);
+    float *data = malloc(4 * p->numel);
+    OK(vkd_params_read(w->params, index, data));
+    char numbers[32];
+    snprintf(numbers, sizeof(numbers), "student.%u", student);
+    float *golden = golden_numbers(numbers, 35, -1, 1);
+    for (uint32_t i = 0; i < 35; i++) {
+        float *at = &data[i / 7 * vkd__pad4(7) + i % 7];
+        if (read)
+            read[i] = *at;
+        else
+            *at = golden[i];
+    }
+    if (!read)
+        OK(vkd_params_write(w->params, index, data));
+    free(golden);
+    free(data);
+}
+
+START_TEST(like_pytorch)
+{
+    json_t *golden = json_load_file(VKD_SOURCE_DIR "/tests/golden/teacher.json", 0, NULL);
+    ck_assert_ptr_nonnull(golden);
+    const json_t *decays = json_object_get(golden, "decays"), *after = json_object_get(golden, "after");
+    double from = json_number_value(json_object_get(golden, "from")), to = json_number_value(json_object_get(golden, "to"));
+    uint32_t steps = (uint32_t) json_integer_value(json_object_get(golden, "steps"));
+    ck_assert_uint_eq(json_array_size(decays), steps);
+    for (uint32_t i = 0; i < steps; i++)
+        ck_assert_double_eq_tol(vkd__teacher_decay(from, to, i, steps), json_number_value(json_array_get(decays, i)), 1e-11);
+    struct world w;
+    world_open(&w, NULL);
+    conv_weight(&w, "conv.weight", 0, NULL);
+    OK(vkd__teacher_reset(w.teacher));
+    for (uint32_t k = 1; k <= 2; k++) {
+        float got[35];
+        conv_weight(&w, "conv.weight", k, NULL);
+        submit(&w, w.cmds, (float) vkd__teacher_decay(from, to, k, steps), false);
+        conv_weight(&w, "teacher.conv.weight", 0, got);
+        for (uint32_t i = 0; i < 35; i++)
+            ck_assert_double_eq_tol(got[i], json_number_value(json_array_get(json_array_get(after, k - 1), i)), 2e-7);
+    }
+    world_close(&w);
+    json_decref(golden);
+}
+END_TEST
+
 START_TEST(unchanged)
 {
     struct world w;
@@ -324,6 +376,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_unchecked_fixture(t, open_device, close_device);
     tcase_add_test(t, average);
+    tcase_add_test(t, like_pytorch);
     tcase_add_test(t, unchanged);
     tcase_add_test(t, refused);
     tcase_add_test(t, decay);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define SET_MAX 64
 
@@ -96,6 +97,11 @@ enum exit_status cmd_data_preview(int argc, char **argv)
     struct recipe_file file;
     enum exit_status status;
     app_parse(&cmd_data_preview_argp, argc, argv, &o);
+    const char *end = strrchr(o.out, '.');
+    if (end == NULL || strcasecmp(end, ".png") != 0) {
+        app_error("--output: expected a file that ends in .png, for that is what a sheet is; found '%s'", o.out);
+        return EXIT_USAGE;
+    }
     if (o.recipe == NULL)
         sets[set_count++] = "method=simclr";
     if (o.spec != NULL) {

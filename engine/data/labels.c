@@ -112,22 +112,51 @@ static uint32_t draw_candidates(const vkd_dataset *d, uint64_t seed, float *row,
     return count;
 }
 
-// The least fraction that leaves one of `n`, rounded up to two digits.
-static double least_fraction(uint32_t n)
+// The least fraction that leaves `k` of `n`, rounded up to two digits.
+static double least_fraction(uint32_t k, uint32_t n)
 {
-    const double unit = pow(10, floor(log10(0.5 / n)) - 1);
-    return ceil(0.5 / n / unit - 1e-9) * unit;
+    const double least = (k - 0.5) / n, unit = pow(10, floor(log10(least)) - 1);
+    return ceil(least / unit - 1e-9) * unit;
 }
 
 static vkd_result nothing_left(const vkd_dataset *d, const struct vkd_log *log, double fraction, uint32_t label, uint32_t n)
 {
     if (d->info.multi_label)
         vkd_log_write(log, VKD_LOG_ERROR, "injection.label_fraction: %g of %u images with labels is none: at least %.2g is "
-                      "needed", fraction, n, least_fraction(n));
+                      "needed", fraction, n, least_fraction(1, n));
     else
         vkd_log_write(log, VKD_LOG_ERROR, "injection.label_fraction: %g leaves class '%.200s' without labels: it has %u "
                       "image%s, so at least %.2g is needed", fraction, vkd_dataset_class_name(d, label), n, n > 1 ? "s" : "",
-                      least_fraction(n));
+                      least_fraction(1, n));
+    return VKD_INVALID;
+}
+
+// Of a multi-label set: whether the first `taken` of all `found` images have every class that any of them has.
+static vkd_result check_cover(const vkd_dataset *d, const struct vkd_log *log, double fraction, const struct candidate *all,
+                              uint32_t found, uint32_t taken, float *row)
+{
+    uint32_t need = 0, last = 0;
+    bool *had = calloc((size_t)d->info.classes + 1, sizeof *had);
+    if (!had) {
+        vkd_log_write(log, VKD_LOG_ERROR, "out of memory for %u classes", d->info.classes);
+        return VKD_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < found; i++) {
+        vkd_dataset_targets(d, all[i].index, row);
+        for (uint32_t c = 0; c < d->info.classes; c++) {
+            if (row[c] > 0 && !had[c]) {
+                had[c] = true;
+                need = i + 1;
+                last = c;
+            }
+        }
+    }
+    free(had);
+    if (need <= taken)
+        return VKD_OK;
+    vkd_log_write(log, VKD_LOG_ERROR, "injection.label_fraction: %g, which is %u of %u images, leaves class '%.200s' without "
+                  "labels: at least %.2g is needed, or another seed", fraction, taken, found, vkd_dataset_class_name(d, last),
+                  least_fraction(need, found));
     return VKD_INVALID;
 }
 
@@ -165,6 +194,11 @@ vkd_result vkd_label_subset(const vkd_dataset *d, double fraction, uint64_t seed
         }
         for (uint32_t i = 0; i < most && i < n; i++)
             chosen[taken++] = all[first + i].index;
+    }
+    if (d->info.multi_label) {
+        r = check_cover(d, log, fraction, all, found, taken, row);
+        if (r < 0)
+            goto fail;
     }
     qsort(chosen, taken, sizeof *chosen, compare_indices);
     free(all);

@@ -147,7 +147,8 @@ static void warn_effects(const struct vkd__inject_plan *p, const struct vkd_log 
                       "of self-supervision");
     if (p->mode == VKD__INJECT_FLOOR && p->total_steps && p->every > (p->total_steps - p->start) / 10)
         vkd_log_write(log, VKD_LOG_WARNING, "monitor.every: with an observation every %u of %u steps the floor's "
-                      "controller has little to go by", p->every, p->total_steps - p->start);
+                      "controller has little to go by: set it to %u or less", p->every, p->total_steps - p->start,
+                      (p->total_steps - p->start) / 10 ? (p->total_steps - p->start) / 10 : 1);
 }
 
 static void note_routes(struct vkd__inject_plan *p)

@@ -55,22 +55,31 @@ vkd_result vkd__run_neighbours(struct vkd__run *run, const struct vkd__features 
     return r;
 }
 
+bool vkd__alarm_next(struct vkd__alarm *a, bool sign)
+{
+    a->steps = sign == a->on ? 0 : a->steps + 1;
+    if (a->steps < ALARM_STEPS)
+        return false;
+    a->on = sign;
+    a->steps = 0;
+    return sign;
+}
+
 vkd_result vkd__run_watch(struct vkd__run *run, double ssl_loss, double spread)
 {
     const struct vkd__network *n = &run->network;
-    double collapsed = n->method->collapsed ? n->method->collapsed(&n->ssl, run->recipe->batch) : NAN;
+    double collapsed = n->method->collapsed ? n->method->collapsed(&n->ssl, vkd__run_loss_batch(run)) : NAN;
     double healthy = n->ssl.projector_out ? 1 / sqrt(n->ssl.projector_out) : NAN;
     bool alike = isfinite(spread) && spread < 0.05 * healthy;
     bool stuck = isfinite(collapsed) && fabs(ssl_loss - collapsed) < 0.005 * fabs(collapsed);
-    run->alarm_steps = alike || stuck ? run->alarm_steps + 1 : 0;
-    if (run->alarm_steps != ALARM_STEPS || run->alarm)
+    if (!vkd__alarm_next(&run->alarm, alike || stuck))
         return VKD_OK;
-    run->alarm = alike ? "embeddings are alike" : "loss of a collapsed network";
     vkd_log_write(&run->log, VKD_LOG_WARNING, "step %u: %s looks collapsed for %d steps: the embeddings' spread is %.4f (healthy: "
                   "about %.4f), the loss %.4f%s. Try a smaller optimizer.lr, a longer warm-up, or %s", run->done,
                   n->method->name, ALARM_STEPS, spread, healthy, ssl_loss,
                   stuck ? ", that of embeddings which are all equal" : "",
                   n->method->teacher ? "a teacher that follows more slowly (ssl.momentum nearer to 1)" : "a larger batch");
-    return vkd__run_event(run, "warning", json_pack("{s:s, s:s, s:f, s:f}", "text", "collapse", "sign", run->alarm, "spread",
+    return vkd__run_event(run, "warning", json_pack("{s:s, s:s, s:f, s:f}", "text", "collapse", "sign",
+                                                    alike ? "embeddings are alike" : "loss of a collapsed network", "spread",
                                                     spread, "ssl_loss", ssl_loss));
 }

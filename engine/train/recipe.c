@@ -24,8 +24,11 @@ void vkd_recipe_default(struct vkd_recipe *r)
         .filter = "bilinear", .scale = { 0.08f, 1 }, .ratio = { 0.75f, 4.0f / 3.0f }, .flip = 0.5f,
         .jitter = { 0.8f, 0.8f, 0.8f, 0.2f }, .jitter_p = 0.8f, .gray = 0.2f, .blur = 0.5f, .sigma = { 0.1f, 2 },
     };
+    struct vkd_recipe_view small = view;
+    small.scale[0] = 0.05f;
+    small.scale[1] = 0.14f;
     *r = (struct vkd_recipe) {
-        .method = "supervised", .view1 = view, .view2 = view, .crops = { .size = 16, .view = view },
+        .method = "supervised", .view1 = view, .view2 = view, .crops = { .size = 16, .view = small },
         .data = { .mean = { 0.5f, 0.5f, 0.5f }, .std = { 0.25f, 0.25f, 0.25f }, .shuffle = true, .bad_limit = 10 },
         .augment = { .name = "none", .pad = 4, .scale = { 0.08f, 1.0f }, .ratio = { 0.75f, 4.0f / 3.0f }, .flip = 0.5f },
         .model = { .arch = "resnet18", .stem = "cifar", .size = 32, .dropout = -1.0f, .norm_momentum = 0.1f },

@@ -229,6 +229,9 @@ static void check_method(struct check *c, const struct vkd_recipe *r)
     if (seen < m->batch_min)
         refuse(c, "batch: expected at least %u images in %s's loss, found %u%s", m->batch_min, m->name, seen,
                r->accumulate > 1 && !r->ssl.grad_cache ? " (batch / accumulate; with ssl.grad_cache: batch)" : "");
+    if (r->ssl.prototypes == 1)
+        refuse(c, "ssl.prototypes: expected 2 or more, or 0 for the method's own number; found 1: with one there is nothing "
+               "to tell apart");
     if (!m->queue && r->ssl.queue)
         refuse(c, "ssl.queue: expected 0, for %s keeps no queue; found %u", m->name, r->ssl.queue);
     if (m->queue && r->ssl.queue % seen)

@@ -23,6 +23,12 @@ struct vkd__sent_step { struct vkd__inject_step what; double dose; };
 // Sums over the last steps; `loss` as weighed by the injection.
 struct vkd__run_averages { double loss, right, count; uint32_t steps; };
 
+// A sign that must last before it is believed: see vkd__alarm_next.
+struct vkd__alarm {
+    bool on;
+    uint32_t steps;                     // in a row that are not as `on` says
+};
+
 struct vkd__run {
     vkd_device *dev;
     struct vkd_log log;
@@ -73,8 +79,7 @@ struct vkd__run {
     uint32_t last_logged;               // step of the last "step" event
     float best_score;
     double rankme;                      // as last measured; 0: not yet
-    const char *alarm;                  // what the last alarm was about; NULL: none
-    uint32_t alarm_steps;               // steps in a row that look collapsed
+    struct vkd__alarm alarm;            // of collapse
     bool probe_stuck;                   // its gradient was not finite in some step
 
     struct vkd__run_averages averages;
@@ -109,6 +114,8 @@ VKD_CHECKED vkd_result vkd__run_next_epoch(struct vkd__run *run, enum vkd__route
 
 // run_model.c: graphs, the check that they fit, parameters, optimiser, programs.
 VKD_CHECKED vkd_result vkd__run_open_model(struct vkd__run *run);
+// Images of which the self-supervised loss is taken at once.
+uint32_t vkd__run_loss_batch(const struct vkd__run *run);
 // The kind of graph that steps of `kind` go through.
 enum vkd__graph_kind vkd__run_graph(const struct vkd__run *run, enum vkd__route_kind kind);
 
@@ -139,6 +146,9 @@ VKD_CHECKED vkd_result vkd__run_event(struct vkd__run *run, const char *name, js
 VKD_CHECKED vkd_result vkd__run_observe(struct vkd__run *run);
 // Accuracy of weighted nearest neighbours among training images, for the features of the test set; NAN without labels.
 VKD_CHECKED vkd_result vkd__run_neighbours(struct vkd__run *run, const struct vkd__features *test, double *top1);
+// The next step shows the sign, or does not. True once where it has shown it for 100 steps in a row, and once more only
+// after as many without it.
+bool vkd__alarm_next(struct vkd__alarm *a, bool sign);
 // Warns when a step's numbers are those of a collapsed network.
 VKD_CHECKED vkd_result vkd__run_watch(struct vkd__run *run, double ssl_loss, double spread);
 

@@ -84,6 +84,27 @@ static vkd_result check_agreement(struct vkd__run *run)
     return VKD_OK;
 }
 
+// What is asked of the neighbours and cannot be had.
+static vkd_result check_neighbours(struct vkd__run *run)
+{
+    const struct vkd_recipe *re = run->recipe;
+    const struct vkd_dataset_info *info = vkd_dataset_info(run->train_set);
+    if (!run->network.method || !info->classes)
+        return VKD_OK;
+    if (re->monitor.knn_every && info->multi_label)
+        vkd_log_write(&run->log, VKD_LOG_WARNING, "monitor.knn_every: neighbours are found for one label an image, and these "
+                      "images have several: `vkdiv transfer` finds them for such, of a finished run");
+    else if (re->monitor.knn_every && (!re->eval_every || re->monitor.knn_every % re->eval_every))
+        vkd_log_write(&run->log, VKD_LOG_WARNING, "monitor.knn_every: neighbours are found when the run is tested: expected a "
+                      "multiple of eval_every, which is %u, found %u", re->eval_every, re->monitor.knn_every);
+    if (!info->multi_label && re->monitor.knn_k > info->count) {
+        vkd_log_write(&run->log, VKD_LOG_ERROR, "monitor.knn_k: expected at most the training set's %u images, found %u",
+                      info->count, re->monitor.knn_k);
+        return VKD_INVALID;
+    }
+    return VKD_OK;
+}
+
 static vkd_result check_counts(struct vkd__run *run)
 {
     const struct vkd_recipe *re = run->recipe;
@@ -102,7 +123,7 @@ static vkd_result check_counts(struct vkd__run *run)
         vkd_log_write(&run->log, VKD_LOG_WARNING, "ssl.queue: %u rows are more than the training set's %u images: each image "
                       "is compared with older features of itself; at most %u are from different images", re->ssl.queue,
                       count, count);
-    return VKD_OK;
+    return check_neighbours(run);
 }
 
 // Marks the images whose labels may be used.

@@ -12,6 +12,11 @@ static bool cached(const struct vkd__run *run)
     return run->network.method && run->recipe->ssl.grad_cache && run->recipe->accumulate > 1;
 }
 
+uint32_t vkd__run_loss_batch(const struct vkd__run *run)
+{
+    return run->micro_batch * (cached(run) ? run->recipe->accumulate : 1);
+}
+
 enum vkd__graph_kind vkd__run_graph(const struct vkd__run *run, enum vkd__route_kind kind)
 {
     switch (kind) {
@@ -188,6 +193,16 @@ static vkd_result open_programs(struct vkd__run *run)
     return r;
 }
 
+// RankMe of fewer images than dimensions says how many images there are.
+static void check_probe_set(const struct vkd__run *run)
+{
+    const vkd_tensor *features = vkd_graph_find(run->graphs[VKD__GRAPH_EVALUATION], "features");
+    uint32_t width = features ? vkd_tensor_shape(features).d[3] : 0, images = run->recipe->monitor.images;
+    if (run->network.method && images && images <= width)
+        vkd_log_write(&run->log, VKD_LOG_WARNING, "monitor.images: RankMe of %u images cannot pass %u, and the features have %u "
+                      "dimensions: set it above that", images, images, width);
+}
+
 vkd_result vkd__run_open_model(struct vkd__run *run)
 {
     const vkd_graph *declared[VKD__GRAPH_KINDS];
@@ -213,8 +228,10 @@ vkd_result vkd__run_open_model(struct vkd__run *run)
         if (r == VKD_OK)
             declared[count++] = run->graphs[k];
     }
-    if (r == VKD_OK)
+    if (r == VKD_OK) {
+        check_probe_set(run);
         r = vkd_params_create_all(run->dev, declared, count, true, &run->params);
+    }
     if (r == VKD_OK && run->recipe->ema > 0)
         r = vkd_params_create_all(run->dev, declared, count, false, &run->average);
     if (r == VKD_OK)

@@ -88,9 +88,23 @@ static double scalar(const struct vkd__run *run, const char *mark)
     return count ? sum / count : NAN;
 }
 
+// Of the frame collected last; NAN: the step has no such loss. `total` is what its weights make of them.
+struct losses { double total, ssl, supervised, probe, penalty, spread; };
+
+static struct losses read_losses(const struct vkd__run *run, const struct vkd__inject_step *what)
+{
+    struct losses l = {
+        .ssl = scalar(run, "ssl_loss"), .supervised = scalar(run, "supervised_loss"), .probe = scalar(run, "probe_loss"),
+        .penalty = scalar(run, "diversity_penalty"), .spread = scalar(run, "spread"),
+    };
+    l.total = (isnan(l.ssl) ? 0 : what->ssl_weight * l.ssl) + (isnan(l.supervised) ? 0 : what->supervised_weight * l.supervised) +
+              (isnan(l.penalty) ? 0 : (double) run->recipe->diversity_penalty * l.penalty);
+    return l;
+}
+
 // One "step" event.
 static vkd_result log_step(struct vkd__run *run, const struct vkd__feed_result *r, const struct vkd__sent_step *sent,
-                           double loss, double ssl, double supervised, double probe, double spread, double penalty)
+                           const struct losses *l)
 {
     double now = vkd__run_seconds(run), speed = share((double) (run->images - run->logged_images), now - run->logged_at);
     const struct vkd__run_averages *a = &run->averages;
@@ -98,12 +112,12 @@ static vkd_result log_step(struct vkd__run *run, const struct vkd__feed_result *
     run->logged_at = now;
     run->logged_images = run->images;
     run->last_logged = run->done;
-    json_t *event = json_pack("{s:f, s:f, s:f, s:f, s:f, s:s}", "loss", loss, "lr", sent->what.lr,
+    json_t *event = json_pack("{s:f, s:f, s:f, s:f, s:f, s:s}", "loss", l->total, "lr", sent->what.lr,
                               "images_per_second", speed, "injection", sent->what.a, "dose", sent->dose, "phase", sent->what.phase);
     const struct { const char *name; double value; } more[] = {
         { "grad_norm", (double) r->metrics.grad_norm },     // of an overflow not a number
-        { "ssl_loss", ssl }, { "supervised_loss", supervised }, { "probe_loss", probe }, { "spread", spread },
-        { "diversity_penalty", penalty },
+        { "ssl_loss", l->ssl }, { "supervised_loss", l->supervised }, { "probe_loss", l->probe }, { "spread", l->spread },
+        { "diversity_penalty", l->penalty },
         { "loss_scale", scaled ? (double) r->metrics.loss_scale : NAN },
         { "overflows", scaled ? r->metrics.overflow_count : NAN },
         { "accuracy", a->count > 0 ? a->right / a->count : NAN },
@@ -176,11 +190,7 @@ static vkd_result collect(struct vkd__run *run)
     if (result < 0)
         return result;
     const struct vkd__sent_step *sent = &run->sent[r.step % VKD__STEPS_IN_FLIGHT];
-    double ssl = scalar(run, "ssl_loss"), supervised = scalar(run, "supervised_loss");
-    double spread = scalar(run, "spread"), probe = scalar(run, "probe_loss"), penalty = scalar(run, "diversity_penalty");
-    double loss = (isnan(ssl) ? 0 : sent->what.ssl_weight * ssl) +
-                  (isnan(supervised) ? 0 : sent->what.supervised_weight * supervised) +
-                  (isnan(penalty) ? 0 : (double) run->recipe->diversity_penalty * penalty);
+    struct losses l = read_losses(run, &sent->what);
     struct vkd__run_averages *a = &run->averages;
     run->images += r.images;
     run->done = r.step + 1;
@@ -194,7 +204,7 @@ static vkd_result collect(struct vkd__run *run)
         a->right += right;
         a->count += r.count;
     }
-    a->loss += loss;
+    a->loss += l.total;
     a->steps++;
     run->result.train_loss = (float) (a->loss / a->steps);
     if (run->done == run->first_step + 2) {
@@ -203,9 +213,9 @@ static vkd_result collect(struct vkd__run *run)
     }
     bool last = run->done == run->total_steps || sent->what.done;
     if (run->done % 10 == 0 || last || run->done == run->first_step + 1)
-        result = log_step(run, &r, sent, loss, ssl, supervised, probe, spread, penalty);
-    if (result == VKD_OK && isfinite(ssl) && run->network.method)
-        result = vkd__run_watch(run, ssl, spread);
+        result = log_step(run, &r, sent, &l);
+    if (result == VKD_OK && isfinite(l.ssl) && run->network.method)
+        result = vkd__run_watch(run, l.ssl, l.spread);
     if (result == VKD_OK)
         result = watch_probe(run, &r.metrics);
     if (result == VKD_OK)

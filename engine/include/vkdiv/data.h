@@ -104,7 +104,8 @@ void vkd_image_finish(struct vkd_image *image);
 // fraction is contained in that of a larger. On success *indices is a rising list, malloc'd, for free().
 //
 //   VKD_INVALID  `fraction` is not in (0, 1], the set has no labels, or nothing would be left of a class
-//                that has images (the log names it and the smallest fraction that leaves it one)
+//                that has images (the log names it and the smallest fraction that leaves it one, of a
+//                multi-label set with this seed)
 //   VKD_NO_MEMORY
 // Thread-safety: safe.
 VKD_CHECKED vkd_result vkd_label_subset(const vkd_dataset *d, double fraction, uint64_t seed, const struct vkd_log *log,

@@ -70,7 +70,7 @@ struct vkd_recipe {
     // Self-supervision. Negative numbers and zero sizes: the method's own (engine/ssl/).
     struct {
         uint32_t projector_hidden, projector_out, projector_layers, predictor_hidden, prototypes, queue;
-        float queue_start;          // epochs before the queue is used (SwAV)
+        float queue_start;          // epochs before the queue is used (SwAV); more than the run has: never
         float frozen_epochs;        // during which the last layer stays as it is (SwAV, DINO)
         float temperature, teacher_temperature;
         float momentum, momentum_end;   // of the teacher, from the first step to the last (cosine)
