@@ -115,10 +115,19 @@ static vkd_result describe_start(const char *init, const struct vkd_log *log, ui
     return r == VKD_NO_MEMORY ? r : VKD_OK;
 }
 
+// A set is what it holds, wherever it lies; without a fingerprint its SPEC must do.
+static const char *describe_set(const json_t *run, const char *which, const char *spec, char text[64])
+{
+    const json_t *set = json_object_get(json_object_get(run, "data"), which);
+    const char *fingerprint = json_string_value(json_object_get(set, "fingerprint"));
+    snprintf(text, 64, "set %.40s", fingerprint ? fingerprint : "");
+    return fingerprint ? text : spec;
+}
+
 static vkd_result hash_recipe(const json_t *run, const struct vkd_log *log, uint32_t depth, uint64_t *out)
 {
     struct vkd_recipe recipe;
-    char start[256];
+    char start[256], train[64], test[64];
     vkd_recipe_default(&recipe);    // a key that run.json lacks is younger than the run
     vkd__recipe_from_json(json_object_get(run, "recipe"), &recipe);
     if (recipe.init) {
@@ -130,6 +139,8 @@ static vkd_result hash_recipe(const json_t *run, const struct vkd_log *log, uint
     recipe.seed = 0;
     recipe.eval_every = recipe.checkpoint_minutes = recipe.keep_every = 0;
     recipe.data.threads = recipe.data.bad_limit = 0;
+    recipe.data.train = describe_set(run, "train", recipe.data.train, train);
+    recipe.data.test = describe_set(run, "test", recipe.data.test, test);
     json_t *json = vkd__recipe_to_json(&recipe);
     char *text = json ? json_dumps(json, JSON_SORT_KEYS | JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(json);

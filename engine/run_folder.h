@@ -23,9 +23,10 @@ VKD_CHECKED vkd_result vkd__run_weights(const char *dir, const struct vkd_log *l
 bool vkd__is_of_weights(const json_t *result, const char *hash);
 
 // Which recipe a run is one of, by its run.json: a hash of the resolved recipe without its seed and without what changes
-// no weight. The file that it starts from (init) counts as the recipe of the run that it lies in, and that run's own
-// start likewise; outside of a run, as its weights. A file that is gone does not count, and a warning says so: of runs
-// that differ in nothing else it is not known that they are of different recipes.
+// no weight. Data sets count as what they hold (their fingerprints), wherever they lie. The file that a run starts from
+// (init) counts as the recipe of the run that it lies in, and that run's own start likewise; outside of a run, as its
+// weights. A file that is gone does not count, and a warning says so: of runs that differ in nothing else it is not known
+// that they are of different recipes.
 //
 //   VKD_NO_MEMORY
 VKD_CHECKED vkd_result vkd__run_recipe(const json_t *run, const struct vkd_log *log, uint64_t *out);

@@ -174,6 +174,8 @@ static const struct {
     { "transfer --help", 0, "--select", "" },
     { "transfer", 2, "", "expected RUN_OR_CKPT" },
     { "transfer small.yaml", 2, "", "expected --data SPEC" },
+    { "transfer small.yaml --tasks nowhere.txt", 2, "", "nowhere.txt" },
+    { "transfer small.yaml --tasks small.yaml", 2, "", "small.yaml:1: expected a SPEC" },
     { "transfer nowhere --data idx:set", 2, "", "nowhere: no such run or file" },
     { "transfer small.yaml --data idx:set", 2, "", "not a safetensors file" },
     { "transfer small.yaml --data idx:set --protocol knm", 2, "", "did you mean 'knn'?" },
@@ -557,6 +559,21 @@ START_TEST(transfer_of_run)
     ck_assert_int_eq(run("transfer run --data idx:set --data 'idx:set?collage=2' --k 3"), 0);
     has(out, "(as before)");
     has(out, "Mean log-odds over 2 tasks");
+    static const char list[] = "# two\nidx:set metric=mean_per_class  by classes\nidx:nowhere  gone\nidx:set?collage=2\n";
+    write_file(DIR "/tasks.txt", list, sizeof list - 1);
+    ck_assert_int_eq(run("transfer run --data idx:set --tasks tasks.txt --k 3 --protocol knn --json"), 0);
+    has(err, "idx:nowhere is left out");
+    doc = parsed();
+    static const char *const metrics[] = { "top1", "mean_per_class", "map" };
+    tasks = json_object_get(doc, "tasks");
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_str_eq(json_string_value(json_object_get(json_array_get(tasks, i), "metric")), metrics[i]);
+    tasks = json_object_get(json_array_get(tasks, 1), "metrics");
+    has_keys(tasks, "top1 mean_per_class");                         // both are kept
+    json_decref(doc);
+    ck_assert_int_eq(run("transfer run --tasks tasks.txt --k 3 --protocol knn"), 0);
+    has(out, "mean_per_class");
+    has(out, "top1 ");                                              // and shown
     ck_assert_int_eq(run("transfer run run/last.safetensors --data idx:set --protocol knn --out kept --select"), 2);
     has(err, "expected its folder");
     ck_assert_int_eq(run("transfer run run/last.safetensors --data idx:set --protocol knn --no-cache"), 0);

@@ -166,15 +166,38 @@ START_TEST(effect_is_found)
 }
 END_TEST
 
-// A measure that shrinks with diversity, and the other direction: the words follow.
-START_TEST(direction_is_told)
+// A measure that shrinks with diversity: what grows with it speaks against the claim.
+START_TEST(opposite_is_no_support)
 {
     static const int signs[] = { -1, 0 };
     struct made m;
     make(&m, "present", 12, 2, 3, 2, 0.8, false);
     m.t.measure_signs = signs;
-    struct vkd_study_fits f = fit(&m, 300);
+    struct vkd_study_fits f = fit(&m, 0);
+    ck_assert_int_eq(f.outcome, VKD_STUDY_OPPOSITE);
+    ck_assert_str_eq(vkd_study_outcome_name(f.outcome), "opposite");
+    ck_assert(f.fits[0].stands);
+    ck_assert_msg(strstr(f.verdict, "Opposite: accuracy and first") == f.verdict, "%s", f.verdict);
     ck_assert_ptr_nonnull(strstr(f.verdict, "less diverse models transfer better"));
+    ck_assert_ptr_nonnull(strstr(f.falsifier, "less diverse models transfer better"));
+    vkd_study_fits_finish(&f);
+}
+END_TEST
+
+// The same measure twice, once as if less of it were more diverse: support is told with what contradicts it.
+START_TEST(contradictions_are_told)
+{
+    static const int signs[] = { -1, 1 };
+    struct made m;
+    make(&m, "present", 12, 2, 3, 2, 0.8, false);
+    for (uint32_t i = 0; i < m.t.models; i++)
+        m.diversity[2 * i + 1] = m.diversity[2 * i];
+    m.t.measure_signs = signs;
+    struct vkd_study_fits f = fit(&m, 0);
+    ck_assert_int_eq(f.outcome, VKD_STUDY_SUPPORTED);
+    ck_assert_ptr_eq(f.best, &f.fits[1]);
+    ck_assert_ptr_nonnull(strstr(f.verdict, "than accuracy alone (R2"));         // the other does not confirm it
+    ck_assert_msg(strstr(f.verdict, "; 1 measure says the opposite.") != NULL, "%s", f.verdict);
     vkd_study_fits_finish(&f);
 }
 END_TEST
@@ -394,7 +417,8 @@ int main(void)
     TCase *c = tcase_create("study");
     tcase_add_test(c, recorded_studies);
     tcase_add_test(c, effect_is_found);
-    tcase_add_test(c, direction_is_told);
+    tcase_add_test(c, opposite_is_no_support);
+    tcase_add_test(c, contradictions_are_told);
     tcase_add_test(c, chance_is_not_enough);
     tcase_add_test(c, no_effect_is_not_found);
     tcase_add_test(c, confounded_effect_is_not_found);

@@ -227,16 +227,39 @@ START_TEST(recipes_that_start_from_runs)
 }
 END_TEST
 
+// The recipe of a run whose set lies at `spec` and has this fingerprint; NULL: run.json does not say.
+static uint64_t recipe_on(const char *spec, const char *fingerprint)
+{
+    uint64_t hash = 0;
+    write_run("on/r", 0, 0, true);
+    json_t *doc = json_load_file(temp_path("on/r/run.json"), 0, NULL);
+    json_object_set_new(json_object_get(json_object_get(doc, "recipe"), "data"), "train", json_string(spec));
+    if (fingerprint)
+        json_object_set_new(json_object_get(doc, "data"), "train", json_pack("{s:s}", "fingerprint", fingerprint));
+    ck_assert_int_eq(vkd__run_recipe(doc, NULL, &hash), VKD_OK);
+    json_decref(doc);
+    return hash;
+}
+
+// The same images at another place are no other recipe; other images at the same place are.
+START_TEST(recipes_on_moved_sets)
+{
+    ck_assert(recipe_on("folder:/one/set", "a1") == recipe_on("folder:/two/set", "a1"));
+    ck_assert(recipe_on("folder:/one/set", "a1") != recipe_on("folder:/one/set", "a2"));
+    ck_assert(recipe_on("folder:/one/set", NULL) != recipe_on("folder:/two/set", NULL));
+}
+END_TEST
+
 START_TEST(chosen_parts)
 {
     static const char *const measures[] = { "rankme" }, *const wrong[] = { "rankmee" };
-    const struct vkd_study_task tasks[] = { { "folder:/nowhere/two?limit=9", "second" },
-                                            { "folder:/nowhere/none", NULL }, { BASE, NULL },
-                                            { "folder:/nowhere/two?limit=9", NULL } };
+    const struct vkd_study_task tasks[] = { { .data = "folder:/nowhere/two?limit=9", .name = "second" },
+                                            { .data = "folder:/nowhere/none" }, { .data = BASE },
+                                            { .data = "folder:/nowhere/two?limit=9" } };
     struct vkd_study s;
     write_zoo("parts", 8);
     struct vkd_study_params p = { .tasks = tasks, .task_count = 4, .measures = measures, .measure_count = 1 };
-    const struct vkd_study_task typo = { "foldr:/nowhere/two", NULL };
+    const struct vkd_study_task typo = { .data = "foldr:/nowhere/two" };
     p.tasks = &typo;
     p.task_count = 1;
     ck_assert_int_eq(gather("parts", &p, &s), VKD_INVALID);
@@ -329,9 +352,14 @@ START_TEST(mixed_protocols)
         snprintf(dir, sizeof(dir), "mixed/runs/r%02d-s%d", i / 2, i % 2);
         write_result(dir, "k0", "folder:/nowhere/one", "knn", knn, .4 + .01 * i);
     }
-    ck_assert_int_eq(gather("mixed", &(struct vkd_study_params) { .dirs = NULL }, &s), VKD_INVALID);
-    check_said(LINE);
-    check_said(knn);
+    ck_assert_int_eq(gather("mixed", &(struct vkd_study_params) { .protocol = "45 penalties" }, &s), VKD_OK);
+    vkd_study_finish(&s);
+    write_zoo("mixed", 8);
+    ck_assert_msg(gather("mixed", &(struct vkd_study_params) { .dirs = NULL }, &s) == VKD_OK, "%s", said.text);
+    check_said("results of the protocol linear are taken, and those of knn are not");
+    ck_assert_str_eq(s.protocol_name, "linear");
+    ck_assert_uint_eq(s.task_count, 2);
+    vkd_study_finish(&s);
     p.protocol = "knn";
     ck_assert_int_eq(gather("mixed", &p, &s), VKD_OK);
     ck_assert_uint_eq(s.task_count, 1);
@@ -342,6 +370,99 @@ START_TEST(mixed_protocols)
     p.protocol = "no such line";
     ck_assert_int_eq(gather("mixed", &p, &s), VKD_INVALID);
     check_said("no such line");
+}
+END_TEST
+
+// Without linear probes nothing says which of two protocols is meant. Lines of one task are shown, where there is one.
+START_TEST(protocols_of_their_tasks)
+{
+    static const char knn[] = "knn: k 20; layer features", tuned[] = "finetune: steps 150";
+    struct vkd_study s;
+    for (int i = 0; i < 2; i++) {
+        char dir[64];
+        snprintf(dir, sizeof(dir), "two/r%d", i);
+        write_run(dir, i, 0, true);
+        write_diversity(dir, 5, .5);
+        write_result(dir, "k", "folder:/nowhere/one", "knn", knn, .5);
+        write_result(dir, "t", "folder:/nowhere/two", "finetune", tuned, .5);
+    }
+    struct vkd_study_params p = { .base_from_run = true };
+    ck_assert_int_eq(gather("two", &p, &s), VKD_INVALID);
+    check_said("folder:/nowhere/one by knn: k 20");
+    check_said("folder:/nowhere/two by finetune: steps 150");
+    write_result("two/r1", "u", "folder:/nowhere/one", "finetune", tuned, .5);
+    ck_assert_int_eq(gather("two", &p, &s), VKD_INVALID);
+    check_said("folder:/nowhere/one by knn: k 20");
+    check_said("folder:/nowhere/one by finetune: steps 150");
+}
+END_TEST
+
+// A task says by which metric it counts; results of another one are not of it.
+START_TEST(tasks_name_their_metric)
+{
+    static const char line[] = "linear: L2 of 45 penalties; layer features; mean_per_class";
+    struct vkd_study s;
+    write_zoo("metric", 8);
+    for (int i = 0; i < 16; i++) {
+        char dir[64], name[96];
+        snprintf(dir, sizeof(dir), "metric/runs/r%02d-s%d", i / 2, i % 2);
+        write_result(dir, "m1", "folder:/nowhere/one", "linear", line, .25);
+        snprintf(name, sizeof(name), "%s/transfer/m1.json", dir);
+        json_t *doc = json_load_file(temp_path("%s", name), 0, NULL);
+        json_object_set_new(doc, "metric", json_string("mean_per_class"));
+        write_json(name, doc);
+    }
+    ck_assert_int_eq(gather("metric", &(struct vkd_study_params) { .dirs = NULL }, &s), VKD_INVALID);
+    check_said("(mean_per_class)");
+    check_said("metric=NAME");
+    struct vkd_study_task tasks[2] = { { .data = "folder:/nowhere/one", .metric = "mean_per_class" },
+                                       { .data = "folder:/nowhere/two?limit=9" } };
+    struct vkd_study_params p = { .tasks = tasks, .task_count = 2 };
+    ck_assert_msg(gather("metric", &p, &s) == VKD_OK, "%s", said.text);
+    ck_assert_str_eq(s.task_metrics[0], "mean_per_class");
+    ck_assert_str_eq(s.task_metrics[1], "top1");
+    ck_assert_str_eq(s.task_protocols[0], line);
+    ck_assert_double_eq_tol(s.models[3].tasks[0].value, .25, 1e-12);
+    vkd_study_finish(&s);
+    tasks[0].metric = "top1";
+    ck_assert_msg(gather("metric", &p, &s) == VKD_OK, "%s", said.text);
+    ck_assert_str_eq(s.task_protocols[0], LINE);
+    vkd_study_finish(&s);
+    tasks[0].metric = "mean_per_clas";
+    ck_assert_int_eq(gather("metric", &p, &s), VKD_INVALID);
+    check_said("found 'mean_per_clas'; did you mean 'mean_per_class'?");
+    tasks[0].metric = "top1";
+    tasks[1] = (struct vkd_study_task) { .data = "folder:/nowhere/one", .metric = "mean_per_class" };
+    ck_assert_int_eq(gather("metric", &p, &s), VKD_INVALID);
+    check_said("is named with metric top1 and with mean_per_class");
+}
+END_TEST
+
+// What models were trained on is no transfer, with whatever limit.
+START_TEST(base_is_no_task)
+{
+    static const char limited[] = "idx:/nowhere/base/?classes=0-3,4,5&limit=1200";
+    struct vkd_study s;
+    write_zoo("limited", 8);
+    for (int i = 0; i < 16; i++) {
+        char dir[64];
+        snprintf(dir, sizeof(dir), "limited/runs/r%02d-s%d", i / 2, i % 2);
+        write_result(dir, "b0", limited, "linear", LINE, .5 + .02 * (i / 2));
+        write_result(dir, "c0", "idx:/nowhere/base?classes=0-5&collage=2", "linear", LINE, .5 + .02 * (i / 2));
+        write_result(dir, "c1", "idx:/nowhere/base?classes=0-6", "linear", LINE, .5 + .02 * (i / 2));
+    }
+    ck_assert_msg(gather("limited", &(struct vkd_study_params) { .dirs = NULL }, &s) == VKD_OK, "%s", said.text);
+    ck_assert_str_eq(s.base, limited);
+    check_said("base accuracy is that on idx:/nowhere/base/?classes=0-3,4,5&limit=1200, which runs have results of");
+    ck_assert_uint_eq(s.task_count, 4);
+    ck_assert_double_eq_tol(s.models[2].base.value, .52, 1e-12);
+    vkd_study_finish(&s);
+    write_result("limited/runs/r00-s0", "b1", BASE, "linear", LINE, .5);
+    ck_assert_msg(gather("limited", &(struct vkd_study_params) { .dirs = NULL }, &s) == VKD_OK, "%s", said.text);
+    ck_assert_str_eq(s.base, BASE);
+    check_said("limit=1200 is left out: its files and classes are those of the base data");
+    ck_assert_uint_eq(s.task_count, 4);
+    vkd_study_finish(&s);
 }
 END_TEST
 
@@ -573,8 +694,8 @@ START_TEST(command)
     ck_assert(json_equal(doc, file));
     json_decref(file);
     json_decref(doc);
-    temp_write("lists/tasks.txt", "# tasks\n\nfolder:/nowhere/one  the first # of them\n folder:../nowhere/there\n",
-               74);
+    static const char list[] = "# tasks\n\nfolder:/nowhere/one metric=top1 the first # of them\n folder:../nowhere/there\n";
+    temp_write("lists/tasks.txt", list, sizeof(list) - 1);
     snprintf(arguments, sizeof(arguments), "%s --tasks %s --out %s --measure rankme,lidar", temp_path("command/runs"),
              temp_path("lists/tasks.txt"), temp_path("other.json.d"));     // a folder
     ck_assert_int_eq(run(arguments), 0);
@@ -602,10 +723,14 @@ int main(void)
     tcase_add_test(c, whole_zoo);
     tcase_add_test(c, weights_that_count);
     tcase_add_test(c, recipes_that_start_from_runs);
+    tcase_add_test(c, recipes_on_moved_sets);
     tcase_add_test(c, chosen_parts);
     tcase_add_test(c, base_accuracy);
     tcase_add_test(c, gaps);
     tcase_add_test(c, mixed_protocols);
+    tcase_add_test(c, protocols_of_their_tasks);
+    tcase_add_test(c, tasks_name_their_metric);
+    tcase_add_test(c, base_is_no_task);
     tcase_add_test(c, other_settings_are_not_computed);
     tcase_add_test(c, a_line_for_each_task);
     tcase_add_test(c, mixed_data);

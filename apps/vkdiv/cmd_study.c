@@ -1,6 +1,7 @@
 // cmd_study.c -- vkdiv study: whether accuracy and diversity together explain transfer better than accuracy alone.
 #include "apps/vkdiv/report.h"
 #include "apps/vkdiv/study.h"
+#include "apps/vkdiv/tasks.h"
 
 #include "engine/json.h"
 #include "engine/study/study.h"
@@ -10,14 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIRS_MAX = 256, TASKS_MAX = 256, MEASURES_MAX = 32 };
+enum { DIRS_MAX = 256, MEASURES_MAX = 32 };
 
 struct study_options {
     struct app_options app;
     const char *dirs[DIRS_MAX];
-    struct vkd_study_task tasks[TASKS_MAX];
-    char *owned[2 * TASKS_MAX];             // texts of tasks from a file
-    uint32_t owned_count;
+    struct app_tasks tasks;
     const char *measures[MEASURES_MAX];
     char *measure_text;
     const char *tasks_file, *out, *html;
@@ -33,13 +32,6 @@ struct study_options {
 enum { KEY_TASKS = 't', KEY_DATA = 'D', KEY_BASE = 'b', KEY_PROTOCOL = 'p', KEY_OUT = 'o', KEY_HTML = 'H',
        KEY_BASE_ACCURACY = 0x2301,
        KEY_PROBE, KEY_IMAGES, KEY_VIEWS, KEY_MEASURE, KEY_NO_RUN, KEY_SEED, KEY_RESAMPLES };
-
-static void add_data(struct study_options *o, const char *spec, struct argp_state *state)
-{
-    if (o->gather.task_count == TASKS_MAX)
-        app_usage(state, "expected at most %d tasks", TASKS_MAX);
-    o->tasks[o->gather.task_count++] = (struct vkd_study_task){ .data = spec };
-}
 
 static void parse_measures(struct study_options *o, const char *arg, struct argp_state *state)
 {
@@ -65,7 +57,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             state->child_inputs[i] = &o->app;
         return 0;
     case KEY_TASKS:     o->tasks_file = arg; return 0;
-    case KEY_DATA:      add_data(o, arg, state); return 0;
+    case KEY_DATA:
+        if (!app_tasks_add(&o->tasks, arg))
+            app_usage(state, "expected at most %d tasks", APP_TASKS_MAX);
+        return 0;
     case KEY_BASE:      o->gather.base = arg; return 0;
     case KEY_PROTOCOL:  o->gather.protocol = arg; return 0;
     case KEY_PROBE:     o->gather.probe = arg; return 0;
@@ -98,8 +93,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp_option options[] = {
     { "data", KEY_DATA, "SPEC", 0, "a task: transfer to this data set; may be given several times. Without tasks: all "
       "that the runs have results of", 0 },
-    { "tasks", KEY_TASKS, "FILE", 0, "tasks from a file: a SPEC a line, and a name after it if wanted; # begins a "
-      "comment, paths are relative to the file, sets that are not there are skipped", 0 },
+    { "tasks", KEY_TASKS, "FILE", 0, "tasks from a file: " APP_TASKS_FORMAT, 0 },
     { "base", KEY_BASE, "SPEC", 0, "the data that base accuracy is of (what most of the runs were trained on)", 0 },
     { "base-accuracy", KEY_BASE_ACCURACY, "HOW", 0, "linear: a linear probe on the base data (the default); run: what "
       "run.json says of the run's own test", 0 },
@@ -131,73 +125,6 @@ const struct argp cmd_study_argp = {
     "centred per task. The whole study is written to study.json.",
     children, NULL, NULL
 };
-
-// ---- The tasks file ----
-
-// "folder:sets/x" of a file in `dir` is "folder:DIR/sets/x".
-static char *spec_beside(const char *dir, size_t dir_length, const char *spec)
-{
-    const char *colon = strchr(spec, ':');
-    char *out = NULL;
-    if (colon == NULL || colon[1] == '/' || dir_length == 0)
-        return strdup(spec);
-    const size_t size = strlen(spec) + dir_length + 2;
-    out = malloc(size);
-    if (out != NULL)
-        snprintf(out, size, "%.*s%.*s/%s", (int)(colon + 1 - spec), spec, (int)dir_length, dir, colon + 1);
-    return out;
-}
-
-static bool add_line(struct study_options *o, char *line, uint32_t number)
-{
-    const char *slash = strrchr(o->tasks_file, '/');
-    line[strcspn(line, "#")] = 0;
-    char *spec = line + strspn(line, " \t\r"), *end = spec + strcspn(spec, " \t\r");
-    if (*spec == 0)
-        return true;
-    char *name = *end != 0 ? end + 1 + strspn(end + 1, " \t\r") : end;
-    *end = 0;
-    for (size_t n = strlen(name); n > 0 && strchr(" \t\r", name[n - 1]) != NULL; n--)
-        name[n - 1] = 0;
-    if (strchr(spec, ':') == NULL || o->gather.task_count == TASKS_MAX) {
-        app_error("%s:%u: expected a SPEC as folder:DIR, and at most %d of them; found '%s'", o->tasks_file, number,
-                  TASKS_MAX, spec);
-        return false;
-    }
-    char *data = spec_beside(o->tasks_file, slash != NULL ? (size_t)(slash - o->tasks_file) : 0, spec);
-    char *called = *name != 0 ? strdup(name) : NULL;
-    o->owned[o->owned_count++] = data;
-    o->owned[o->owned_count++] = called;
-    o->tasks[o->gather.task_count++] = (struct vkd_study_task){ .data = data, .name = called };
-    return data != NULL && (*name == 0 || called != NULL);
-}
-
-static bool read_tasks(struct study_options *o)
-{
-    struct vkd__why why;
-    uint8_t *data;
-    uint64_t size;
-    uint32_t number = 1;
-    if (vkd__file_read(o->tasks_file, 1 << 20, &data, &size, &why) != VKD_OK) {
-        app_error("%s", why.text);
-        return false;
-    }
-    const uint32_t before = o->gather.task_count;
-    bool ok = true;
-    for (char *line = (char *)data; ok && line != NULL; number++) {
-        char *end = strchr(line, '\n');
-        if (end != NULL)
-            *end++ = 0;
-        ok = add_line(o, line, number);
-        line = end;
-    }
-    free(data);
-    if (ok && o->gather.task_count == before) {
-        app_error("%s: expected a SPEC a line, found none", o->tasks_file);
-        ok = false;
-    }
-    return ok;
-}
 
 // ---- The work ----
 
@@ -321,7 +248,8 @@ static enum exit_status study(struct study_options *o)
     app_progress_init(&o->progress);
     o->said = vkd__os_seconds();
     o->gather.dirs = o->dirs;
-    o->gather.tasks = o->tasks;
+    o->gather.tasks = o->tasks.list;
+    o->gather.task_count = o->tasks.count;
     o->gather.measures = o->measures;
     o->gather.log = o->fit.resample.log = app_log(&o->app);
     o->gather.progress = show;
@@ -353,15 +281,14 @@ enum exit_status cmd_study(int argc, char **argv)
             app_error("%s: no such folder", o.dirs[i]);
             ok = false;
         }
-    if (ok && (o.tasks_file == NULL || read_tasks(&o)))
+    if (ok && (o.tasks_file == NULL || app_tasks_read(&o.tasks, o.tasks_file)))
         status = check_outputs(&o);
     else
         ok = false;
     if (ok && status == EXIT_DONE)
         status = study(&o);
     vkd_device_destroy(&o.dev);
-    for (uint32_t i = 0; i < o.owned_count; i++)
-        free(o.owned[i]);
+    app_tasks_free(&o.tasks);
     free(o.measure_text);
     return status;
 }

@@ -1,6 +1,7 @@
 // cmd_transfer.c -- vkdiv transfer: how well models serve other data.
 #include "apps/vkdiv/transfer.h"
 
+#include "engine/study/study.h"
 #include "engine/suggest.h"
 #include "runtime/os.h"
 
@@ -11,7 +12,7 @@
 
 enum { KEY_DATA = 'D', KEY_PROTOCOL = 'p', KEY_LAYER = 'l', KEY_METRIC = 'm', KEY_OUT = 'o', KEY_BATCH = 'b', KEY_FORCE = 'f',
        KEY_K = 0x2201, KEY_TEMPERATURE, KEY_PENALTY, KEY_HOLDOUT, KEY_SEED, KEY_SELECT, KEY_LAMBDA, KEY_CACHE, KEY_NO_CACHE,
-       KEY_PARTIAL };
+       KEY_PARTIAL, KEY_TASKS = 't' };
 
 // ---- Options -----------------------------------------------------------------------------------
 
@@ -64,8 +65,9 @@ static void finish_options(struct transfer_options *o, struct argp_state *state)
 {
     if (o->path_count == 0)
         app_usage(state, "expected RUN_OR_CKPT: a run's folder or a .safetensors file");
-    if (o->data_count == 0)
-        app_usage(state, "expected --data SPEC: idx:DIR, folder:DIR, cifar:DIR or csv:FILE; several times for several tasks");
+    if (o->tasks.count == 0 && o->tasks_file == NULL)
+        app_usage(state, "expected --data SPEC: idx:DIR, folder:DIR, cifar:DIR or csv:FILE; several times for several tasks; "
+                  "or --tasks FILE");
     if (o->lambda != 0 && !o->p.select)
         app_usage(state, "--lambda weighs diversity in a choice: give --select too");
     if (o->cache != NULL && o->no_cache)
@@ -88,10 +90,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         state->child_inputs[3] = &o->finetune;
         return 0;
     case KEY_DATA:
-        if (o->data_count == TRANSFER_DATA_MAX)
-            app_usage(state, "expected at most %d times --data", TRANSFER_DATA_MAX);
-        o->data[o->data_count++] = arg;
+        if (!app_tasks_add(&o->tasks, arg))
+            app_usage(state, "expected at most %d times --data", APP_TASKS_MAX);
         return 0;
+    case KEY_TASKS:       o->tasks_file = arg; return 0;
     case KEY_PROTOCOL:    parse_protocols(o, arg, state); return 0;
     case KEY_LAYER:       o->p.layer = arg; return 0;
     case KEY_METRIC:      o->p.metric = arg; return 0;
@@ -121,11 +123,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option options[] = {
     { "data", KEY_DATA, "SPEC", 0, "a task: idx:DIR, folder:DIR, cifar:DIR or csv:FILE; may be given several times", 0 },
+    { "tasks", KEY_TASKS, "FILE", 0, "tasks from a file, beside those of --data: " APP_TASKS_FORMAT, 0 },
     { "protocol", KEY_PROTOCOL, "NAME,...", 0, "some of knn, linear, finetune; knn,linear is the default", 0 },
     { "layer", KEY_LAYER, "NAME", 0, "transfer a module's output, averaged over the image, as layer3 or features.7; else what "
       "stands before the classifier", 0 },
-    { "metric", KEY_METRIC, "NAME", 0, "top1 (the default) or mean_per_class; of several labels an image map (the default) or "
-      "map11", 0 },
+    { "metric", KEY_METRIC, "NAME", 0, "what tasks are measured and regularisation is chosen by: top1 (the default) or "
+      "mean_per_class, which counts rare classes as much as frequent ones; of several labels an image map (the default) or map11",
+      0 },
     { "select", KEY_SELECT, NULL, 0, "choose checkpoint, layer and regularisation of a run on validation data", 0 },
     { "lambda", KEY_LAMBDA, "X", 0, "of --select: weight of log(RankMe) beside the log-odds of validation (0)", 0 },
     { "k", KEY_K, "N", 0, "knn: neighbours (20)", 1 },
@@ -193,6 +197,7 @@ static vkd_result transfer_model(struct transfer_work *w, uint32_t model)
             struct vkd_transfer_result *out = transfer_at(w, model, d, k);
             p.model = o->paths[model];
             p.data = o->data[d];
+            p.metric = o->metrics[d] != NULL ? o->metrics[d] : p.metric;
             p.protocol = o->protocols[k];
             p.cache = cache;
             p.progress = show_work;
@@ -276,6 +281,7 @@ static enum exit_status check_input(const struct transfer_options *o)
         struct vkd_transfer_params p = o->p;
         p.model = o->paths[i / tasks];
         p.data = o->data[i % tasks / o->protocol_count];
+        p.metric = o->metrics[i % tasks / o->protocol_count] != NULL ? o->metrics[i % tasks / o->protocol_count] : p.metric;
         p.protocol = o->protocols[i % o->protocol_count];
         r = vkd_transfer_check(&p, &log);
         p.partial = true;
@@ -288,14 +294,39 @@ static enum exit_status check_input(const struct transfer_options *o)
     return r == VKD_IO ? EXIT_USAGE : app_status(r);
 }
 
+// The tasks of --data and of --tasks whose sets are there.
+static enum exit_status find_tasks(struct transfer_options *o)
+{
+    const uint32_t given = o->tasks.count;
+    if (o->tasks_file != NULL && !app_tasks_read(&o->tasks, o->tasks_file))
+        return EXIT_USAGE;
+    for (uint32_t i = 0; i < o->tasks.count; i++) {
+        const struct vkd_study_task *t = &o->tasks.list[i];
+        if (i >= given && !vkd__study_data_exist(t->data)) {
+            fprintf(stderr, "%s is left out: its files are not there\n", t->data);
+            continue;
+        }
+        o->metrics[o->data_count] = t->metric;
+        o->data[o->data_count++] = t->data;
+    }
+    if (o->data_count > 0)
+        return EXIT_DONE;
+    app_error("%s: none of its sets is there", o->tasks_file);
+    return EXIT_USAGE;
+}
+
 enum exit_status cmd_transfer(int argc, char **argv)
 {
     static struct transfer_options o;
     enum exit_status status;
     app_parse(&cmd_transfer_argp, argc, argv, &o);
-    status = check_input(&o);
-    if (status != EXIT_DONE)
+    status = find_tasks(&o);
+    if (status == EXIT_DONE)
+        status = check_input(&o);
+    if (status != EXIT_DONE) {
+        app_tasks_free(&o.tasks);
         return status;
+    }
     struct transfer_work w = { .o = &o, .total = o.path_count * o.data_count * o.protocol_count };
     w.results = calloc(w.total, sizeof *w.results);
     if (w.results == NULL)
@@ -310,5 +341,6 @@ enum exit_status cmd_transfer(int argc, char **argv)
         vkd_transfer_finish(&w.results[i]);
     free(w.results);
     vkd_device_destroy(&w.dev);
+    app_tasks_free(&o.tasks);
     return status;
 }

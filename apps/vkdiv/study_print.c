@@ -96,7 +96,7 @@ static void print_models(const struct vkd_study *s, const struct vkd_study_fits 
     const struct widths w = widths_of(s);
     if (order == NULL)
         return;
-    print_head("Models, best transfer first: accuracy on the base data and on each task in %");
+    print_head("Models, best transfer first: accuracy on the base data and the metric of each task in %");
     printf("%s%-*s  %-*s  %-12s%7s", app_sgr(1, APP_DIM), w.name, "model", w.method + 4, "recipe", "architecture", "base");
     for (uint32_t k = 0; k < s->task_count; k++) {
         char number[16];
@@ -241,6 +241,8 @@ static void print_task_names(const struct vkd_study *s, const struct vkd_study_f
     for (uint32_t k = 0; k < s->task_count; k++) {
         const struct vkd_study_task_fit *t = f->fit_count ? find_task_fit(f, k, 0) : NULL;
         printf("%5s%u%s  %s", "(", k + 1, ")", app_printable(plain, sizeof plain, s->task_names[k]));
+        if (s->task_metrics[k] != NULL)
+            printf("%s  %s%s", app_sgr(1, APP_DIM), s->task_metrics[k], app_sgr(1, APP_PLAIN));
         if (!f->task_used[k])
             printf("%s  left out: fewer than half of the models have a result%s", app_sgr(1, APP_DIM),
                    app_sgr(1, APP_PLAIN));
@@ -271,7 +273,7 @@ static bool is_fitted(const struct vkd_study_fits *f)
 
 void study_print(const struct vkd_study *s, const struct vkd_study_fits *f)
 {
-    static const enum app_style styles[] = { APP_YELLOW, APP_RED, APP_YELLOW, APP_GREEN };
+    static const enum app_style styles[] = { APP_YELLOW, APP_RED, APP_YELLOW, APP_RED, APP_GREEN };
     printf("%sStudy%s of %u model%s, %u task%s, %u diversity measure%s; protocol %s\n", app_sgr(1, APP_BOLD),
            app_sgr(1, APP_PLAIN), s->model_count, plural(s->model_count), s->task_count, plural(s->task_count),
            s->measure_count, plural(s->measure_count), s->protocol_name);

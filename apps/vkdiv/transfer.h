@@ -3,14 +3,18 @@
 #define VKD_APP_TRANSFER_H
 
 #include "apps/vkdiv/finetune_options.h"
+#include "apps/vkdiv/tasks.h"
 
 #include <vkdiv/transfer.h>
 
-enum { TRANSFER_MODELS_MAX = 256, TRANSFER_DATA_MAX = 64, TRANSFER_PROTOCOLS_MAX = 8, TRANSFER_PENALTIES_MAX = 256 };
+enum { TRANSFER_MODELS_MAX = 256, TRANSFER_DATA_MAX = APP_TASKS_MAX, TRANSFER_PROTOCOLS_MAX = 8, TRANSFER_PENALTIES_MAX = 256 };
 
 struct transfer_options {
     struct app_options app;
     const char *paths[TRANSFER_MODELS_MAX], *data[TRANSFER_DATA_MAX], *protocols[TRANSFER_PROTOCOLS_MAX], *cache;
+    const char *metrics[TRANSFER_DATA_MAX];     // of `data`; NULL: p's
+    struct app_tasks tasks;             // that `data` are the specs of
+    const char *tasks_file;
     uint32_t path_count, data_count, protocol_count, penalty_count;
     double penalties[TRANSFER_PENALTIES_MAX], lambda;
     bool no_cache;

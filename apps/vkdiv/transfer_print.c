@@ -78,6 +78,18 @@ static const char *setting(const struct vkd_transfer_result *r, char text[80])
     return text;
 }
 
+// The value of a set's other metric: "mean_per_class 20.10".
+static const char *other_metric(const struct vkd_transfer_result *r, char text[40])
+{
+    const struct { const char *name; double value; } all[] = {
+        { "top1", r->top1 }, { "mean_per_class", r->mean_per_class }, { "map", r->map }, { "map11", r->map11 } };
+    text[0] = 0;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (!isnan(all[i].value) && strcmp(all[i].name, r->metric) != 0)
+            snprintf(text, 40, "%s %.2f", all[i].name, 100 * all[i].value);
+    return text;
+}
+
 static void print_head(struct transfer_work *w)
 {
     const struct transfer_options *o = w->o;
@@ -87,22 +99,23 @@ static void print_head(struct transfer_work *w)
     fputs(app_sgr(1, APP_BOLD), stdout);
     if (o->path_count > 1)
         printf("%-*s  ", widest(o->paths, o->path_count, 5), "model");
-    printf("%-*s  %-8s  %-14s  %7s  %-16s  %8s  %s%s\n", widest(o->data, o->data_count, 4), "data", "protocol", "metric", "value",
-           "95 %", "log-odds", "chosen", app_sgr(1, APP_PLAIN));
+    printf("%-*s  %-8s  %-14s  %7s  %-16s  %8s  %-20s  %s%s\n", widest(o->data, o->data_count, 4), "data", "protocol",
+           "metric", "value", "95 %", "log-odds", "beside", "chosen", app_sgr(1, APP_PLAIN));
 }
 
 void transfer_print_row(struct transfer_work *w, uint32_t model, uint32_t data, uint32_t protocol)
 {
     const struct vkd_transfer_result *r = transfer_at(w, model, data, protocol);
     const bool layer = strcmp(r->layer, "features") != 0;
-    char text[80], range[32];
+    char text[80], range[32], other[40];
     print_head(w);
     print_model(w, model);
     print_task(w, data, protocol);
     snprintf(range, sizeof range, "%.2f to %.2f", 100 * r->low, 100 * r->high);
     setting(r, text);
-    printf("%-14s  %s%5.2f %%%s  %-16s  %8.3f  %s%s%s%s\n", r->metric, app_sgr(1, APP_BOLD), 100 * r->value,
-           app_sgr(1, APP_PLAIN), range, r->log_odds, text, layer && text[0] != 0 ? ", " : "", layer ? r->layer : "",
+    printf("%-14s  %s%5.2f %%%s  %-16s  %8.3f  %-20s  %s%s%s%s\n", r->metric, app_sgr(1, APP_BOLD), 100 * r->value,
+           app_sgr(1, APP_PLAIN), range, r->log_odds, other_metric(r, other), text,
+           layer && text[0] != 0 ? ", " : "", layer ? r->layer : "",
            r->resumed ? "  (as before)" : "");
     fflush(stdout);
 }

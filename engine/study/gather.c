@@ -47,9 +47,63 @@ static vkd_result check_base(const struct vkd__gather *g)
     return VKD_INVALID;
 }
 
+// The length of a path without slashes at its end.
+static size_t trimmed(const char *path)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    return n;
+}
+
+// Whether two SPECs are of the same files and classes with as many labels an image; other options pick among the images.
+static bool is_same_set(const char *a, const char *b)
+{
+    enum { CLASSES = 1 << 12 };
+    static const char *const any = "";
+    struct vkd__spec x, y;
+    struct vkd__why why;
+    bool keep[2][CLASSES], same = false;
+    if (vkd__spec_parse(a, NULL, &x, &why) < 0)
+        return false;
+    if (vkd__spec_parse(b, NULL, &y, &why) == VKD_OK) {
+        const size_t m = trimmed(x.path), n = trimmed(y.path);
+        same = !strcmp(x.format, y.format) && m == n && !strncmp(x.path, y.path, n) && x.collage == y.collage;
+        if (same && vkd__spec_classes(x.classes, CLASSES, keep[0], &why) == VKD_OK &&
+            vkd__spec_classes(y.classes, CLASSES, keep[1], &why) == VKD_OK)
+            same = !memcmp(keep[0], keep[1], sizeof(keep[0]));
+        else
+            same = same && !strcmp(x.classes ? x.classes : any, y.classes ? y.classes : any);
+        vkd__spec_finish(&y);
+    }
+    vkd__spec_finish(&x);
+    return same;
+}
+
+// Of the base's files and classes: the SPEC itself if a run has a result of it, else the only other that runs have.
+static const char *find_measured(const struct vkd__gather *g, const char *base)
+{
+    const char *other = NULL;
+    for (uint32_t i = 0; i < g->run_count; i++)
+        for (const struct vkd__study_found *f = g->runs[i].found; f; f = f->next) {
+            if (!strcmp(f->spec, base))
+                return base;
+            if (strcmp(f->protocol, VKD__STUDY_BASE_PROTOCOL) || !is_same_set(f->spec, base))
+                continue;
+            if (other && strcmp(other, f->spec))
+                return base;
+            other = f->spec;
+        }
+    if (other)
+        vkd_log_write(&g->p->log, VKD_LOG_INFO, "study: base accuracy is that on %.600s, which runs have results of", other);
+    return other ? other : base;
+}
+
 static vkd_result choose_base(struct vkd__gather *g)
 {
     const char *base = g->p->base ? g->p->base : find_base(g);
+    if (base && !g->p->base && !g->p->base_from_run)
+        base = find_measured(g, base);
     if (!base && !g->p->base_from_run) {
         vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: base accuracy must be on the same data for all models, and no "
                       "set is what most of the %u runs were trained on: %.300s, %.300s ...; name one with --base SPEC",
@@ -71,16 +125,31 @@ static bool is_protocol(const char *name)
     return false;
 }
 
-// Of the protocol that was asked for, if any.
+const char *vkd__study_metric(const struct vkd__gather *g, const char *spec)
+{
+    for (uint32_t k = 0; k < g->p->task_count; k++)
+        if (!strcmp(g->p->tasks[k].data, spec))
+            return g->p->tasks[k].metric;
+    return NULL;
+}
+
+// Of the metric that the task asks for, if any.
+static bool is_measured(const struct vkd__gather *g, const struct vkd__study_found *f)
+{
+    const char *metric = vkd__study_metric(g, f->spec);
+    return !metric || !strcmp(metric, f->result.metric);
+}
+
 bool vkd__study_is_wanted(const struct vkd__gather *g, const struct vkd__study_found *f)
 {
     const char *p = g->p->protocol;
     return !p || !strcmp(f->protocol, p) || (!is_protocol(p) && strstr(f->text, p));
 }
 
+// Other options than those of the base data do not make a transfer of what is trained on.
 static bool is_base(const struct vkd__gather *g, const char *spec)
 {
-    return !strcmp(spec, g->s->base);
+    return !strcmp(spec, g->s->base) || is_same_set(spec, g->s->base);
 }
 
 // Whether a result is of a task of the study; without a list of tasks, of all but base.
@@ -89,7 +158,7 @@ static bool is_task(const struct vkd__gather *g, const struct vkd__study_found *
     bool listed = !g->p->task_count;
     for (uint32_t k = 0; k < g->p->task_count; k++)
         listed |= !strcmp(g->p->tasks[k].data, f->spec);
-    return listed && !is_base(g, f->spec);
+    return listed && !is_base(g, f->spec) && is_measured(g, f);
 }
 
 static vkd_result refuse_two(const struct vkd__gather *g, const char *of, const struct vkd__study_found *a,
@@ -102,29 +171,48 @@ static vkd_result refuse_two(const struct vkd__gather *g, const char *of, const 
                       a->fingerprint, b->fingerprint);
     else
         vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: results of different protocols are never mixed, and %.200s "
-                      "has both\n  %.700s (%s)\n  %.700s (%s)\nchoose with --protocol NAME, or a part of such a line",
+                      "has both\n  %.700s (%s)\n  %.700s (%s)\nchoose with --protocol NAME, or a part of such a line; of metrics, "
+                      "with metric=NAME in a file for --tasks",
                       of, a->text, a->result.metric, b->text, b->result.metric);
     return VKD_INVALID;
 }
 
-// One protocol for all tasks.
+// Each with the task that it is of: it need not be the same.
+static vkd_result refuse_protocols(const struct vkd__gather *g, const struct vkd__study_found *a,
+                                   const struct vkd__study_found *b)
+{
+    vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: results of different protocols are never mixed\n  %.200s by %.600s (%s)\n"
+                  "  %.200s by %.600s (%s)\nchoose with --protocol NAME, or a part of such a line", a->spec, a->text,
+                  a->result.metric, b->spec, b->text, b->result.metric);
+    return VKD_INVALID;
+}
+
+// One protocol for all tasks: linear, if it is there and no other is asked for.
 static vkd_result choose_protocol(struct vkd__gather *g)
 {
-    const struct vkd__study_found *first = NULL;
+    const struct vkd__study_found *first = NULL, *linear = NULL, *other = NULL;
     const char *p = g->p->protocol;
     for (uint32_t i = 0; i < g->run_count; i++)
         for (const struct vkd__study_found *f = g->runs[i].found; f; f = f->next) {
             if (!is_task(g, f) || !vkd__study_is_wanted(g, f))
                 continue;
-            if (first && strcmp(first->protocol, f->protocol))
-                return refuse_two(g, f->spec, first, f);
             first = first ? first : f;
+            linear = linear || strcmp(f->protocol, VKD__STUDY_BASE_PROTOCOL) ? linear : f;
+            if (strcmp(first->protocol, f->protocol) && (!other || !strcmp(first->spec, f->spec)))
+                other = f;
         }
+    if (other && (p || !linear))
+        return refuse_protocols(g, first, other);
+    if (other)
+        vkd_log_write(&g->p->log, VKD_LOG_INFO, "study: results of the protocol %s are taken, and those of %s are not: choose "
+                      "with --protocol", linear->protocol, strcmp(first->protocol, linear->protocol) ? first->protocol :
+                      other->protocol);
     if (!first && p && !is_protocol(p)) {
         vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: no result is of a protocol with '%.300s' in its line, nor is "
                       "that a protocol's name", p);
         return VKD_INVALID;
     }
+    first = other ? linear : first;
     g->s->protocol_name = vkd__study_text(&g->s->memory, first ? first->protocol : p ? p : VKD__STUDY_BASE_PROTOCOL);
     return g->s->protocol_name ? VKD_OK : VKD_NO_MEMORY;
 }
@@ -137,7 +225,8 @@ vkd_result vkd__study_result(const struct vkd__gather *g, const struct vkd__stud
     const bool filter = !strcmp(name, g->s->protocol_name);
     *out = NULL;
     for (const struct vkd__study_found *f = run->found; f; f = f->next) {
-        if (strcmp(f->spec, spec) || strcmp(f->protocol, name) || (filter && !vkd__study_is_wanted(g, f)))
+        if (strcmp(f->spec, spec) || strcmp(f->protocol, name) || !is_measured(g, f) ||
+            (filter && !vkd__study_is_wanted(g, f)))
             continue;
         if (*out && (strcmp((*out)->text, f->text) || strcmp((*out)->result.metric, f->result.metric) ||
                      strcmp((*out)->fingerprint, f->fingerprint)))
@@ -209,7 +298,10 @@ static vkd_result add_task(struct vkd__gather *g, const char *spec, const char *
         if (!strcmp(s->task_specs[k], spec))
             return VKD_OK;
     if (is_base(g, spec)) {
-        vkd_log_write(&g->p->log, VKD_LOG_INFO, "study: %.600s is the base data and no task", spec);
+        const bool same = !strcmp(spec, g->s->base);
+        vkd_log_write(&g->p->log, same ? VKD_LOG_INFO : VKD_LOG_WARNING, same ? "study: %.600s is the base data and no task" :
+                      "study: %.600s is left out: its files and classes are those of the base data %.600s, so it is no "
+                      "transfer", spec, g->s->base);
         return VKD_OK;
     }
     vkd_result r = check_spec(g, spec);
@@ -229,10 +321,34 @@ static vkd_result add_task(struct vkd__gather *g, const char *spec, const char *
     return VKD_OK;
 }
 
+// A metric that there is, and one for each set: another line of it with another one would be another task.
+static vkd_result check_metric(const struct vkd__gather *g, const struct vkd_study_task *task)
+{
+    const char *names[8], *first = vkd__study_metric(g, task->data), *name;
+    bool known = !task->metric;
+    uint32_t count = 0;
+    for (; count < 8 && (name = vkd_transfer_metric_at(count)); count++) {
+        names[count] = name;
+        known |= task->metric && !strcmp(name, task->metric);
+    }
+    if (!known) {
+        const char *near = vkd__suggest(task->metric, names, count);
+        vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: task %.300s: expected a metric as %s, found '%.60s'%s%s%s", task->data,
+                      names[0], task->metric, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+        return VKD_INVALID;
+    }
+    if (!task->metric || !strcmp(first ? first : "", task->metric))
+        return VKD_OK;
+    vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: task %.300s is named with metric %.60s and with %.60s: expected one of them",
+                  task->data, first ? first : "by default", task->metric);
+    return VKD_INVALID;
+}
+
 static vkd_result choose_tasks(struct vkd__gather *g)
 {
     struct vkd_study *s = g->s;
     size_t room = g->p->task_count;
+    bool told = false;
     vkd_result r = VKD_OK;
     for (uint32_t i = 0; i < g->run_count; i++)
         for (const struct vkd__study_found *f = g->runs[i].found; f; f = f->next)
@@ -240,14 +356,22 @@ static vkd_result choose_tasks(struct vkd__gather *g)
     s->task_specs = vkd__study_alloc(&s->memory, room * sizeof(char *));
     s->task_names = vkd__study_alloc(&s->memory, room * sizeof(char *));
     s->task_protocols = vkd__study_alloc(&s->memory, room * sizeof(char *));
-    if (!s->task_specs || !s->task_names || !s->task_protocols)
+    s->task_metrics = vkd__study_alloc(&s->memory, room * sizeof(char *));
+    if (!s->task_specs || !s->task_names || !s->task_protocols || !s->task_metrics)
         return VKD_NO_MEMORY;
-    for (uint32_t k = 0; r == VKD_OK && k < g->p->task_count; k++)
-        r = add_task(g, g->p->tasks[k].data, g->p->tasks[k].name);
+    for (uint32_t k = 0; r == VKD_OK && k < g->p->task_count; k++) {
+        r = check_metric(g, &g->p->tasks[k]);
+        if (r == VKD_OK)
+            r = add_task(g, g->p->tasks[k].data, g->p->tasks[k].name);
+    }
     for (uint32_t i = 0; !g->p->task_count && i < g->run_count; i++)
         for (const struct vkd__study_found *f = g->runs[i].found; r == VKD_OK && f; f = f->next)
-            if (is_task(g, f) && vkd__study_is_wanted(g, f) && !strcmp(f->protocol, s->protocol_name))
+            if (is_task(g, f) && vkd__study_is_wanted(g, f) && !strcmp(f->protocol, s->protocol_name)) {
                 r = add_task(g, f->spec, NULL);
+            } else if (!told && is_base(g, f->spec) && strcmp(f->spec, s->base)) {
+                r = add_task(g, f->spec, NULL);     // says why it is none
+                told = true;
+            }
     if (r == VKD_OK && !s->task_count) {
         vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: there is no task: name some with --data SPEC or --tasks FILE, "
                       "or run `vkdiv transfer` on the runs first");

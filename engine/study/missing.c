@@ -77,7 +77,8 @@ static struct vkd_transfer_params params_of(const struct vkd__gather *g, const s
                                             const char *spec, bool base)
 {
     return (struct vkd_transfer_params) {
-        .model = run->model->run, .data = spec, .protocol = base ? VKD__STUDY_BASE_PROTOCOL : g->s->protocol_name };
+        .model = run->model->run, .data = spec, .protocol = base ? VKD__STUDY_BASE_PROTOCOL : g->s->protocol_name,
+        .metric = vkd__study_metric(g, spec) };
 }
 
 // Whether what would be computed compares with what is there; refused before anything is.

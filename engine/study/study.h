@@ -58,6 +58,8 @@ VKD_CHECKED vkd_result vkd__study_read_runs(struct vkd__gather *g);
 
 #define VKD__STUDY_BASE_PROTOCOL "linear"
 
+// The metric that the study asks of a task's results; NULL: it asks for none.
+const char *vkd__study_metric(const struct vkd__gather *g, const char *spec);
 // Of the protocol that was asked for, if any.
 bool vkd__study_is_wanted(const struct vkd__gather *g, const struct vkd__study_found *f);
 // The result of a run for the base data or a task, of the study's protocol; *out NULL: there is none.

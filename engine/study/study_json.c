@@ -105,9 +105,10 @@ static json_t *tasks_json(const struct vkd_study *s)
 {
     json_t *list = json_array();
     for (uint32_t k = 0; k < s->task_count; k++)
-        json_array_append_new(list, json_pack("{s:o, s:o, s:s, s:o}", "data", vkd__json_text(s->task_specs[k]), "name",
+        json_array_append_new(list, json_pack("{s:o, s:o, s:s, s:o, s:o}", "data", vkd__json_text(s->task_specs[k]), "name",
                                               vkd__json_text(s->task_names[k]), "protocol", s->protocol_name, "text",
-                                              protocol_of(s, k)));
+                                              protocol_of(s, k), "metric",
+                                              s->task_metrics[k] ? json_string(s->task_metrics[k]) : json_null()));
     return list;
 }
 

@@ -54,7 +54,8 @@ static vkd_result fill_tasks(struct vkd__gather *g)
     for (uint32_t k = 0; r == VKD_OK && k < s->task_count; k++) {
         uint32_t missing = 0;
         r = vkd__study_results(g, s->task_specs[k], false, &f);
-        if (r == VKD_OK && f && !(s->task_protocols[k] = vkd__study_text(&s->memory, f->text)))
+        if (r == VKD_OK && f && (!(s->task_protocols[k] = vkd__study_text(&s->memory, f->text)) ||
+                                 !(s->task_metrics[k] = vkd__study_text(&s->memory, f->result.metric))))
             return VKD_NO_MEMORY;
         for (uint32_t i = 0; r == VKD_OK && i < g->run_count; i++) {
             struct vkd_study_result *t = &g->runs[i].model->tasks[k];

@@ -16,6 +16,11 @@ const char *vkd__metric_name(enum vkd__metric m)
     return metric_names[m];
 }
 
+const char *vkd_transfer_metric_at(uint32_t index)
+{
+    return index < VKD__METRIC_COUNT ? metric_names[index] : NULL;
+}
+
 vkd_result vkd__metric_value(const struct vkd__transfer *t, const struct vkd__table *of, const uint32_t *predictions,
                              const float *scores, double *out)
 {

@@ -4,9 +4,9 @@
 //
 // y is a model's mean over tasks of logit(transfer), centred per task; z is standardised over the models. Each
 // diversity measure is compared with accuracy alone. Seeds of one recipe are one cluster: they are not
-// independent witnesses. The claim falls for a measure when the R2 of recipes left out does not rise, or when the
-// interval of b2 contains 0. (That of single models left out is given too, and proves nothing: the other seeds of
-// the recipe stay in.)
+// independent witnesses. The claim falls for a measure when the R2 of recipes left out does not rise, when the interval
+// of b2 contains 0, or when it is less diverse models that transfer better. (R2 of single models left out is given
+// too, and proves nothing: the other seeds of the recipe stay in.)
 #ifndef VKDIV_STUDY_H
 #define VKDIV_STUDY_H
 
@@ -61,7 +61,7 @@ struct vkd_study_fit {
     double p_holm;                      // p after Holm's correction for all measures of the study
     double spearman, kendall;           // of diversity and y, accuracy not controlled for
     bool stands;                        // R2 of recipes left out rises and the interval of b2 leaves 0 out, over
-                                        // VKD_STUDY_RECIPES_MIN recipes or more
+                                        // VKD_STUDY_RECIPES_MIN recipes or more, in either direction
 };
 
 // One task with one measure: y is the logit of transfer to it.
@@ -78,6 +78,7 @@ enum vkd_study_outcome {
     VKD_STUDY_NOT_SUPPORTED,    // the claim falls for every measure
     VKD_STUDY_NOT_ESTABLISHED,  // it stands for some measure, but no p of those is below .05 after Holm's correction:
                                 // of a dozen measures without any effect one stands as often as not
+    VKD_STUDY_OPPOSITE,         // diversity says something of transfer, but less diverse models transfer better
     VKD_STUDY_SUPPORTED,
 };
 
@@ -107,7 +108,7 @@ VKD_CHECKED vkd_result vkd_study_fit(const struct vkd_study_table *t, const stru
                                      struct vkd_study_fits *out);
 void vkd_study_fits_finish(struct vkd_study_fits *f);
 
-// "too few recipes", "not supported", "not established", "supported".
+// "too few recipes", "not supported", "not established", "opposite", "supported".
 const char *vkd_study_outcome_name(enum vkd_study_outcome outcome);
 
 // ---- Runs in -----------------------------------------------------------------------------------
@@ -140,6 +141,7 @@ struct vkd_study {
     const int *measure_signs;           // as of the table
     uint32_t task_count;
     char **task_names, **task_specs;
+    char **task_metrics;                // of its results; NULL: no model has one
     char *base;                         // SPEC that base accuracy is of
     char *base_protocol;                // how: the protocol's text, or that it is run.json's test accuracy
     char *protocol_name;                // of the tasks
@@ -152,16 +154,21 @@ struct vkd_study {
 struct vkd_study_task {
     const char *data;                   // SPEC
     const char *name;                   // NULL: the SPEC's last part
+    const char *metric;                 // vkd_transfer_metric_at's, which results must be of; NULL: what they are of, and
+                                        // the set's default (see vkd_transfer_params) of those that are missing
 };
 
 struct vkd_study_params {
     const char *const *dirs;            // runs, or folders with runs in them, at most 6 deep
     uint32_t dir_count;
-    const struct vkd_study_task *tasks; // NULL: all that results are found of, but the base data
+    const struct vkd_study_task *tasks; // NULL: all that results are found of. Files and classes of the base data are no
+                                        // task, whatever their limit
     uint32_t task_count;
-    const char *base;                   // SPEC; NULL: what more than half of the runs were trained on
+    const char *base;                   // SPEC; NULL: what more than half of the runs were trained on, or if it has no
+                                        // result and one other SPEC of the same files and classes has, that one
     bool base_from_run;                 // accuracy is run.json's of its own test, not that of a linear probe
-    const char *protocol;               // its name, or a part of its text; NULL: the only one there is, else linear
+    const char *protocol;               // its name, or a part of its text; NULL: linear where there are results of it, or
+                                        // none at all; else the only one there is
     const char *probe;                  // SPEC of the images that features' diversity is of; NULL: those of
                                         // diversity.json, else base
     uint32_t images, views;             // of the probe: as of vkd_features_params; 0: 2000 and 4

@@ -142,6 +142,8 @@ struct vkd_transfer_result {
 
 // "knn", "linear", ... by index; NULL past the end. Thread-safety: safe.
 const char *vkd_transfer_protocol_at(uint32_t index);
+// "top1", "mean_per_class" of sets with one label an image, "map", "map11" of those with several; NULL past the end.
+const char *vkd_transfer_metric_at(uint32_t index);
 
 // Transfers one model to one set by one protocol and keeps the result in its file, replaced atomically.
 //
