@@ -2,22 +2,11 @@
 # report_page.sh BUILD -- the page of test_report in headless Chromium: light, dark and as narrow as a phone. No error,
 # every chart has drawn pixels, every choice works, nothing is wider than the screen.
 set -u
+# shellcheck source=tests/browser.sh
+. "$(dirname "$0")/browser.sh"
 cd "$1/test_report" || exit 1
-browser=$(command -v chromium-headless-shell || command -v chromium) || {
-  printf 'skip: no chromium (package chromium-headless-shell)\n'
-  exit 77
-}
 
-# The page with a script before its own, which counts errors, and one behind them, which says in the title what is wrong.
-cat >before.html <<'EOF'
-<script>
-var wrong = [];
-addEventListener("error", (e) => wrong.push(e.message));
-addEventListener("securitypolicyviolation", (e) => wrong.push("loads " + e.blockedURI));
-</script>
-EOF
-cat >behind.html <<'EOF'
-<script>
+cat >script.js <<'EOF'
 const copy = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
 function check(when) {
   const canvases = [...document.querySelectorAll("canvas")];
@@ -68,39 +57,7 @@ dispatchEvent(new Event("beforeprint"));
 check("in print");
 dispatchEvent(new Event("afterprint"));
 check("at last");
-if (document.documentElement.scrollWidth > innerWidth) {
-  wrong.push("wider than the screen by " + (document.documentElement.scrollWidth - innerWidth));
-  for (const e of document.querySelectorAll("body *"))
-    if (e.getBoundingClientRect().right > innerWidth && !e.parentNode.closest(".scroll, pre, .neighbours > div"))
-      wrong.push("wider than the screen: " + e.tagName + " " + e.className + " " + e.textContent.slice(0, 60));
-}
-if (window.hacked || document.querySelector("img, svg[onload], h1 script")) wrong.push("a text became more than text");
-if (document.documentElement.dataset.drawn !== "yes") wrong.push("the page's scripts did not reach their end");
-document.title = "checked: " + (wrong.length ? wrong.join("; ") : "good");
-</script>
 EOF
-sed -e '/<meta charset/r before.html' -e '/^<\/body>/{
-r behind.html
-N
-}' all.html >checked.html
-
-failed=0
-# look NAME WIDTH [OPTION ...]
-look() {
-  name=$1 width=$2; shift 2
-  "$browser" --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir="$PWD/chromium" --window-size="$width,4000" \
-    --enable-logging=stderr --dump-dom "$@" "file://$PWD/checked.html" >"$name.html" 2>"$name.log"
-  title=$(grep -o '<title>checked: [^<]*' "$name.html" | head -n 1)
-  console=$(grep CONSOLE "$name.log")
-  printf '%s: %s\n' "$name" "${title#<title>}"
-  [ "$title" = "<title>checked: good" ] && [ -z "$console" ] || {
-    printf '%s\n' "$console"
-    tail -n 5 "$name.log"
-    failed=1
-  }
-}
-look light 1280
-look dark 1280 --blink-settings=preferredColorScheme=0
-look phone 390
-rm -rf chromium
-exit $failed
+checked all.html script.js
+look_at_all ""
+exit "$failed"

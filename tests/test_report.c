@@ -78,8 +78,8 @@ static void check_page(const char *html)
                                          "href=\"http", "XMLHttpRequest(", "fetch(", "import(" };
     for (size_t i = 0; i < sizeof loads / sizeof loads[0]; i++)
         ck_assert_msg(count_of(html, loads[i]) == 0, "the page has %s", loads[i]);
-    ck_assert_uint_eq(count_of(html, "<script"), 9);
-    ck_assert_uint_eq(count_of(html, "</script"), 9);
+    ck_assert_uint_eq(count_of(html, "<script"), 10);
+    ck_assert_uint_eq(count_of(html, "</script"), 10);
     ck_assert_uint_eq(count_of(html, "default-src 'none'"), 1);
     ck_assert_uint_eq(count_of(html, "{{"), count_of(html, "{{") - count_of(html, "{{title}}"));
     ck_assert_uint_eq(count_of(html, "\xe2\x80\xa8"), 0);

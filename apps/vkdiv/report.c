@@ -1,4 +1,5 @@
 // report.c -- gathers runs into one document and writes the page.
+#include "apps/vkdiv/page.h"
 #include "apps/vkdiv/report.h"
 
 #include "engine/json.h"
@@ -7,11 +8,14 @@
 #include "runtime/os.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "report_files.inc"
 
 void report_note(struct report *r, json_t *owner, const char *format, ...)
 {
@@ -27,6 +31,17 @@ void report_note(struct report *r, json_t *owner, const char *format, ...)
     }
     json_array_append_new(notes, app_json_text(text));
     r->notes++;
+}
+
+json_t *report_number(double value)
+{
+    char text[32];
+    if (!isfinite(value))
+        return json_null();
+    if (value == floor(value) && fabs(value) < 1e9)
+        return json_integer((json_int_t)value);
+    snprintf(text, sizeof text, "%.5g", value);
+    return json_real(strtod(text, NULL));
 }
 
 static void progress(const struct report *r, const char *what, const char *dir)
@@ -165,6 +180,12 @@ static vkd_result gather(struct report *r, json_t *doc)
     if (result == VKD_OK && p->images > 0 && p->dev == NULL)
         report_note(r, doc, "Nearest neighbours are missing: they need a Vulkan device.");
     return result;
+}
+
+char *report_page(const json_t *doc, const char *title, size_t *size)
+{
+    const struct page page = { page_files, sizeof page_files / sizeof page_files[0], "page.html" };
+    return page_text(&page, doc, title, size);
 }
 
 static vkd_result write_page(const struct report_params *p, const json_t *doc, uint64_t *bytes)

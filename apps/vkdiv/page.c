@@ -1,22 +1,10 @@
-// report_page.c -- the page itself: the template with its styles, scripts and data in place.
-#include "apps/vkdiv/report.h"
+// page.c -- a template with its styles, scripts and data in place.
+#include "apps/vkdiv/page.h"
 
-#include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "report_asset_bytes.inc"
-
-static const struct asset {
-    const char *name;
-    const unsigned char *bytes;
-    size_t size;
-} assets[] = {
-#define ASSET(id, name) { name, id, sizeof id },
-#include "report_asset_names.inc"
-#undef ASSET
-};
 
 // ---- Text that grows ----------------------------------------------------------------------------
 
@@ -71,26 +59,17 @@ static int put_json(const char *data, size_t size, void *text)
 
 // ---- The template -------------------------------------------------------------------------------
 
-static const struct asset *find(const char *name, size_t length)
+static const struct page_file *find(const struct page *page, const char *name, size_t length)
 {
-    for (size_t i = 0; i < sizeof assets / sizeof assets[0]; i++)
-        if (strlen(assets[i].name) == length && memcmp(assets[i].name, name, length) == 0)
-            return &assets[i];
+    for (size_t i = 0; i < page->count; i++)
+        if (strlen(page->files[i].name) == length && memcmp(page->files[i].name, name, length) == 0)
+            return &page->files[i];
     return NULL;
 }
 
-// What {{NAME}} stands for: the title, the data, or a file of the page as it is.
-static void put_named(struct text *t, const char *name, size_t length, const json_t *doc, const char *title)
+static void put_data(struct text *t, const json_t *doc)
 {
-    const struct asset *a = find(name, length);
-    if (length == 5 && memcmp(name, "title", length) == 0)
-        put_escaped(t, title);
-    else if (length == 4 && memcmp(name, "data", length) == 0)
-        t->failed |= json_dump_callback(doc, put_json, t, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9)) != 0;
-    else if (a != NULL)
-        put(t, (const char *)a->bytes, a->size);
-    else
-        t->failed = true;
+    t->failed |= json_dump_callback(doc, put_json, t, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9)) != 0;
 }
 
 static const char *find_mark(const char *at, const char *end, char c)
@@ -101,14 +80,25 @@ static const char *find_mark(const char *at, const char *end, char c)
     return NULL;
 }
 
-char *report_page(const json_t *doc, const char *title, size_t *size)
+char *page_text(const struct page *page, const json_t *doc, const char *title, size_t *size)
 {
-    const struct asset *page = find("page.html", 9);
-    const char *at = (const char *)page->bytes, *end = at + page->size, *open, *close;
+    const struct page_file *file = find(page, page->main, strlen(page->main));
+    if (file == NULL)
+        return NULL;
+    const char *at = (const char *)file->bytes, *end = at + file->size, *open, *close;
     struct text t = { 0 };
     while ((open = find_mark(at, end, '{')) != NULL && (close = find_mark(open, end, '}')) != NULL) {
+        const char *name = open + 2;
+        const size_t length = (size_t)(close - name);
         put(&t, at, (size_t)(open - at));
-        put_named(&t, open + 2, (size_t)(close - open) - 2, doc, title);
+        if (length == 5 && memcmp(name, "title", length) == 0)
+            put_escaped(&t, title);
+        else if (length == 4 && memcmp(name, "data", length) == 0)
+            put_data(&t, doc);
+        else if ((file = find(page, name, length)) != NULL)
+            put(&t, (const char *)file->bytes, file->size);
+        else
+            t.failed = true;
         at = close + 2;
     }
     put(&t, at, (size_t)(end - at));
@@ -119,17 +109,4 @@ char *report_page(const json_t *doc, const char *title, size_t *size)
     }
     *size = t.size - 1;
     return t.at;
-}
-
-// ---- Values -------------------------------------------------------------------------------------
-
-json_t *report_number(double value)
-{
-    char text[32];
-    if (!isfinite(value))
-        return json_null();
-    if (value == floor(value) && fabs(value) < 1e9)
-        return json_integer((json_int_t)value);
-    snprintf(text, sizeof text, "%.5g", value);
-    return json_real(strtod(text, NULL));
 }
