@@ -135,6 +135,7 @@ static void shared_memory(struct selftest_run *t, const struct selftest_probe *p
     if (!share(t, 64, 16384 / 4) || !share(t, 128, bytes / 4))
         return;
     selftest_number(t, "bytes", bytes);
+    selftest_number(t, "advertised", bytes);
     selftest_say(t, SELFTEST_PASS, "%u bytes, all of them used; 16384 are guaranteed", bytes);
 }
 
@@ -145,11 +146,14 @@ static void push_constants(struct selftest_run *t, const struct selftest_probe *
     for (uint32_t i = 0; i < 32; i++)
         push.word[i] = 0x9e3779b9u * (i + 1);
     struct work w = { .kernel = { .name = "probe_push" }, .push = &push, .push_size = sizeof push, .groups = { 1, 1, 1 } };
-    uint32_t *y = run_and_read(t, &w, sizeof push, NULL);
-    if (y != NULL && memcmp(y, push.word, sizeof push) != 0)
+    uint32_t *y = run_and_read(t, &w, sizeof push, NULL), most = vkd_device_caps(t->dev)->push_size_max;
+    if (y != NULL && memcmp(y, push.word, sizeof push) != 0) {
         selftest_say(t, SELFTEST_FAIL, "128 bytes of push constants arrive as others");
-    else if (y != NULL)
-        selftest_say(t, SELFTEST_PASS, "128 bytes arrive; the device takes %u", vkd_device_caps(t->dev)->push_size_max);
+    } else if (y != NULL) {
+        selftest_number(t, "bytes", sizeof push);
+        selftest_number(t, "advertised", most);
+        selftest_say(t, SELFTEST_PASS, "128 bytes arrive; the device takes %u", most);
+    }
     free(y);
 }
 
@@ -216,6 +220,7 @@ static void binding(struct selftest_run *t, const struct selftest_probe *p)
     if (!copy_whole(t, size, "bench_copy.buffer"))
         return;
     selftest_number(t, "bytes", (double)size);
+    selftest_number(t, "advertised", (double)most);
     selftest_say(t, SELFTEST_PASS, "%s in one binding, to the last byte; the device allows %s", app_bytes(text, (double)size),
                  app_bytes(limit, (double)most));
 }
@@ -227,9 +232,12 @@ static void texels(struct selftest_run *t, const struct selftest_probe *p)
     if (count > 4 * MIB)
         count = 4 * MIB;
     count = count < room ? count : room;
-    if (copy_whole(t, count * 16, "bench_copy.texel"))
-        selftest_say(t, SELFTEST_PASS, "a view of %llu texels; the device allows %llu", (unsigned long long)count,
-                     (unsigned long long)most);
+    if (!copy_whole(t, count * 16, "bench_copy.texel"))
+        return;
+    selftest_number(t, "texels", (double)count);
+    selftest_number(t, "advertised", (double)most);
+    selftest_say(t, SELFTEST_PASS, "a view of %llu texels; the device allows %llu", (unsigned long long)count,
+                 (unsigned long long)most);
 }
 
 // The largest buffer that is really there: its ends hold what was written.
