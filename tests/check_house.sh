@@ -44,7 +44,7 @@ code runtime engine shaders apps tests | xargs awk '
         print "longest file: " where ", " longest " lines; longest function: " fn ", " most " lines" > "/dev/stderr" }
 ' | refuse "too long, or without a first line"
 
-find apps/report -type f | sort | xargs awk '
+find apps/report tests/portability/page -type f | sort | xargs awk '
   FNR == 1 && !/^\/[\/*]|^<!DOCTYPE/ { print FILENAME ":1: expected a comment that says what the file is" }
   length($0) > 132 && FILENAME !~ /html$/ { print FILENAME ":" FNR ": a line of " length($0) " characters" }
 ' | refuse "too long, or without a first line"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# run.sh -- compiles all pipelines for all GPUs that are not there, and writes the results and their tables.
+# run.sh -- compiles all pipelines for all GPUs that are not there, and writes the results, their tables and a page.
 set -eu
 cd "$(dirname "$0")/../.."
 . apps/setup.sh
@@ -11,4 +11,6 @@ build_tree build compile_table -DVKDIV_TESTS=ON
 status=0
 build/bin/compile_all --all --write tests/portability/results "$@" || status=$?
 build/bin/compile_table tests/portability/results tests/portability/README.md
+build/bin/compile_table --html build/portability.html tests/portability/results
+say "The page: build/portability.html"
 exit $status
