@@ -1,9 +1,8 @@
 // diversity.c -- how diverse a model's filters are, beside random filters of the same shapes.
+#include "diversity_impl.h"
 #include "measure/filters.h"
 #include "model_file.h"
 #include "../shaders/philox.h"
-
-#include <vkdiv/diversity.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -11,7 +10,7 @@
 #include <string.h>
 
 enum {
-    DRAWS = 3, DRAWS_MAX = 64,
+    DRAWS = 3,
     LOST = 20,                  // one in so many clusters of the null is gone at the calibrated threshold
     MEASURES = sizeof(struct vkd_filter_diversity) / sizeof(double),
 };
@@ -27,27 +26,14 @@ const char *vkd_layer_kind_name(enum vkd_layer_kind kind)
 
 // ---- Nulls ------------------------------------------------------------------------------------
 
-struct null {
-    uint32_t filters, fan_in;
-    double calibrated;
-    struct vkd_filter_diversity value;
-    struct null *next;
-};
-
-struct vkd_filter_nulls {
-    struct vkd_null_params p;
-    vkd_products *products;         // NULL: the host's
-    struct null *known;
-};
-
 vkd_result vkd_filter_nulls_create(const struct vkd_null_params *p, vkd_filter_nulls **out)
 {
-    bool good = p->threshold_count <= VKD_THRESHOLDS_MAX && p->draws <= DRAWS_MAX;
+    bool good = p->threshold_count <= VKD_THRESHOLDS_MAX && p->draws <= VKD__DRAWS_MAX;
     for (uint32_t i = 0; good && i < p->threshold_count; i++)
         good = p->thresholds[i] > (i ? p->thresholds[i - 1] : 0) && p->thresholds[i] < 2;
     if (!good) {
         vkd_log_write(&p->log, VKD_LOG_ERROR, "random filters: expected at most %d draws and %d thresholds, ascending, "
-                      "above 0 and below 2; found %u draws, %u thresholds", DRAWS_MAX, VKD_THRESHOLDS_MAX, p->draws,
+                      "above 0 and below 2; found %u draws, %u thresholds", VKD__DRAWS_MAX, VKD_THRESHOLDS_MAX, p->draws,
                       p->threshold_count);
         return VKD_INVALID;
     }
@@ -73,9 +59,14 @@ void vkd_filter_nulls_destroy(vkd_filter_nulls **pn)
 {
     vkd_filter_nulls *n = *pn;
     while (n && n->known) {
-        struct null *next = n->known->next;
+        struct vkd__filter_null *next = n->known->next;
         free(n->known);
         n->known = next;
+    }
+    while (n && n->features) {
+        struct vkd__feature_null *next = n->features->next;
+        free(n->features);
+        n->features = next;
     }
     if (n)
         vkd_products_destroy(&n->products);
@@ -123,8 +114,8 @@ static vkd_result measure_plain(const vkd_filter_nulls *n, const struct vkd_matr
     return r;
 }
 
-static void count_clusters(const vkd_filter_nulls *n, const double *heights, uint32_t filters, double calibrated,
-                           struct vkd_filter_diversity *out)
+void vkd__count_clusters(const vkd_filter_nulls *n, const double *heights, uint32_t filters, double calibrated,
+                         struct vkd_filter_diversity *out)
 {
     const uint32_t count = n->p.threshold_count;
     for (uint32_t i = 0; i < count; i++)
@@ -132,23 +123,23 @@ static void count_clusters(const vkd_filter_nulls *n, const double *heights, uin
     out->clusters[count] = isnan(calibrated) ? NAN : vkd_cluster_count(heights, filters, calibrated);
 }
 
-// out += share * x, in each measure.
-static void add_measures(struct vkd_filter_diversity *out, const struct vkd_filter_diversity *x, double share)
+void vkd__add_values(void *to, const void *from, uint32_t count, double share)
 {
-    double to[MEASURES], from[MEASURES];
-    memcpy(to, out, sizeof(to));
-    memcpy(from, x, sizeof(from));
-    for (uint32_t i = 0; i < MEASURES; i++)
-        to[i] += share * from[i];
-    memcpy(out, to, sizeof(to));
+    double sum, x;
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(&sum, (const char *) to + i * sizeof(sum), sizeof(sum));
+        memcpy(&x, (const char *) from + i * sizeof(x), sizeof(x));
+        sum += share * x;
+        memcpy((char *) to + i * sizeof(sum), &sum, sizeof(sum));
+    }
 }
 
 // Draws and measures random filters; heights has room for draws * filters.
-static vkd_result measure_null(const vkd_filter_nulls *n, float *data, double *heights, struct null *out)
+static vkd_result measure_null(const vkd_filter_nulls *n, float *data, double *heights, struct vkd__filter_null *out)
 {
     const struct vkd_matrix w = { data, out->filters, out->fan_in, 0 };
     const uint32_t draws = n->p.draws;
-    struct vkd_filter_diversity all[DRAWS_MAX];
+    struct vkd_filter_diversity all[VKD__DRAWS_MAX];
     vkd_result r = VKD_OK;
     out->calibrated = out->filters > 1 ? 0 : NAN;
     for (uint32_t d = 0; r == VKD_OK && d < draws; d++) {
@@ -159,21 +150,21 @@ static vkd_result measure_null(const vkd_filter_nulls *n, float *data, double *h
             out->calibrated += own[out->filters / LOST] / draws;
     }
     for (uint32_t d = 0; r == VKD_OK && d < draws; d++) {
-        count_clusters(n, heights + (uint64_t) d * out->filters, out->filters, out->calibrated, &all[d]);
-        add_measures(&out->value, &all[d], 1.0 / draws);
+        vkd__count_clusters(n, heights + (uint64_t) d * out->filters, out->filters, out->calibrated, &all[d]);
+        vkd__add_values(&out->value, &all[d], MEASURES, 1.0 / draws);
     }
     return r;
 }
 
 // The null of a shape, measured once.
-static vkd_result find_null(vkd_filter_nulls *n, uint32_t filters, uint32_t fan_in, const struct null **out)
+static vkd_result find_null(vkd_filter_nulls *n, uint32_t filters, uint32_t fan_in, const struct vkd__filter_null **out)
 {
-    for (const struct null *k = n->known; k; k = k->next)
+    for (const struct vkd__filter_null *k = n->known; k; k = k->next)
         if (k->filters == filters && k->fan_in == fan_in) {
             *out = k;
             return VKD_OK;
         }
-    struct null *made = calloc(1, sizeof(*made));
+    struct vkd__filter_null *made = calloc(1, sizeof(*made));
     float *data = malloc((uint64_t) filters * fan_in * sizeof(*data));
     double *heights = malloc((uint64_t) filters * n->p.draws * sizeof(*heights));
     vkd_result r = VKD_NO_MEMORY;
@@ -216,30 +207,44 @@ static vkd_result leave_out_dead(const struct vkd_matrix *w, uint32_t *dead, flo
     return VKD_OK;
 }
 
-vkd_result vkd_layer_measure(vkd_filter_nulls *nulls, const struct vkd_matrix *w, struct vkd_layer_diversity *out)
+vkd_result vkd__measure_living(const vkd_filter_nulls *n, const struct vkd_matrix *w, uint32_t *dead, double **heights,
+                               struct vkd_filter_diversity *out)
 {
-    struct vkd_layer_diversity l = { .filters = w->rows, .fan_in = w->cols,
-                                     .found = { .mean_cos = NAN, .max_cos = NAN, .orthogonality = NAN, .z = NAN } };
-    double *heights = calloc((uint64_t) w->rows + 1, sizeof(*heights));
-    const struct null *null = NULL;
+    struct vkd_filter_diversity f = { .mean_cos = NAN, .max_cos = NAN, .orthogonality = NAN, .z = NAN };
+    double *h = calloc((uint64_t) w->rows + 1, sizeof(*h));
     struct vkd_matrix m = *w;
     float *living = NULL;
-    if (!heights)
-        return VKD_NO_MEMORY;
-    vkd_result r = leave_out_dead(w, &l.dead, &living);
+    uint32_t count = 0;
+    vkd_result r = h ? leave_out_dead(w, &count, &living) : VKD_NO_MEMORY;
     if (living)
-        m = (struct vkd_matrix) { living, w->rows - l.dead, w->cols, 0 };
+        m = (struct vkd_matrix) { living, w->rows - count, w->cols, 0 };
     if (r == VKD_OK && m.rows)
-        r = measure_plain(nulls, &m, heights, &l.found);
+        r = measure_plain(n, &m, h, &f);
+    free(living);
+    if (r < 0) {
+        free(h);
+        return r;
+    }
+    *dead = count;
+    *heights = h;
+    *out = f;
+    return VKD_OK;
+}
+
+vkd_result vkd_layer_measure(vkd_filter_nulls *nulls, const struct vkd_matrix *w, struct vkd_layer_diversity *out)
+{
+    struct vkd_layer_diversity l = { .filters = w->rows, .fan_in = w->cols };
+    const struct vkd__filter_null *null = NULL;
+    double *heights = NULL;
+    vkd_result r = vkd__measure_living(nulls, w, &l.dead, &heights, &l.found);
     if (r == VKD_OK)
         r = find_null(nulls, w->rows, w->cols, &null);
     if (r == VKD_OK) {
         l.calibrated = null->calibrated;
         l.null = null->value;
-        count_clusters(nulls, heights, m.rows, l.calibrated, &l.found);
+        vkd__count_clusters(nulls, heights, l.filters - l.dead, l.calibrated, &l.found);
         *out = l;
     }
-    free(living);
     free(heights);
     return r;
 }
@@ -290,19 +295,6 @@ static vkd_result read_filters(const struct vkd__model_file *m, const struct vkd
     vkd__st_floats(l->weight, 0, count, w);
     if (p->fold_norm && l->norm)
         r = fold(m, l, &p->log, w);
-    uint64_t bad = 0, first = 0;
-    for (uint64_t i = count; i-- > 0;)
-        if (!isfinite(w[i])) {
-            bad++;
-            first = i;
-        }
-    if (r == VKD_OK && bad) {
-        vkd_log_write(&p->log, VKD_LOG_ERROR, "%.200s: %llu of %llu weights of %s are not finite, the first is number %llu of "
-                      "filter %llu (%g); the training that wrote them diverged", m->path, (unsigned long long) bad,
-                      (unsigned long long) count, l->name, (unsigned long long) (first % l->fan_in),
-                      (unsigned long long) (first / l->fan_in), (double) w[first]);
-        r = VKD_FORMAT;
-    }
     if (r < 0)
         free(w);
     else
@@ -387,6 +379,11 @@ vkd_result vkd_diversity_measure(vkd_filter_nulls *nulls, const struct vkd_diver
     vkd_result r = vkd__model_file_open(p->path, p->partial, &p->log, &m);
     if (r < 0)
         return r;
+    r = vkd__model_file_finite(&m, &p->log);
+    if (r < 0) {
+        vkd__model_file_close(&m);
+        return r;
+    }
     struct vkd_diversity d = {
         .model = m.info, .told = m.told, .timm = m.timm, .folded = p->fold_norm, .missing = m.missing,
         .threshold_count = nulls->p.threshold_count, .layers = calloc(m.layer_count + 1u, sizeof(*d.layers)),

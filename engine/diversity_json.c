@@ -3,6 +3,7 @@
 
 #include "json.h"
 
+#include <stddef.h>
 #include <string.h>
 
 static const char *const measure_names[] = { "mean_abs_cos", "max_abs_cos", "orthogonality", "z", "effective_rank" };
@@ -76,10 +77,42 @@ json_t *vkd__diversity_json(const char *path, const struct vkd_diversity *d)
                      layers, "aggregate", kinds);
 }
 
-json_t *vkd__features_json(const struct vkd_features *f, const struct vkd_feature_diversity *d, const char *data,
-                                const char *split)
+// ---- Features ----
+
+static const struct { const char *key; size_t at; } feature_names[] = {
+    { "rankme", offsetof(struct vkd_feature_values, rankme) },
+    { "effective_rank", offsetof(struct vkd_feature_values, effective_rank) },
+    { "eigen_rank", offsetof(struct vkd_feature_values, eigen_rank) },
+    { "lidar", offsetof(struct vkd_feature_values, lidar) },
+    { "alpha_req", offsetof(struct vkd_feature_values, alpha) },
+    { "vendi", offsetof(struct vkd_feature_values, vendi) },
+    { "std", offsetof(struct vkd_feature_values, std) },
+    { "class_separation", offsetof(struct vkd_feature_values, class_separation) },
+};
+
+static double value_at(const struct vkd_feature_values *v, size_t at)
 {
-    const struct vkd_feature_measures *m = &d->features;
+    double x;
+    memcpy(&x, (const char *) v + at, sizeof(x));
+    return x;
+}
+
+static void add_feature_values(json_t *row, const struct vkd_feature_values *found, const struct vkd_feature_values *null)
+{
+    json_t *nulls = json_object(), *ratios = json_object();
+    for (size_t i = 0; i < sizeof(feature_names) / sizeof(feature_names[0]); i++) {
+        const double a = value_at(found, feature_names[i].at), b = value_at(null, feature_names[i].at);
+        json_object_set_new(row, feature_names[i].key, vkd__json_real(a));
+        json_object_set_new(nulls, feature_names[i].key, vkd__json_real(b));
+        json_object_set_new(ratios, feature_names[i].key, vkd__json_real(a / b));
+    }
+    json_object_set_new(row, "null", nulls);
+    json_object_set_new(row, "ratio", ratios);
+}
+
+json_t *vkd__features_json(const struct vkd_features *f, const struct vkd_feature_diversity *d, const char *data,
+                           const char *split)
+{
     const struct vkd_layer_diversity *c = &d->channels;
     struct vkd_diversity with = { .threshold_count = d->threshold_count };
     memcpy(with.thresholds, d->thresholds, sizeof(with.thresholds));
@@ -87,14 +120,21 @@ json_t *vkd__features_json(const struct vkd_features *f, const struct vkd_featur
                                  (int) c->dead);
     add_values(channels, &c->found, &c->null);
     json_object_set_new(channels, "clusters", clusters_json(&with, &c->found, &c->null, &c->calibrated, "count"));
-    return json_pack("{s:o, s:s, s:i, s:i, s:i, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-                     "data", vkd__json_text(data), "split", split, "images", (int) f->rows, "dim", (int) f->dim,
-                     "views", (int) f->views, "size", (int) f->model.size, "normalisation_known", f->told,
-                     "rankme", vkd__json_real(m->rankme), "effective_rank", vkd__json_real(m->effective_rank),
-                     "eigen_rank", vkd__json_real(m->eigen_rank), "lidar", vkd__json_real(d->lidar),
-                     "alpha_req", vkd__json_real(m->alpha), "vendi", vkd__json_real(m->vendi), "std",
-                     vkd__json_real(m->std),
-                     "class_separation", vkd__json_real(d->class_separation), "channels", channels);
+    json_t *row = json_pack("{s:s, s:o, s:s, s:i, s:i, s:i, s:i, s:b, s:i}", "layer", d->layer, "data", vkd__json_text(data),
+                            "split", split, "images", (int) f->rows, "dim", (int) f->dim, "views", (int) f->views, "size",
+                            (int) f->model.size, "normalisation_known", f->told, "untrained_networks", (int) d->draws);
+    add_feature_values(row, &d->found, &d->null);
+    json_object_set_new(row, "channels", channels);
+    return row;
+}
+
+json_t *vkd__features_aggregate_json(const struct vkd_features_aggregate *a)
+{
+    json_t *row = json_pack("{s:i}", "layers", (int) a->layers);
+    add_feature_values(row, &a->found, &a->null);
+    json_object_set_new(row, "channel_clusters", json_pack("{s:o, s:o, s:o}", "share", vkd__json_real(a->clusters[0]), "null",
+                        vkd__json_real(a->clusters[1]), "ratio", vkd__json_real(a->clusters[0] / a->clusters[1])));
+    return row;
 }
 
 // values (count, count), `stride` from row to row.

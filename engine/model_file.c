@@ -350,17 +350,23 @@ vkd_result vkd__model_file_open(const char *path, bool partial, const struct vkd
     return r;
 }
 
-static vkd_result check_backbone(const struct vkd__model_file *m, const struct vkd_log *log)
+// The parameters, of the backbone alone or all.
+static vkd_result check_finite(const struct vkd__model_file *m, bool all, const struct vkd_log *log)
 {
     const struct vkd_model_arch *arch = vkd_model_find(m->info.arch);
     vkd_result r = VKD_OK;
     for (uint32_t i = 0; r == VKD_OK && i < m->graph->tensor_count; i++) {
         const struct vkd_tensor *p = m->graph->tensors[i];
-        const bool backbone = p->kind == VKD_TENSOR_PARAM && vkd_model_stage(arch, p->name);
-        const struct vkd__st_tensor *t = backbone ? find(m->file, m->timm, p->name) : NULL;
+        const bool looked = p->kind == VKD_TENSOR_PARAM && (all || vkd_model_stage(arch, p->name));
+        const struct vkd__st_tensor *t = looked ? find(m->file, m->timm, p->name) : NULL;
         r = t ? vkd__st_check_finite(t, m->path, log) : VKD_OK;
     }
     return r;
+}
+
+vkd_result vkd__model_file_finite(const struct vkd__model_file *m, const struct vkd_log *log)
+{
+    return check_finite(m, true, log);
 }
 
 vkd_result vkd__model_file_serves(const struct vkd__model_file *m, const char *spec, uint32_t channels, const struct vkd_log *log)
@@ -372,7 +378,7 @@ vkd_result vkd__model_file_serves(const struct vkd__model_file *m, const char *s
         vkd_log_write(log, VKD_LOG_ERROR, "%.200s takes images of %u channel, %.200s has %u: train it with --set model.channels=%u "
                       "for images of both kinds", m->path, m->info.channels, spec, channels, channels);
     else
-        return check_backbone(m, log);
+        return check_finite(m, false, log);
     return m->backbone_missing ? VKD_FORMAT : VKD_INVALID;
 }
 

@@ -51,6 +51,9 @@ void vkd__model_file_close(struct vkd__model_file *m);
 VKD_CHECKED vkd_result vkd__model_file_serves(const struct vkd__model_file *m, const char *spec, uint32_t channels,
                                               const struct vkd_log *log);
 
+// VKD_FORMAT where a number of the model's parameters that are there is not finite: the log names the first.
+VKD_CHECKED vkd_result vkd__model_file_finite(const struct vkd__model_file *m, const struct vkd_log *log);
+
 // The tensor of the model's parameter LAYER.SUFFIX, or NULL.
 const struct vkd__st_tensor *vkd__model_file_find(const struct vkd__model_file *m, const char *layer, const char *suffix);
 

@@ -510,7 +510,13 @@ START_TEST(diversity_of_run)
     has(err, "24 images cannot show all 32 dimensions");
     doc = parsed();
     const json_t *features = json_object_get(json_array_get(json_object_get(doc, "models"), 0), "features");
-    has_keys(features, "data split images dim rankme effective_rank lidar alpha_req vendi std class_separation channels");
+    has_keys(features, "data split images dim rankme effective_rank lidar alpha_req vendi std class_separation channels layer "
+             "null ratio untrained_networks");
+    has_keys(json_object_get(features, "null"), "rankme effective_rank eigen_rank lidar alpha_req vendi std class_separation");
+    ck_assert_double_eq_tol(json_number_value(json_object_get(json_object_get(features, "ratio"), "rankme")) *
+                            json_number_value(json_object_get(json_object_get(features, "null"), "rankme")),
+                            json_number_value(json_object_get(features, "rankme")), 1e-4);
+    ck_assert(vkd__path_kind(DIR "/run/diversity-null.json", NULL, NULL) == VKD__PATH_FILE);
     ck_assert_int_eq(json_integer_value(json_object_get(features, "images")), 24);
     double rank = json_number_value(json_object_get(features, "rankme"));
     ck_assert(rank >= 1 && rank <= 24);
@@ -539,6 +545,28 @@ START_TEST(diversity_of_run)
     has(out, "  1.000  layer4");
     ck_assert_int_eq(run("diversity run --data idx:nowhere"), 2);
     has(err, "nowhere");
+    ck_assert_str_eq(out, "");                      // found before any work
+    ck_assert_int_eq(run("diversity run run/last.safetensors --data idx:set --layer layer2,laier3"), 2);
+    has(err, "no layer 'laier3'; at the ends of stages it has features, bn1, layer1, layer2");
+    ck_assert_str_eq(out, "");
+    ck_assert_int_eq(run("diversity run --layer layer2"), 2);
+    has(err, "give --data SPEC");
+    ck_assert_int_eq(run("diversity run --data idx:set --layer layer2,,layer3"), 2);
+    has(err, "expected at most 16 names");
+    ck_assert_int_eq(run("diversity run --data idx:set --images 40 --views 0 --draws 1 --layer all --json"), 0);
+    doc = parsed();
+    const json_t *others = json_object_get(doc, "feature_layers");
+    ck_assert_uint_eq(json_array_size(others), 4);  // the end of the last stage is what stands before the classifier
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(others, 3), "layer")), "layer3");
+    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(doc, "features"), "layer")), "features");
+    has_keys(json_object_get(doc, "feature_aggregate"), "layers rankme null ratio channel_clusters");
+    json_decref(doc);
+    ck_assert_int_eq(run("diversity run run/best.safetensors --data idx:set --images 40 --views 2 --draws 1 "
+                         "--layer layer3,layer2"), 0);
+    has(out, "Features layer by layer");
+    has(out, "Side by side");
+    ck_assert_int_eq(run("diversity run --data idx:set --images 40 --views 2 --draws 1"), 0);
+    has(out, "The null is the mean over 1 untrained network of");
 }
 END_TEST
 

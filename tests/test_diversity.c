@@ -143,25 +143,28 @@ START_TEST(constant_features)
     }
     double cka = 0;
     ck_assert_int_eq(vkd_features_measure(nulls, &f, &test_log, &d), VKD_OK);
-    ck_assert_double_eq_tol(d.features.rankme, 1, 1e-4);
-    ck_assert_double_eq_tol(d.features.effective_rank, 1, 1e-6);
-    ck_assert_double_eq_tol(d.features.eigen_rank, 1, 1e-6);
-    ck_assert_double_eq_tol(d.features.vendi, 1, 1e-6);
-    ck_assert_double_eq_tol(d.features.std, 0, 1e-6);
-    ck_assert(isnan(d.features.alpha));
-    ck_assert_double_eq_tol(d.lidar, 0, 1e-6);
-    ck_assert(isnan(d.class_separation) || fabs(d.class_separation) < 1);
-    ck_assert_double_eq(d.channels.found.clusters[0], 1);
-    ck_assert_double_eq_tol(d.channels.found.effective_rank, 1, 1e-6);
+    ck_assert_double_eq_tol(d.found.rankme, 1, 1e-4);
+    ck_assert_double_eq_tol(d.found.effective_rank, 1, 1e-6);
+    ck_assert_double_eq_tol(d.found.eigen_rank, 1, 1e-6);
+    ck_assert_double_eq_tol(d.found.vendi, 1, 1e-6);
+    ck_assert_double_eq_tol(d.found.std, 0, 1e-6);
+    ck_assert(isnan(d.found.alpha));
+    ck_assert_double_eq_tol(d.found.lidar, 0, 1e-6);
+    ck_assert(isnan(d.found.class_separation) || fabs(d.found.class_separation) < 1);
+    ck_assert_uint_eq(d.channels.dead, DIM);        // none tells images apart
+    ck_assert_double_eq(d.channels.found.clusters[0], 0);
+    ck_assert_double_eq(d.channels.found.effective_rank, 0);
+    ck_assert(d.draws == 0 && isnan(d.null.rankme) && isnan(d.channels.calibrated));     // no null is known
+    ck_assert(isnan(d.channels.found.clusters[d.threshold_count]));
     ck_assert_int_eq(vkd_features_cka(&f, &f, NULL, &test_log, &cka), VKD_OK);
     ck_assert(isnan(cka));
 
     memset(values, 0, sizeof(values));      // dead units: no direction at all
     memset(views, 0, sizeof(views));
     ck_assert_int_eq(vkd_features_measure(nulls, &f, &test_log, &d), VKD_OK);
-    ck_assert_double_eq(d.features.rankme, 0);
-    ck_assert_double_eq(d.lidar, 0);
-    ck_assert(isnan(d.class_separation));
+    ck_assert_double_eq(d.found.rankme, 0);
+    ck_assert_double_eq(d.found.lidar, 0);
+    ck_assert(isnan(d.found.class_separation));
 
     for (uint32_t i = 0; i < DIM; i++)      // an image short of what all dimensions need
         values[i * DIM + i] = 1;
@@ -170,7 +173,7 @@ START_TEST(constant_features)
     last_log[0] = 0;
     ck_assert_int_eq(vkd_features_measure(nulls, &f, &test_log, &d), VKD_OK);
     ck_assert_msg(strstr(last_log, "take more than 24") != NULL, "it says: %s", last_log);
-    ck_assert_double_eq_tol(d.features.rankme, DIM - 1, 1e-3);
+    ck_assert_double_eq_tol(d.found.rankme, DIM - 1, 1e-3);
 }
 END_TEST
 
@@ -361,7 +364,9 @@ START_TEST(bad_files)
         { { resnet, 3, .drop = "layer2.0.conv2.weight" }, "layer2.0.conv2.weight is missing", true },
         { { resnet, 3, .bend = "layer1.0.bn1.weight" }, "layer1.0.bn1.weight is (5), expected (4)", true },
         { { resnet, 3, .extra = "head.weight" }, "head.weight is unexpected", true },
-        { { resnet, 3, .poison = "layer3.1.conv1.weight" }, "weights of layer3.1.conv1 are not finite", false },
+        { { resnet, 3, .poison = "layer2.0.bn2.running_var" }, "numbers of layer2.0.bn2.running_var are not finite", false },
+        { { resnet, 3, .poison = "fc.bias" }, "numbers of fc.bias are not finite", false },
+        { { resnet, 3, .poison = "layer3.1.conv1.weight" }, "numbers of layer3.1.conv1.weight are not finite", false },
     };
     struct vkd_diversity d;
     for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

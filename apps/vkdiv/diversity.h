@@ -10,13 +10,16 @@
 void diversity_print(const char *path, const struct vkd_diversity *d);
 void diversity_print_features(const struct vkd_features *f, const struct vkd_feature_diversity *d, const char *data,
                               const char *split);
+void diversity_print_feature_layers(const struct vkd_feature_diversity *layers, uint32_t count,
+                                    const struct vkd_features_aggregate *a, const char *data, const char *split);
 
-// What is shown of a model beside others. RankMe and what follows: NaN without images.
+// What is shown of a model beside others.
 struct diversity_summary {
     const char *path;
     struct vkd_kind_diversity kinds[VKD_LAYER_KIND_COUNT];
     uint32_t threshold_count;
-    double rankme, vendi, lidar;
+    bool has_features;
+    struct vkd_feature_diversity features;      // of the last layer that was asked for
 };
 void diversity_print_summary(const struct diversity_summary *models, uint32_t count);
 

@@ -113,11 +113,21 @@ void diversity_print(const char *path, const struct vkd_diversity *d)
            "diverse than chance. An untrained network is near 1 everywhere: read this beside accuracy, never alone.\n");
 }
 
-// A measure that lies between 0 and `most`, 0 where it has no end, with what it says.
-static void print_feature(const char *name, double value, double most, const char *says)
+// ---- Features ----------------------------------------------------------------------------------
+
+// A value and what it is of the null's.
+static void print_share(double value, double null, int digits)
 {
-    char text[16];
-    printf("  %-17s %s  ", name, number(text, value, value >= 100 ? 1 : 3));
+    char a[16], b[16];
+    printf("  %s %s", number(a, value, digits), number(b, value / null, 2));
+}
+
+// A measure beside its null; it lies between 0 and `most`, 0 where it has no end.
+static void print_feature(const char *name, double value, double null, double most, const char *says)
+{
+    printf("  %-17s", name);
+    print_share(value, null, value >= 100 ? 1 : 3);
+    fputs("  ", stdout);
     if (most > 0 && isfinite(value))
         print_bar(value / most);
     else
@@ -128,37 +138,79 @@ static void print_feature(const char *name, double value, double most, const cha
 void diversity_print_features(const struct vkd_features *f, const struct vkd_feature_diversity *d, const char *data,
                               const char *split)
 {
-    const struct vkd_feature_measures *m = &d->features;
+    const struct vkd_feature_values *m = &d->found, *n = &d->null;
     const struct vkd_layer_diversity *c = &d->channels;
-    const double most = f->rows < f->dim ? f->rows : f->dim, last = c->found.clusters[d->threshold_count];
+    const double most = f->rows < f->dim ? f->rows : f->dim, wide = sqrt(f->dim);
+    const uint32_t last = d->threshold_count;
     char name[1024];
     printf("\n%sFeatures%s, %u dimensions, of the first %u images of %s, split %s%s\n", app_sgr(1, APP_BOLD),
            app_sgr(1, APP_PLAIN), f->dim, f->rows, app_printable(name, sizeof name, data), split,
            f->told ? "" : "; input size and ImageNet's normalisation are assumed");
-    print_feature("RankMe", m->rankme, most, "dimensions in use; the bar is full where all are");
-    print_feature("effective rank", m->effective_rank, most, "the same without RankMe's 1e-7");
-    print_feature("eigenvalue rank", m->eigen_rank, most, "the same of squared values");
-    print_feature("Vendi", m->vendi, most, "images that differ, by cosine");
+    printf("%s  %-17s  %6s %6s%s\n", app_sgr(1, APP_DIM), "measure", "value", "x null", app_sgr(1, APP_PLAIN));
+    print_feature("RankMe", m->rankme, n->rankme, most, "dimensions in use; the bar is full where all are");
+    print_feature("effective rank", m->effective_rank, n->effective_rank, most, "the same without RankMe's 1e-7");
+    print_feature("eigenvalue rank", m->eigen_rank, n->eigen_rank, most, "the same of squared values");
+    print_feature("Vendi", m->vendi, n->vendi, most, "images that differ, by cosine");
     if (f->views > 1)
-        print_feature("LiDAR", d->lidar, most, "dimensions that tell images apart in spite of their views");
-    print_feature("alpha-ReQ", m->alpha, 0, "decay of the spectrum; larger is collapsing, near 1 is said to be best");
-    print_feature("std", m->std * sqrt(f->dim), 1, "spread times sqrt(dimensions); 0 is collapsed");
-    print_feature("class separation", d->class_separation, 0, "higher tends to transfer worse");
-    print_feature("channel clusters", last / f->dim, 1, "channels that do not repeat others, at the calibrated distance");
+        print_feature("LiDAR", m->lidar, n->lidar, most, "dimensions that tell images apart in spite of their views");
+    print_feature("alpha-ReQ", m->alpha, n->alpha, 0, "decay of the spectrum; larger is collapsing, near 1 is said to be best");
+    print_feature("std", m->std * wide, n->std * wide, 1, "spread times sqrt(dimensions); 0 is collapsed");
+    print_feature("class separation", m->class_separation, n->class_separation, 0, "higher tends to transfer worse");
+    print_feature("channel clusters", c->found.clusters[last] / f->dim, c->null.clusters[last] / f->dim, 1,
+                  "channels that do not repeat others, where half of the null's do");
+    if (c->dead)
+        printf("  %s%u channel%s the same for all images%s\n", app_sgr(1, APP_RED), c->dead, c->dead == 1 ? " is" : "s are",
+               app_sgr(1, APP_PLAIN));
+    printf("The null is the mean over %u untrained network%s of the same make, on the same images.\n", d->draws,
+           d->draws == 1 ? "" : "s");
 }
 
-// A value and what it is of the null's.
-static void print_share(double value, double null, int digits)
+static void print_layer_values(const struct vkd_feature_values *f, const struct vkd_feature_values *n, double clusters,
+                               double null_clusters, int digits)
 {
-    char a[16], b[16];
-    printf("  %s %s", number(a, value, digits), number(b, value / null, 2));
+    print_share(f->rankme, n->rankme, digits);
+    print_share(f->vendi, n->vendi, digits);
+    print_share(f->lidar, n->lidar, digits);
+    print_share(f->alpha, n->alpha, 2);
+    print_share(f->class_separation, n->class_separation, 3);
+    print_share(clusters, null_clusters, 3);
+    putchar('\n');
 }
+
+void diversity_print_feature_layers(const struct vkd_feature_diversity *layers, uint32_t count,
+                                    const struct vkd_features_aggregate *a, const char *data, const char *split)
+{
+    int width = 8;
+    char name[1024];
+    for (uint32_t i = 0; i < count; i++)
+        if ((int)strlen(layers[i].layer) > width)
+            width = (int)strlen(layers[i].layer);
+    printf("\n%sFeatures%s layer by layer, averaged over each of the first %u images of %s, split %s\n", app_sgr(1, APP_BOLD),
+           app_sgr(1, APP_PLAIN), layers[0].rows, app_printable(name, sizeof name, data), split);
+    printf("%s%-*s  %5s  %6s %6s  %6s %6s  %6s %6s  %6s %6s  %6s %6s  %6s %6s%s\n", app_sgr(1, APP_DIM), width, "layer", "dims",
+           "RankMe", "x null", "Vendi", "x null", "LiDAR", "x null", "alpha", "x null", "separ.", "x null", "chann.", "x null",
+           app_sgr(1, APP_PLAIN));
+    for (uint32_t i = 0; i < count; i++) {
+        const struct vkd_feature_diversity *d = &layers[i];
+        const uint32_t last = d->threshold_count;
+        printf("%-*s  %5u", width, app_printable(name, sizeof name, d->layer), d->dim);
+        print_layer_values(&d->found, &d->null, d->channels.found.clusters[last] / d->dim,
+                           d->channels.null.clusters[last] / d->dim, 1);
+    }
+    printf("%s%-*s  %5s", app_sgr(1, APP_BOLD), width, "mean", "");
+    print_layer_values(&a->found, &a->null, a->clusters[0], a->clusters[1], 3);
+    printf("%sThe mean is over dimensions; RankMe, Vendi and LiDAR are in it as shares of the dimensions. The null is\n"
+           "the mean over %u untrained network%s of the same make, on the same images.\n", app_sgr(1, APP_PLAIN), layers[0].draws,
+           layers[0].draws == 1 ? "" : "s");
+}
+
+// ---- Several models ----------------------------------------------------------------------------
 
 void diversity_print_summary(const struct diversity_summary *models, uint32_t count)
 {
     bool images = false;
     for (uint32_t i = 0; i < count; i++)
-        images |= isfinite(models[i].rankme);
+        images |= models[i].has_features;
     printf("\n%sSide by side%s: clusters at the calibrated distance, as shares of the filters\n%s%-9s  %13s  %13s  %13s  %s%s\n",
            app_sgr(1, APP_BOLD), app_sgr(1, APP_PLAIN), app_sgr(1, APP_DIM), "kind", "clusters x null", "|cos| x null",
            "rank x null", "model", app_sgr(1, APP_PLAIN));
@@ -176,11 +228,16 @@ void diversity_print_summary(const struct diversity_summary *models, uint32_t co
             printf("  %s\n", app_printable(name, sizeof name, models[i].path));
         }
     if (images)
-        printf("%s%-9s  %6s  %6s  %6s%s\n", app_sgr(1, APP_DIM), "", "RankMe", "Vendi", "LiDAR", app_sgr(1, APP_PLAIN));
+        printf("%s%-9s  %13s  %13s  %13s%s\n", app_sgr(1, APP_DIM), "", "RankMe x null", "Vendi x null", "LiDAR x null",
+               app_sgr(1, APP_PLAIN));
     for (uint32_t i = 0; images && i < count; i++) {
-        char name[1024], a[16], b[16], c[16];
-        printf("%-9s  %s  %s  %s  %s\n", "features", number(a, models[i].rankme, 1), number(b, models[i].vendi, 1),
-               number(c, models[i].lidar, 1), app_printable(name, sizeof name, models[i].path));
+        const struct vkd_feature_values *f = &models[i].features.found, *n = &models[i].features.null;
+        char name[1024];
+        printf("%-9s", "features");
+        print_share(f->rankme, n->rankme, 1);
+        print_share(f->vendi, n->vendi, 1);
+        print_share(f->lidar, n->lidar, 1);
+        printf("  %s\n", app_printable(name, sizeof name, models[i].path));
     }
 }
 

@@ -143,7 +143,7 @@ static vkd_result open_program(struct extraction *e)
     if (r == VKD_OK)
         r = vkd_params_create(e->dev, e->graph, false, &e->params);
     if (r == VKD_OK)
-        r = load(e);
+        r = e->p->untrained ? vkd_params_init(e->params, e->p->seed) : load(e);
     if (r == VKD_OK)
         r = vkd_program_create(e->dev, e->graph, e->params, &(struct vkd_program_params) { .training = false }, &e->program);
     return r;
@@ -222,12 +222,22 @@ static vkd_result run_pass(struct extraction *e, uint32_t number)
     });
 }
 
-static vkd_result allocate(struct extraction *e, struct vkd_features *o)
+// What features of layer `l` are known to be before they are made.
+static struct vkd_features describe(const struct extraction *e, uint32_t l)
 {
     const struct vkd_dataset_info *info = vkd_dataset_info(e->set);
+    struct vkd_features f = { .rows = e->rows, .dim = e->out[l].dim, .classes = info->classes, .views = e->p->views,
+                              .data_fingerprint = info->fingerprint, .model = e->model.info, .told = e->model.told };
+    snprintf(f.layer, sizeof(f.layer), "%s", vkd__features_layer(e->p, l));
+    return f;
+}
+
+static vkd_result allocate(struct extraction *e, uint32_t l)
+{
+    const struct vkd_dataset_info *info = vkd_dataset_info(e->set);
+    struct vkd_features *o = &e->out[l];
     const uint64_t count = (uint64_t) e->rows * o->dim;
-    *o = (struct vkd_features) { .rows = e->rows, .dim = o->dim, .classes = info->classes, .views = e->p->views,
-                                 .data_fingerprint = info->fingerprint, .model = e->model.info, .told = e->model.told };
+    *o = describe(e, l);
     o->values = calloc(count + 1, sizeof(float));
     o->view_values = o->views ? calloc(count * o->views + 1, sizeof(float)) : NULL;
     o->labels = calloc(o->rows + 1u, sizeof(*o->labels));
@@ -241,7 +251,7 @@ static vkd_result run(struct extraction *e)
 {
     vkd_result r = VKD_OK;
     for (uint32_t l = 0; r == VKD_OK && l < e->layers; l++)
-        r = allocate(e, &e->out[l]);
+        r = allocate(e, l);
     for (uint32_t pass = 0; r == VKD_OK && pass <= e->p->views; pass++)
         r = run_pass(e, pass);
     for (uint32_t l = 0; l < e->layers; l++)
@@ -304,6 +314,34 @@ vkd_result vkd_features_extract(vkd_device *dev, const struct vkd_features_param
             out[l] = e.out[l];
     }
     return r;
+}
+
+vkd_result vkd__features_describe(vkd_device *dev, const struct vkd_features_params *p, struct vkd_features *out)
+{
+    struct extraction e;
+    vkd_result r = extraction_init(&e, dev, p);
+    if (r == VKD_OK)
+        r = open_graph(&e);
+    for (uint32_t l = 0; r == VKD_OK && l < e.layers; l++)
+        out[l] = describe(&e, l);
+    extraction_finish(&e);
+    return r;
+}
+
+void vkd__log_errors(void *user, enum vkd_log_level level, const char *text)
+{
+    if (level == VKD_LOG_ERROR)
+        vkd_log_write(user, level, "%s", text);
+}
+
+vkd_result vkd_features_check(vkd_device *dev, const struct vkd_features_params *p)
+{
+    struct vkd_features unused[VKD_LAYERS_MAX];
+    struct vkd_log log = p->log ? *p->log : *vkd_device_log(dev);
+    const struct vkd_log errors = { vkd__log_errors, &log };
+    struct vkd_features_params quiet = *p;
+    quiet.log = &errors;
+    return vkd__features_describe(dev, &quiet, unused);
 }
 
 vkd_result vkd__features_identify(vkd_device *dev, const struct vkd_features_params *p, const uint64_t *data,

@@ -22,6 +22,12 @@ struct vkd__features_identity {
 VKD_CHECKED vkd_result vkd__features_identify(vkd_device *dev, const struct vkd_features_params *p, const uint64_t *data,
                                               struct vkd__features_identity *out);
 
+// What vkd_features_extract would make, without the arrays: one for each layer. Fails like vkd_features_check.
+VKD_CHECKED vkd_result vkd__features_describe(vkd_device *dev, const struct vkd_features_params *p, struct vkd_features *out);
+
+// For a struct vkd_log whose user is another: passes errors on, and nothing else.
+void vkd__log_errors(void *user, enum vkd_log_level level, const char *text);
+
 // p->layers[i], "features" where there are none.
 const char *vkd__features_layer(const struct vkd_features_params *p, uint32_t i);
 

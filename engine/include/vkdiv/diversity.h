@@ -1,9 +1,10 @@
 // diversity.h -- how diverse a trained model's filters are, beside random ones, and its features.
 //
 // A raw number says little: independent Gaussian filters are nearly orthogonal, so that an untrained network
-// is about as diverse as can be. Every measure therefore comes with its null: the mean of the same measure
-// over a few layers of such filters of the same shape. Filters need no device, but use one
-// that is given; features need it.
+// is about as diverse as can be, and what features are like depends on the network's shape before anything is learnt.
+// Every measure therefore comes with its null: the mean of the same measure over a few draws at random, of filters of the
+// same shape, of features those of untrained networks of the same architecture on the same images. Filters need no
+// device, but use one that is given; features need it.
 //
 // A filter is what makes one output channel, flattened: of a convolution (K, C, R, S) there are K of
 // fan_in = C R S weights each, of a linear layer (K, C) there are K. Biases do not count.
@@ -76,12 +77,12 @@ struct vkd_diversity {
     struct vkd_kind_diversity kinds[VKD_LAYER_KIND_COUNT];
 };
 
-// Random filters' measures by shape, so that equal layers, and those of the next model, need not be measured
-// again. Thread-safety: none; use one per thread.
+// Random filters' measures by shape, and untrained networks' by architecture and images, so that equal layers, and those
+// of the next model, need not be measured again. Thread-safety: none; use one per thread.
 typedef struct vkd_filter_nulls vkd_filter_nulls;
 
 struct vkd_null_params {
-    uint32_t draws;             // layers per shape that are averaged, at most 64; 0: 3
+    uint32_t draws;             // layers per shape that are averaged, networks per architecture, at most 64; 0: 3
     uint64_t seed;              // of Philox: equal seeds, equal nulls, whatever else is measured
     uint32_t threshold_count;   // 0: .1, .2, ... .7
     double thresholds[VKD_THRESHOLDS_MAX];      // ascending, each above 0 and below 2
@@ -121,7 +122,7 @@ struct vkd_diversity_params {
 //
 //   VKD_IO           there is no such file
 //   VKD_FORMAT       not a model, not one that is known here, tensors missing, unexpected or of wrong shape, or
-//                    weights that are not finite (the log lists them)
+//                    numbers that are not finite, those of batch norms included (the log lists them)
 //   VKD_NO_MEMORY, VKD_DIVERGED
 //   VKD_INTERRUPTED  stop() said so
 VKD_CHECKED vkd_result vkd_diversity_measure(vkd_filter_nulls *nulls, const struct vkd_diversity_params *p,
@@ -136,6 +137,8 @@ enum { VKD_LAYERS_MAX = 8 };
 struct vkd_features_params {
     const char *path;           // as of vkd_diversity_params
     bool partial;               // the file may have other tensors besides, and lack the classifier
+    bool untrained;             // features of the model's start values: the file gives its make alone. Residual branches'
+    uint64_t seed;              // last norms start at 1, and running statistics at 0 and 1. Seed: of the start values
     const char *data, *split;   // SPEC; NULL: test
     uint32_t images;            // the first so many of the split, the same for every model; 0: 2000, VKD_ALL_IMAGES: all
     // Of which layers, at most 8: "features" is what stands before the classifier; else a module as torchvision names
@@ -166,6 +169,7 @@ struct vkd_features {
     uint32_t *indices;          // rows, in the split
     uint32_t unreadable;        // images; a row of such a one is another's, without label or targets
     uint64_t data_fingerprint;
+    char layer[96];             // "features", or the module's name
     struct vkd_weights_info model;
     bool told;                  // size and normalisation are the file's own, not guesses
 };
@@ -179,23 +183,50 @@ struct vkd_features {
 VKD_CHECKED vkd_result vkd_features_extract(vkd_device *dev, const struct vkd_features_params *p, struct vkd_features *out);
 void vkd_features_finish(struct vkd_features *f);
 
-struct vkd_feature_diversity {
-    uint32_t threshold_count;           // of the channels' clusters, as in struct vkd_diversity
-    double thresholds[VKD_THRESHOLDS_MAX];
-    struct vkd_feature_measures features;
+// Whether vkd_features_extract would fail before its work: model, set and layers are looked at. The log has errors alone.
+VKD_CHECKED vkd_result vkd_features_check(vkd_device *dev, const struct vkd_features_params *p);
+
+// What is measured of features, all without centring but alpha.
+struct vkd_feature_values {
+    double rankme, effective_rank, eigen_rank, alpha, vendi, std;   // see struct vkd_feature_measures
     double lidar;                       // NaN without two views, or of features too large for it (vkd_lidar)
     double class_separation;            // NaN without labels
-    struct vkd_layer_diversity channels;    // a feature channel's values over the images taken as a filter: `filters`
-                                            // are dim, fan_in rows. Its null is not an untrained network, of which
-                                            // ReLU leaves no negative value, but independent Gaussian channels
 };
 
-// A warning says how many images are needed where there are too few to see all dimensions.
+struct vkd_feature_diversity {
+    char layer[96];
+    uint32_t rows, dim;
+    uint32_t threshold_count;           // of the channels' clusters, as in struct vkd_diversity
+    double thresholds[VKD_THRESHOLDS_MAX];
+    uint32_t draws;                     // untrained networks that the null is the mean of; 0: it is not known, and NaN
+    struct vkd_feature_values found, null;
+    // A feature channel's values over the images, minus their mean, taken as a filter: `filters` are dim, fan_in rows. A
+    // channel that is the same for all images is dead. The null is that of the untrained networks' channels, and so is the
+    // calibrated threshold: the distance that leaves half as many clusters as channels, mean over the networks.
+    struct vkd_layer_diversity channels;
+};
+
+// Measures what `nulls` lacks of the nulls for features like those that vkd_features_extract makes with `p`: features of
+// as many untrained networks as it has draws. p->log is told errors alone. Errors: vkd_features_extract's and
+// vkd_features_measure's.
+VKD_CHECKED vkd_result vkd_features_null(vkd_filter_nulls *nulls, vkd_device *dev, const struct vkd_features_params *p);
+
+// Beside the null, if `nulls` has it. A warning says how many images are needed where there are too few to see all
+// dimensions.
 //
 //   VKD_INVALID    a value is not finite
 //   VKD_NO_MEMORY, VKD_DIVERGED
 VKD_CHECKED vkd_result vkd_features_measure(vkd_filter_nulls *nulls, const struct vkd_features *f, const struct vkd_log *log,
                                             struct vkd_feature_diversity *out);
+
+// Means over layers, weighted by their dimensions; of each measure over the layers that have both it and its null. Ranks,
+// Vendi and LiDAR are shares of min(rows, dim), clusters of dim, and std is times sqrt(dim).
+struct vkd_features_aggregate {
+    uint32_t layers;
+    struct vkd_feature_values found, null;
+    double clusters[2];                 // of channels at the calibrated threshold: found, null
+};
+void vkd_features_average(const struct vkd_feature_diversity *layers, uint32_t count, struct vkd_features_aggregate *out);
 
 // Linear CKA of two models' features of the same images: the unbiased estimator (vkd_cka_add) over batches of 256.
 //
