@@ -57,9 +57,10 @@ static void write_diversity(const char *dir, double rank, double clusters)
                              "ratio", clusters);
     json_t *other = json_deep_copy(kind);
     json_object_set_new(other, "filters", json_integer(64000));
-    write_json(name, json_pack("{s:i, s:s, s:{s:o, s:o}, s:{s:s, s:s, s:i, s:i, s:o, s:n}}", "schema", 1,
+    write_json(name, json_pack("{s:i, s:s, s:{s:o, s:o}, s:{s:s, s:s, s:i, s:i, s:f, s:f, s:{s:o, s:n, s:f}}}", "schema", 1,
         "weights_hash", "00000000000000aa", "aggregate", "3x3", kind, "linear", other, "features", "data", BASE,
-        "split", "test", "images", 500, "views", 4, "rankme", isnan(rank) ? json_null() : json_real(rank), "lidar"));
+        "split", "test", "images", 500, "views", 4, "rankme", 1000., "alpha_req", 2., "ratio", "rankme",
+        isnan(rank) ? json_null() : json_real(rank), "lidar", "effective_rank", 9.));
 }
 
 static double share(double log_odds)
@@ -134,11 +135,14 @@ START_TEST(whole_zoo)
     ck_assert_str_eq(s.task_names[1], "two?limit=9");
     ck_assert_str_eq(s.protocol_name, "linear");
     ck_assert_str_eq(s.task_protocols[0], LINE);
-    ck_assert_uint_eq(s.measure_count, 4);              // those of which the files have numbers
+    ck_assert_uint_eq(s.measure_count, 5);              // those of which the files have numbers; no second rank
     ck_assert_str_eq(s.measure_names[0], "filter_clusters");
     ck_assert_double_lt(s.models[0].diversity[0], 1);   // the calibrated threshold, the classifier aside
     ck_assert_str_eq(s.measure_names[3], "rankme");
-    ck_assert_int_eq(s.measure_signs[1], -1);
+    ck_assert_double_lt(s.models[0].diversity[3], 100); // the ratio to the null
+    ck_assert_str_eq(s.measure_names[4], "alpha_req");
+    ck_assert_double_eq_tol(s.models[0].diversity[4], -log(2), 1e-9);
+    ck_assert(s.measure_signs[1] == -1 && s.measure_signs[4] == 1);
     const struct vkd_study_result *t = &s.models[3].tasks[1];
     ck_assert_double_eq_tol(t->log_odds, log(t->value / (1 - t->value)), 1e-9);
     const struct vkd_study_fit_params p = { .resample = { .count = 300, .log = LOG_TO(&said) },
@@ -148,6 +152,25 @@ START_TEST(whole_zoo)
     ck_assert_int_eq(f.outcome, VKD_STUDY_SUPPORTED);
     ck_assert_ptr_eq(f.best, &f.fits[3]);
     vkd_study_fits_finish(&f);
+    vkd_study_finish(&s);
+}
+END_TEST
+
+// Features of before there was a null do not compare, and are no measure.
+START_TEST(features_without_null)
+{
+    char name[128];
+    struct vkd_study s;
+    write_zoo("nullless", 4);
+    for (int i = 0; i < 8; i++) {
+        snprintf(name, sizeof(name), "nullless/runs/r%02d-s%d/diversity.json", i / 2, i % 2);
+        json_t *doc = json_load_file(temp_path("%s", name), 0, NULL);
+        json_object_del(json_object_get(doc, "features"), "ratio");
+        write_json(name, doc);
+    }
+    ck_assert_int_eq(gather("nullless", &(struct vkd_study_params) { .dirs = NULL }, &s), VKD_OK);
+    check_said("features of 8 models lack their null");
+    ck_assert_uint_eq(s.measure_count, 3);
     vkd_study_finish(&s);
 }
 END_TEST
@@ -721,6 +744,7 @@ int main(void)
     Suite *s = suite_create("study_runs");
     TCase *c = tcase_create("study_runs");
     tcase_add_test(c, whole_zoo);
+    tcase_add_test(c, features_without_null);
     tcase_add_test(c, weights_that_count);
     tcase_add_test(c, recipes_that_start_from_runs);
     tcase_add_test(c, recipes_on_moved_sets);

@@ -6,12 +6,14 @@
 #include <math.h>
 #include <string.h>
 
-// Of filters: the ratio to random filters of the same shapes, mean over the kinds of convolution weighted by their
-// filters; the classifier does not count. Of features: the values as they are, but clusters as a ratio, too.
+// Each is a ratio to its null, without which networks of different shapes do not compare. Of filters: to random filters of
+// the same shapes, mean over the kinds of convolution weighted by their filters; the classifier does not count. Of
+// features: to untrained networks of the same make on the same images. Alpha-ReQ is best near 1, not where it is
+// largest (Agrawal et al. 2022): it enters as -|log alpha|. effective_rank is RankMe but for 1e-7 and no second witness.
 static const struct measure {
     const char *name;
     int sign;                   // 1: larger is more diverse
-    enum { OF_FILTERS, OF_FILTER_CLUSTERS, OF_FEATURES, OF_CHANNEL_CLUSTERS } from;
+    enum { OF_FILTERS, OF_FILTER_CLUSTERS, OF_FEATURES, OF_CHANNEL_CLUSTERS, OF_ALPHA } from;
     const char *key;
 } measures[VKD__STUDY_MEASURES] = {
     { "filter_clusters",      1, OF_FILTER_CLUSTERS,  NULL },
@@ -20,10 +22,9 @@ static const struct measure {
     { "filter_rank",          1, OF_FILTERS,          "effective_rank" },
     { "channel_clusters",     1, OF_CHANNEL_CLUSTERS, NULL },
     { "rankme",               1, OF_FEATURES,         "rankme" },
-    { "effective_rank",       1, OF_FEATURES,         "effective_rank" },
     { "eigen_rank",           1, OF_FEATURES,         "eigen_rank" },
     { "lidar",                1, OF_FEATURES,         "lidar" },
-    { "alpha_req",           -1, OF_FEATURES,         "alpha_req" },
+    { "alpha_req",            1, OF_ALPHA,            "alpha_req" },
     { "vendi",                1, OF_FEATURES,         "vendi" },
     { "std",                  1, OF_FEATURES,         "std" },
     { "class_separation",    -1, OF_FEATURES,         "class_separation" },
@@ -87,9 +88,21 @@ bool vkd__study_probe_of(const json_t *doc, struct vkd__study_probe *out)
 bool vkd__study_has_probe(const json_t *doc, const struct vkd__study_probe *probe)
 {
     struct vkd__study_probe own;
+    if (!json_object_get(json_object_get(doc, "features"), "ratio"))
+        return false;
     return vkd__study_probe_of(doc, &own) && !strcmp(own.data, probe->data) && !strcmp(own.split, probe->split) &&
            own.views == probe->views && (own.images == probe->images || (own.images < probe->images &&
                                                                          own.images >= probe->known));
+}
+
+static double feature_of(const json_t *features, const struct measure *m)
+{
+    if (m->from == OF_ALPHA) {
+        const double alpha = number_at(features, m->key);
+        return alpha > 0 ? -fabs(log(alpha)) : NAN;
+    }
+    return m->from == OF_FEATURES ? number_at(json_object_get(features, "ratio"), m->key)
+                                  : clusters_of(json_object_get(features, "channels"));
 }
 
 void vkd__study_measures(const json_t *doc, bool features, double values[VKD__STUDY_MEASURES])
@@ -97,8 +110,7 @@ void vkd__study_measures(const json_t *doc, bool features, double values[VKD__ST
     const json_t *f = features ? json_object_get(doc, "features") : NULL;
     for (uint32_t k = 0; k < VKD__STUDY_MEASURES; k++) {
         const struct measure *m = &measures[k];
-        values[k] = m->from == OF_FEATURES ? number_at(f, m->key) :
-                    m->from == OF_CHANNEL_CLUSTERS ? clusters_of(json_object_get(f, "channels")) : filters_of(doc, m);
+        values[k] = m->from == OF_FILTERS || m->from == OF_FILTER_CLUSTERS ? filters_of(doc, m) : feature_of(f, m);
     }
 }
 
@@ -120,26 +132,41 @@ static vkd_result add_filters(struct vkd__gather *g, struct vkd__study_run *run)
     return r == VKD_OK ? vkd__diversity_save(run->model->run, run->diversity, &g->p->log) : r;
 }
 
+// The nulls of all runs of the study, so that a make of networks is measured once, whichever run comes first.
+static vkd_result load_nulls(struct vkd__gather *g)
+{
+    vkd_result r = need_nulls(g);
+    for (uint32_t i = 0; r == VKD_OK && !g->nulls_loaded && i < g->run_count; i++)
+        r = vkd__feature_nulls_load(g->nulls, g->runs[i].model->run, &g->p->log);
+    g->nulls_loaded = true;
+    return r;
+}
+
 static vkd_result add_features(struct vkd__gather *g, struct vkd__study_run *run, vkd_device *dev,
                                const struct vkd__study_probe *probe)
 {
+    const char *dir = run->model->run;
+    const struct vkd_features_params p = { .path = dir, .data = probe->data, .split = probe->split, .images = probe->images,
+                                           .views = probe->views, .stop = g->p->stop, .user = g->p->user };
     struct vkd_features f;
     struct vkd_feature_diversity d;
-    vkd_result r = need_nulls(g);
+    vkd_result r = load_nulls(g);
     if (r == VKD_OK)
-        r = vkd_features_extract(dev, &(struct vkd_features_params) {
-            .path = run->model->run, .data = probe->data, .split = probe->split, .images = probe->images,
-            .views = probe->views, .stop = g->p->stop, .user = g->p->user }, &f);
+        r = vkd_features_extract(dev, &p, &f);
     if (r < 0)
         return r;
-    r = vkd_features_measure(g->nulls, &f, &g->p->log, &d);
+    r = vkd_features_null(g->nulls, dev, &p);
+    if (r == VKD_OK)
+        r = vkd__feature_nulls_save(g->nulls, &f, 1, dir, &g->p->log, VKD_LOG_WARNING);
+    if (r == VKD_OK)
+        r = vkd_features_measure(g->nulls, &f, &g->p->log, &d);
     json_t *features = r == VKD_OK ? vkd__features_json(&f, &d, probe->data, probe->split) : NULL;
     vkd_features_finish(&f);
     if (r < 0)
         return r;
     if (!features || json_object_set_new(run->diversity, "features", features))
         return VKD_NO_MEMORY;
-    return vkd__diversity_save(run->model->run, run->diversity, &g->p->log);
+    return vkd__diversity_save(dir, run->diversity, &g->p->log);
 }
 
 vkd_result vkd__study_measure(struct vkd__gather *g, struct vkd__study_run *run, const struct vkd__study_probe *probe)

@@ -49,6 +49,7 @@ struct vkd__gather {
     vkd_device *dev;
     bool device_asked;
     vkd_filter_nulls *nulls;
+    bool nulls_loaded;                  // from the runs' folders
 };
 
 // Finds the runs in the study's folders and reads what they hold.
@@ -75,7 +76,7 @@ bool vkd__study_data_exist(const char *spec);
 
 // ---- Diversity (measures.c) ----
 
-enum { VKD__STUDY_MEASURES = 13 };
+enum { VKD__STUDY_MEASURES = 12 };
 const char *vkd__study_measure_name(uint32_t index);
 int vkd__study_measure_sign(uint32_t index);
 
@@ -88,7 +89,7 @@ struct vkd__study_probe {
 
 // False: the document has no features.
 bool vkd__study_probe_of(const json_t *doc, struct vkd__study_probe *out);
-// Whether it has those of the probe; a set may hold fewer images than were asked for.
+// Whether it has those of the probe, beside their null; a set may hold fewer images than were asked for.
 bool vkd__study_has_probe(const json_t *doc, const struct vkd__study_probe *probe);
 
 // The measures that a diversity.json holds; NaN for those it does not, and of features where they are not wanted.

@@ -114,15 +114,21 @@ static vkd_result choose_measures(struct vkd__gather *g, const double *values)
 static vkd_result fill_measures(struct vkd__gather *g, const struct vkd__study_probe *probe)
 {
     double *values = calloc((size_t) g->run_count * VKD__STUDY_MEASURES, sizeof(*values));
-    uint32_t other = 0;
+    uint32_t other = 0, bare = 0;
     if (!values)
         return VKD_NO_MEMORY;
     for (uint32_t i = 0; i < g->run_count; i++) {
         const json_t *doc = g->runs[i].diversity;
         const bool has = vkd__study_has_probe(doc, probe);
-        other += !has && json_object_get(doc, "features");
+        const json_t *features = json_object_get(doc, "features");
+        bare += !has && features && !json_object_get(features, "ratio");
+        other += !has && json_object_get(features, "ratio");
         vkd__study_measures(doc, has, values + (size_t) i * VKD__STUDY_MEASURES);
     }
+    if (bare)
+        vkd_log_write(&g->p->log, VKD_LOG_WARNING, "study: the features of %u models lack their null, that of untrained networks: "
+                      "they are not compared; with a device and the images %.300s, and without --no-run, they are made again",
+                      bare, probe->data);
     if (other)
         vkd_log_write(&g->p->log, VKD_LOG_WARNING, "study: the features of %u models are not of the first %u images of "
                       "%.300s, split %s, with %u views: they are not compared", other, probe->images, probe->data,
