@@ -84,12 +84,18 @@ function diversityLabel() {
 }
 
 function featuresTable(list) {
-  const at = (title, key) => ({title, cell: (r) => number(r.diversity.features[key])});
-  return table("Diversity of features, as `vkdiv diversity --data` measured it", [{title: "run", cell: (r) => r.label},
-    {title: "data", left: true, cell: (r) => r.diversity.features.data},
-    {title: "images", cell: (r) => whole(r.diversity.features.images)},
-    at("dimensions", "dim"), at("RankMe", "rankme"), at("effective rank", "effective_rank"), at("eigenvalue rank", "eigen_rank"),
-    at("LiDAR", "lidar"), at("Vendi", "vendi"), at("alpha-ReQ", "alpha_req"), at("class separation", "class_separation")], list);
+  const of = (r) => r.diversity.features;
+  const times = (x) => known(x) ? " \u00d7" + number(x) : "";
+  const at = (title, key) => ({title, cell: (r) => number(of(r)[key]) + times((of(r).ratio || {})[key])});
+  const clusters = {title: "channel clusters", cell: (r) => {
+    const pair = of(r).channel_clusters;
+    return pair ? number(pair[0]) + times(ratio(pair)) : "";
+  }};
+  return table("Diversity of features, and \u00d7 what untrained networks of the same make have on the same images", [
+    {title: "run", cell: (r) => r.label}, {title: "data", left: true, cell: (r) => of(r).data},
+    {title: "images", cell: (r) => whole(of(r).images)}, {title: "dimensions", cell: (r) => whole(of(r).dim)},
+    at("RankMe", "rankme"), at("eigenvalue rank", "eigen_rank"), at("LiDAR", "lidar"), at("Vendi", "vendi"),
+    at("alpha-ReQ", "alpha_req"), at("std", "std"), at("class separation", "class_separation"), clusters], list);
 }
 
 function showDiversity() {

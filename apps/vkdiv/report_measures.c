@@ -50,7 +50,9 @@ static json_t *brief(const json_t *doc)
             json_object_set_new(row, names[k], pair(layer, names[k]));
         json_array_append_new(layers, row);
     }
-    json_t *features = json_deep_copy(json_object_get(doc, "features"));
+    json_t *features = json_deep_copy(json_object_get(doc, "features")), *channels = json_object_get(features, "channels");
+    if (channels != NULL)
+        json_object_set_new(features, "channel_clusters", pair(channels, "clusters"));
     json_object_del(features, "channels");
     return json_pack("{s:o, s:o}", "layers", layers, "features", features ? features : json_null());
 }
