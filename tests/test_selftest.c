@@ -246,7 +246,7 @@ static void write_document(const char *name, const char *const *rows, size_t cou
             json_object_set_new(row, "numbers", json_pack("{s:f}", "shape_ms", own));
         json_array_append_new(probes, row);
     }
-    json_t *doc = json_pack("{s:i, s:o}", "schema", 1, "probes", probes);
+    json_t *doc = json_pack("{s:i, s:b, s:o}", "schema", 1, "quick", !strncmp(name, "quick", 5), "probes", probes);
     char path[256];
     snprintf(path, sizeof(path), DIR "/%s", name);
     ck_assert_int_eq(json_dump_file(doc, path, 0), 0);
@@ -284,6 +284,11 @@ START_TEST(tells_what_changed)
         ck_assert_msg(found, "unexpected: %s", text);
     }
     json_decref(doc);
+    write_document("quick.json", b, 3);
+    ck_assert_int_eq(run("--diff b.json quick.json"), 0);       // what was not asked for is not gone, nor new
+    ck_assert(strstr(out, "5 probes are in one document alone"));
+    ck_assert_int_eq(run("--diff quick.json b.json"), 0);
+    ck_assert(strstr(out, "no change in 3 probes"));
     ck_assert_int_eq(system("echo '{\"schema\": 2, \"probes\": []}' > " DIR "/later.json; echo nonsense > " DIR "/bad.json"), 0);
     ck_assert_int_eq(run("--diff a.json later.json"), 2);
     ck_assert_int_eq(run("--diff bad.json a.json"), 2);

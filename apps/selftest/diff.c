@@ -12,7 +12,11 @@ static const char *const change_names[CHANGES] = { "worse", "better", "slower", 
 static const enum app_style change_styles[CHANGES] = { APP_RED, APP_GREEN, APP_RED, APP_GREEN, APP_RED, APP_DIM };
 static const bool change_is_bad[CHANGES] = { [WORSE] = true, [SLOWER] = true, [GONE] = true };
 
-struct diff { json_t *list; bool worse; };
+struct diff {
+    json_t *list;
+    bool worse;
+    uint32_t both, left_out;    // probes in both documents; in one, because the other was to leave some out
+};
 
 static const char *text_of(const json_t *o, const char *key)
 {
@@ -28,6 +32,12 @@ static const json_t *find(const json_t *doc, const char *name)
         if (strcmp(text_of(row, "name"), name) == 0)
             return row;
     return NULL;
+}
+
+// Whether not all probes were asked for.
+static bool is_partial(const json_t *doc)
+{
+    return json_is_true(json_object_get(doc, "quick")) || json_is_string(json_object_get(doc, "filter"));
 }
 
 static int rank(const json_t *row)
@@ -84,6 +94,10 @@ void selftest_diff(const json_t *a, const json_t *b, bool as_json, bool *worse)
     json_array_foreach(json_object_get(a, "probes"), i, row) {
         const char *name = text_of(row, "name");
         const json_t *other = find(b, name);
+        d.both += other != NULL;
+        d.left_out += other == NULL && is_partial(b);
+        if (other == NULL && is_partial(b))
+            continue;
         if (other == NULL)
             add(&d, GONE, name, text_of(row, "verdict"), "", "");
         else if (rank(row) != rank(other))
@@ -92,9 +106,14 @@ void selftest_diff(const json_t *a, const json_t *b, bool as_json, bool *worse)
         else
             compare_times(&d, name, row, other);
     }
-    json_array_foreach(json_object_get(b, "probes"), i, row)
-        if (find(a, text_of(row, "name")) == NULL)
+    json_array_foreach(json_object_get(b, "probes"), i, row) {
+        if (find(a, text_of(row, "name")) != NULL)
+            continue;
+        if (is_partial(a))
+            d.left_out++;
+        else
             add(&d, NEW, text_of(row, "name"), "", text_of(row, "verdict"), "");
+    }
     *worse = d.worse;
     if (as_json) {
         app_print_json(json_pack("{s:i, s:b, s:o}", "schema", SELFTEST_SCHEMA, "worse", d.worse, "changes", d.list));
@@ -107,6 +126,8 @@ void selftest_diff(const json_t *a, const json_t *b, bool as_json, bool *worse)
                        app_sgr(1, APP_PLAIN), text_of(row, "name"), text_of(row, "from"), text_of(row, "to"),
                        text_of(row, "detail"));
     if (json_array_size(d.list) == 0)
-        printf("no change in %zu probes\n", json_array_size(json_object_get(a, "probes")));
+        printf("no change in %u probes\n", d.both);
+    if (d.left_out > 0)
+        printf("%u probes are in one document alone: the other was made with --quick or --filter\n", d.left_out);
     json_decref(d.list);
 }
