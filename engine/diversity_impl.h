@@ -5,6 +5,7 @@
 #include <vkdiv/diversity.h>
 
 enum { VKD__DRAWS_MAX = 64 };
+#define VKD__NULL_SEEDS 0x6e756c6c00000000u     // of untrained networks: apart from those that people give to runs
 
 // Random filters of a shape.
 struct vkd__filter_null {

@@ -9,7 +9,6 @@
 
 enum { VALUES = sizeof(struct vkd_feature_values) / sizeof(double),
        FILTER_VALUES = sizeof(struct vkd_filter_diversity) / sizeof(double) };
-#define SEEDS 0x6e756c6c00000000u       // apart from those that people give to runs
 
 void vkd__feature_null_key(const vkd_filter_nulls *n, const struct vkd_features *f, char key[640])
 {
@@ -132,7 +131,7 @@ static vkd_result measure(vkd_filter_nulls *n, vkd_device *dev, const struct vkd
     for (uint32_t d = 0; r == VKD_OK && d < n->p.draws; d++) {
         struct vkd_features_params of = *p;
         struct progress progress = { p, d, n->p.draws };
-        of.seed = SEEDS + n->p.seed + d;
+        of.seed = VKD__NULL_SEEDS + n->p.seed + d;
         of.progress = p->progress ? tell : NULL;
         of.stop = stop;
         of.user = &progress;

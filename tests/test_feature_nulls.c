@@ -100,7 +100,7 @@ START_TEST(null_beside_itself)
     const struct vkd_log log = { gpu_log, NULL };
     ck_assert_int_eq(vkd_features_null(n, world.dev, &p), VKD_OK);
     p.untrained = true;
-    p.seed = 0x6e756c6c00000000u;
+    p.seed = VKD__NULL_SEEDS;
     ck_assert_int_eq(vkd_features_extract(world.dev, &p, &f), VKD_OK);
     ck_assert_int_eq(vkd_features_measure(n, &f, &log, &d), VKD_OK);
     ck_assert_uint_eq(d.draws, 1);

@@ -436,7 +436,8 @@ START_TEST(choice)
     ck_assert_str_eq(s->candidates[LAYERS - 1].layer, "layer1");
     for (uint32_t i = 0; i < s->candidate_count; i++) {
         const struct vkd_transfer_candidate *c = &s->candidates[i];
-        ck_assert_double_eq_tol(c->score, vkd_log_odds(c->val, r.val) + 0.5 * log(c->rankme), 1e-9);
+        ck_assert_double_eq_tol(c->score, vkd_log_odds(c->val, r.val) + 0.5 * log(c->rankme / c->untrained), 1e-9);
+        ck_assert(c->untrained > 1 && c->untrained == s->candidates[i % LAYERS].untrained);
         ck_assert_double_le(c->score, s->candidates[s->chosen].score);
         ck_assert_str_ne(c->checkpoint, "best.safetensors");    // that the run chose on its test images
     }
@@ -448,10 +449,17 @@ START_TEST(choice)
     ck_assert_double_eq_tol(t->gain, s->gain, 1e-9);
     vkd_transfer_finish(&r);
     vkd_transfer_finish(&again);
-    p.lambda = -1000;                       // the least diverse, whatever its accuracy
+    p.lambda = -1000;                       // the least diverse beside its null, whatever its accuracy
     r = transfer_ok(&p);
-    for (uint32_t i = 0; i < r.selection->candidate_count; i++)
-        ck_assert_double_ge(r.selection->candidates[i].rankme, r.selection->candidates[r.selection->chosen].rankme - 0.01);
+    s = r.selection;
+    for (uint32_t i = 0; i < s->candidate_count; i++) {
+        const struct vkd_transfer_candidate *c = &s->candidates[i], *least = &s->candidates[s->chosen];
+        ck_assert_double_ge(c->rankme / c->untrained, least->rankme / least->untrained - 0.01);
+    }
+    vkd_transfer_finish(&r);
+    p.lambda = 0;                           // needs no null
+    r = transfer_ok(&p);
+    ck_assert(isnan(r.selection->candidates[0].untrained) && isfinite(r.selection->candidates[0].score));
     vkd_transfer_finish(&r);
 }
 END_TEST

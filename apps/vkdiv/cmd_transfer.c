@@ -131,7 +131,8 @@ static const struct argp_option options[] = {
       "mean_per_class, which counts rare classes as much as frequent ones; of several labels an image map (the default) or map11",
       0 },
     { "select", KEY_SELECT, NULL, 0, "choose checkpoint, layer and regularisation of a run on validation data", 0 },
-    { "lambda", KEY_LAMBDA, "X", 0, "of --select: weight of log(RankMe) beside the log-odds of validation (0)", 0 },
+    { "lambda", KEY_LAMBDA, "X", 0, "of --select: weight of log(RankMe, as the ratio to untrained networks at that layer) beside "
+      "the log-odds of validation (0)", 0 },
     { "k", KEY_K, "N", 0, "knn: neighbours (20)", 1 },
     { "temperature", KEY_TEMPERATURE, "T", 0, "knn: a vote weighs e^(cosine / T) (0.07)", 1 },
     { "penalty", KEY_PENALTY, "X,...", 0, "linear: L2 penalties to choose from (45 from 1e-6 to 1e5)", 1 },

@@ -131,8 +131,11 @@ static void print_choice(const struct transfer_work *w, uint32_t m, uint32_t d, 
     fputs("  ", stdout);
     print_model(w, m);
     print_task(w, d, k);
-    printf("%s, layer %s, of %u candidates: validation %.2f %%, RankMe %.1f, score %.3f\n", c->checkpoint, c->layer,
-           s->candidate_count, 100 * c->val, c->rankme, c->score);
+    printf("%s, layer %s, of %u candidates: validation %.2f %%, RankMe %.1f", c->checkpoint, c->layer, s->candidate_count,
+           100 * c->val, c->rankme);
+    if (isfinite(c->untrained))
+        printf(" (%.2f of untrained networks)", c->rankme / c->untrained);
+    printf(", score %.3f\n", c->score);
     if (isfinite(s->last))
         printf("    test %.2f %%; the last checkpoint's default layer %.2f %%: the choice brings %+.2f points (p %.2g)\n",
                100 * transfer_at(w, m, d, k)->value, 100 * s->last, 100 * s->gain, s->p);
@@ -141,7 +144,7 @@ static void print_choice(const struct transfer_work *w, uint32_t m, uint32_t d, 
 static void print_choices(const struct transfer_work *w)
 {
     const struct transfer_options *o = w->o;
-    printf("\nChosen by training and validation images alone, by logit(validation) + %g log(RankMe):\n", o->p.lambda);
+    printf("\nChosen by training and validation images alone, by logit(validation) + %g log(RankMe / untrained):\n", o->p.lambda);
     for (uint32_t m = 0; m < o->path_count; m++)
         for (uint32_t d = 0; d < o->data_count; d++)
             for (uint32_t k = 0; k < o->protocol_count; k++)

@@ -66,9 +66,9 @@ static json_t *selection_of(const struct vkd_transfer_selection *s)
     const struct vkd_transfer_candidate *best = &s->candidates[s->chosen];
     for (uint32_t i = 0; i < s->candidate_count; i++) {
         const struct vkd_transfer_candidate *c = &s->candidates[i];
-        json_array_append_new(list, json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "checkpoint", vkd__json_text(c->checkpoint),
+        json_array_append_new(list, json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "checkpoint", vkd__json_text(c->checkpoint),
             "step", (json_int_t) c->steps, "layer", vkd__json_text(c->layer), "score", vkd__json_real(c->score), "rankme",
-            vkd__json_real(c->rankme), "val", vkd__json_real(c->val), "setting", vkd__json_real(c->penalty)));
+            vkd__json_real(c->rankme), "rankme_untrained", vkd__json_real(c->untrained), "val", vkd__json_real(c->val), "setting", vkd__json_real(c->penalty)));
     }
     return json_pack("{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o}", "checkpoint", vkd__json_text(best->checkpoint), "layer",
                      vkd__json_text(best->layer), "score", vkd__json_real(best->score), "lambda", vkd__json_real(s->lambda),
@@ -216,6 +216,7 @@ static bool read_selection(const json_t *v, struct vkd_transfer_result *r)
         c->steps = (uint64_t) json_integer_value(json_object_get(o, "step"));
         c->score = number_at(o, "score");
         c->rankme = number_at(o, "rankme");
+        c->untrained = number_at(o, "rankme_untrained");
         c->val = number_at(o, "val");
         c->penalty = number_at(o, "setting");
     }

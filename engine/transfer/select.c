@@ -186,17 +186,19 @@ struct trial {
     struct vkd_transfer_selection s;
     struct vkd__choice *settings;           // of each candidate
     vkd_result failure;                     // of the latest that failed
+    double untrained[STAGES];               // RankMe at each layer, once it is needed; 0: not yet
 };
 
 // Scores a checkpoint at one layer.
-static vkd_result try_layer(struct trial *y, const struct checkpoint *k, const char *layer, const struct vkd__table *train,
+static vkd_result try_layer(struct trial *y, const struct checkpoint *k, uint32_t at, const struct vkd__table *train,
                             const struct vkd__table *val)
 {
+    const char *layer = y->layers[at];
     const struct vkd__transfer *t = y->t;
     struct vkd_transfer_candidate *c = &y->s.candidates[y->s.candidate_count];
     struct vkd__choice *settings = &y->settings[y->s.candidate_count];
     struct vkd__transfer_outcome o;
-    *c = (struct vkd_transfer_candidate) { .steps = k->steps, .rankme = NAN };
+    *c = (struct vkd_transfer_candidate) { .steps = k->steps, .rankme = NAN, .untrained = NAN };
     snprintf(c->checkpoint, sizeof(c->checkpoint), "%s", k->name);
     snprintf(c->layer, sizeof(c->layer), "%s", layer);
     path_of(t, k->name, settings->weights);
@@ -214,7 +216,11 @@ static vkd_result try_layer(struct trial *y, const struct checkpoint *k, const c
         return r;
     c->val = o.val;
     c->penalty = o.k ? o.k : o.penalty;
-    c->score = vkd_log_odds(o.val, t->sets.val_count) + (t->p.lambda != 0 ? t->p.lambda * log(fmax(c->rankme, 1)) : 0);
+    c->score = vkd_log_odds(o.val, t->sets.val_count);
+    if (t->p.lambda != 0) {
+        c->untrained = y->untrained[at];
+        c->score += t->p.lambda * log(fmax(c->rankme, 1) / fmax(c->untrained, 1));
+    }
     settings->k = o.k;
     settings->temperature = o.temperature;
     vkd__transfer_outcome_finish(&o);
@@ -231,9 +237,14 @@ static vkd_result try_checkpoint(struct trial *y, const struct checkpoint *k)
     vkd_result r = vkd__train_tables(y->t, path, y->layers, y->layer_count, train, val), failed = r;
     if (r < 0)
         goto said;
+    bool ready = y->t->p.lambda == 0 || y->untrained[0] > 0;
+    if (!ready) {
+        failed = r = vkd__untrained_rankme(y->t, path, y->layers, y->layer_count, y->untrained);
+        ready = r == VKD_OK;
+    }
     for (uint32_t l = 0; l < y->layer_count; l++) {
-        if (r == VKD_OK)
-            r = try_layer(y, k, y->layers[l], &train[l], &val[l]);
+        if (r == VKD_OK && ready)
+            r = try_layer(y, k, l, &train[l], &val[l]);
         if (vkd__is_of_one_checkpoint(r)) {
             failed = r;
             r = VKD_OK;

@@ -183,6 +183,11 @@ VKD_CHECKED vkd_result vkd__transfer_select(const struct vkd__transfer *t, struc
                                             struct vkd__choice *choice);
 void vkd__selection_finish(struct vkd_transfer_selection *s);
 
+// RankMe of train's features at layers of untrained networks like the file's, mean over three; of train's first 10000
+// images, those held out not among them (untrained.c).
+VKD_CHECKED vkd_result vkd__untrained_rankme(const struct vkd__transfer *t, const char *weights, const char *const *layers,
+                                             uint32_t count, double *out);
+
 // Whether a failure says nothing of other checkpoints.
 bool vkd__is_of_one_checkpoint(vkd_result r);
 

@@ -78,12 +78,15 @@ struct vkd_transfer_params {
     void *user;
 };
 
-// What a choice was made from: accuracy (mean average precision) on val and RankMe of the features of train.
+// What a choice was made from: accuracy (mean average precision) on val, and RankMe of the features of train beside that of
+// untrained networks of the same make at the same layer: layers differ in width, and so in RankMe before anything is
+// learnt.
 struct vkd_transfer_candidate {
     char checkpoint[VKD_TRANSFER_NAME];     // relative to the run: "last.safetensors", "checkpoints/epoch-0010.safetensors"
     uint64_t steps;
     char layer[VKD_TRANSFER_NAME];
-    double val, rankme, score;      // score = logit(val) + lambda log(rankme)
+    double val, rankme, score;      // score = logit(val) + lambda log(rankme / untrained)
+    double untrained;               // RankMe, mean over three networks; NaN where lambda is 0
     double penalty;                 // that val was best with, or k
 };
 
