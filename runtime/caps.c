@@ -78,6 +78,10 @@ static vkd_result read_extensions(struct vkd__instance *inst, VkPhysicalDevice p
         if (listed(rows, count, required_extensions[i].name))
             facts->extensions[facts->extension_count++] = required_extensions[i].name;
     }
+    if (vk >= 0 && listed(rows, count, "VK_KHR_cooperative_matrix"))
+        facts->matrices = VKD__MATRICES_KHR;
+    else if (vk >= 0 && listed(rows, count, VK_NV_COOPERATIVE_MATRIX_EXTENSION_NAME))
+        facts->matrices = VKD__MATRICES_NV;
     free(rows);
     return VKD_OK;
 }
@@ -119,6 +123,7 @@ static void read_features(struct vkd__instance *inst, VkPhysicalDevice pd, struc
     facts->subgroup_control = size_control.subgroupSizeControl;
     facts->full_subgroups = size_control.computeFullSubgroups;
     facts->device_fault = fault.deviceFault;
+    caps->matrices = facts->matrices;
     caps->f16_storage = v11.storageBuffer16BitAccess;
     caps->f16_arithmetic = v12.shaderFloat16;
 }

@@ -76,6 +76,8 @@ VKD_CHECKED vkd_result vkd__instance_devices(struct vkd__instance *inst, VkPhysi
 
 // ---- Capabilities (caps.c) --------------------------------------------------------------------
 
+enum vkd__matrices { VKD__MATRICES_NONE, VKD__MATRICES_KHR, VKD__MATRICES_NV };
+
 // What the runtime alone needs to know of a device.
 struct vkd__facts {
     VkPhysicalDeviceMemoryProperties memory;
@@ -84,6 +86,7 @@ struct vkd__facts {
     bool     subgroup_control;      // a required size can be asked for ...
     bool     full_subgroups;        // ... and full subgroups too
     bool     device_fault;          // VK_EXT_device_fault
+    enum vkd__matrices matrices;    // whose cooperative matrices are advertised
     uint32_t subgroup_min, subgroup_max;
     uint32_t subgroups_max;         // of a required size, per workgroup
     VkSubgroupFeatureFlags subgroup_ops;        // in compute shaders

@@ -91,6 +91,8 @@ void vkd__profile_apply(const struct vkd_profile *p, struct vkd_caps *caps, stru
     facts->subgroup_control = facts->full_subgroups = false;
     caps->f16_storage = caps->f16_storage && p->f16_storage;
     caps->f16_arithmetic = caps->f16_arithmetic && p->f16_arithmetic;
+    caps->matrices = false;
+    facts->matrices = VKD__MATRICES_NONE;
     lower(&caps->timestamp_bits, p->timestamp_bits);
     if (!caps->timestamp_bits)
         caps->timestamp_ns = 0;

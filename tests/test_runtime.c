@@ -550,6 +550,81 @@ START_TEST(reports_limits)
 END_TEST
 
 // A pinned subgroup size makes a kernel of its own, and one that cannot be had is ignored.
+// ---- Cooperative matrices of drivers that are not there ----
+
+struct shape_of_khr {
+    VkStructureType type;
+    void *next;
+    uint32_t m, n, k, a, b, c, result;
+    VkBool32 saturating;
+    uint32_t scope;
+};
+static uint32_t shapes_told;
+static VkResult shapes_result;
+
+static VKAPI_ATTR VkResult VKAPI_CALL tell_khr(VkPhysicalDevice d, uint32_t *count, struct shape_of_khr *rows)
+{
+    (void) d;
+    uint32_t n = *count < shapes_told ? *count : shapes_told;
+    for (uint32_t i = 0; i < n; i++)
+        rows[i] = (struct shape_of_khr) { rows[i].type, NULL, 16, 8, 16 + i, 0, 0, 1, i ? 99 : 1, 0, i ? 2 : 3 };
+    *count = n;
+    return shapes_result < 0 ? shapes_result : n < shapes_told ? VK_INCOMPLETE : VK_SUCCESS;
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL tell_nv(VkPhysicalDevice d, uint32_t *count, VkCooperativeMatrixPropertiesNV *rows)
+{
+    (void) d;
+    rows[0].MSize = rows[0].NSize = 16;
+    rows[0].KSize = 8;
+    rows[0].AType = rows[0].BType = VK_COMPONENT_TYPE_FLOAT16_NV;
+    rows[0].CType = rows[0].DType = VK_COMPONENT_TYPE_FLOAT32_NV;
+    rows[0].scope = VK_SCOPE_SUBGROUP_NV;
+    *count = 1;
+    return VK_SUCCESS;
+}
+
+static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_told(VkInstance inst, const char *name)
+{
+    (void) inst;
+    if (strstr(name, "MatrixPropertiesKHR"))
+        return (PFN_vkVoidFunction) tell_khr;
+    return strstr(name, "MatrixPropertiesNV") ? (PFN_vkVoidFunction) tell_nv : NULL;
+}
+
+START_TEST(tells_matrix_shapes)
+{
+    struct vkd_matrix_shape *s = NULL;
+    uint32_t count = 77;
+    vkd_device *mine = gpu_open();
+    mine->inst->get = get_told;
+    mine->facts.matrices = VKD__MATRICES_NONE;
+    ck_assert_int_eq(vkd_device_matrices(mine, &s, &count), VKD_OK);
+    ck_assert_uint_eq(count, 0);
+    free(s);
+    mine->facts.matrices = VKD__MATRICES_KHR;
+    shapes_told = 2;
+    ck_assert_int_eq(vkd_device_matrices(mine, &s, &count), VKD_OK);
+    ck_assert_uint_eq(count, 2);
+    ck_assert(s[0].m == 16 && s[0].n == 8 && s[0].k == 16 && s[0].subgroup && !s[1].subgroup && s[1].k == 17);
+    ck_assert(!strcmp(s[0].a, "f16") && !strcmp(s[0].result, "f32") && !strcmp(s[1].result, "other"));
+    free(s);
+    shapes_told = 5000;                 // more than there is room for
+    ck_assert_int_eq(vkd_device_matrices(mine, &s, &count), VKD_OK);
+    ck_assert_uint_eq(count, 1024);
+    free(s);
+    s = NULL;
+    shapes_result = VK_ERROR_INITIALIZATION_FAILED;
+    ck_assert_int_eq(vkd_device_matrices(mine, &s, &count), VKD_UNSUPPORTED);
+    ck_assert_ptr_null(s);
+    mine->facts.matrices = VKD__MATRICES_NV;
+    ck_assert_int_eq(vkd_device_matrices(mine, &s, &count), VKD_OK);
+    ck_assert(count == 1 && s[0].m == 16 && s[0].k == 8 && !strcmp(s[0].c, "f32") && s[0].subgroup);
+    free(s);
+    gpu_close(&mine);
+}
+END_TEST
+
 START_TEST(pins_the_subgroup_size)
 {
     struct vkd_kernel_params p = { .name = "fill_index", .subgroup_size = vkd_device_caps(dev)->subgroup_size };
@@ -595,6 +670,7 @@ int main(void)
     tcase_add_test(t, reports_broken_rules);
     tcase_add_test(t, reports_foreign_handles);
     tcase_add_test(t, reports_limits);
+    tcase_add_test(t, tells_matrix_shapes);
     tcase_add_test(t, pins_the_subgroup_size);
     suite_add_tcase(s, t);
     return gpu_run(s);

@@ -448,7 +448,7 @@ json_t *app_device_json(const struct vkd_device_row *row)
                      "driver", c->driver_name, "driver_info", c->driver_info,
                      "api", app_api_version(api, c->api_version),
                      "memory", (json_int_t)c->memory_size, "memory_free", (json_int_t)c->memory_budget,
-                     "fp16", c->f16_storage && c->f16_arithmetic, "coopmat", 0,
+                     "fp16", c->f16_storage && c->f16_arithmetic, "coopmat", c->matrices,
                      "subgroup", (int)c->subgroup_size, "uuid", app_uuid(uuid, c->uuid),
                      "usable", row->usable, "why", row->why);
 }

@@ -29,7 +29,8 @@ static void print_rows(const struct vkd_device_row *rows, uint32_t count, int se
         printf("%s  %5u  %-40.40s  %-10s  %-12.12s  %-8s  %8s  %-4s  %-7s  %8u  %.8s\n",
                (int)rows[i].index == selected ? "*" : " ", rows[i].index, c->name, app_device_type(c), c->driver_name,
                app_api_version(api, c->api_version), app_bytes(memory, (double)c->memory_size),
-               c->f16_storage && c->f16_arithmetic ? "yes" : "no", "no", c->subgroup_size, app_uuid(uuid, c->uuid));
+               c->f16_storage && c->f16_arithmetic ? "yes" : "no", c->matrices ? "yes" : "no", c->subgroup_size,
+               app_uuid(uuid, c->uuid));
         if (!rows[i].usable)
             printf("          not usable: %s\n", rows[i].why);
     }

@@ -364,6 +364,31 @@ static void f16_storage(struct selftest_run *t, const struct selftest_probe *p)
     vkd_buffer_destroy(t->dev, &in);
 }
 
+static void matrices(struct selftest_run *t, const struct selftest_probe *p)
+{
+    (void)p;
+    struct vkd_matrix_shape *shapes = NULL;
+    uint32_t count = 0, halves = 0;
+    char text[160] = "";
+    selftest_at(t, "asking for the shapes");            // some drivers crash here
+    if (!selftest_ok(t, vkd_device_matrices(t->dev, &shapes, &count), "the shapes of cooperative matrices"))
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct vkd_matrix_shape *s = &shapes[i];
+        if (strcmp(s->a, "f16") != 0 || strcmp(s->result, "f32") != 0 || s->m == 0 || s->n == 0 || s->k == 0)
+            continue;
+        if (halves++ < 4)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%u x %u x %u", halves > 1 ? ", " : "", s->m, s->n, s->k);
+    }
+    free(shapes);
+    selftest_number(t, "shapes", count);
+    if (count == 0)
+        selftest_say(t, SELFTEST_PASS, "none advertised, and no kernel uses them");
+    else
+        selftest_say(t, SELFTEST_PASS, "%u shapes advertised, %u of f16 summed up in f32%s%s%s; no kernel uses them", count,
+                     halves, halves > 0 ? " (" : "", text, halves > 4 ? ", ...)" : halves > 0 ? ")" : "");
+}
+
 static const struct selftest_probe probes[] = {
     { .name = "subgroup", .about = "invocations of a subgroup, by ballot", .run = subgroup },
     { .name = "subgroup_sizes", .about = "sizes that a kernel can ask for, by ballot", .run = pinned },
@@ -376,6 +401,7 @@ static const struct selftest_probe probes[] = {
     { .name = "timestamps", .about = "timestamps that advance, and not too fast", .run = timestamps },
     { .name = "f16_arithmetic", .about = "arithmetic of 16-bit floats", .run = f16_arithmetic },
     { .name = "f16_storage", .about = "16-bit floats in buffers", .run = f16_storage },
+    { .name = "matrices", .about = "shapes of cooperative matrices, as advertised", .run = matrices },
 };
 
 const struct selftest_part selftest_part_capabilities = {

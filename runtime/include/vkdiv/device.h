@@ -38,6 +38,7 @@ struct vkd_caps {
     uint32_t subgroup_size;         // as advertised
     bool     subgroup_shuffle;      // in compute shaders
     bool     f16_storage, f16_arithmetic;
+    bool     matrices;              // cooperative ones are advertised: see vkd_device_matrices
     double   timestamp_ns;          // per tick; 0 when the queue has no timestamps
     uint32_t timestamp_bits;
 };
@@ -246,6 +247,22 @@ VKD_CHECKED vkd_result vkd_device_cache_data(vkd_device *dev, void **data, uint6
 
 // The capabilities; valid as long as `dev`. Thread-safety: safe.
 const struct vkd_caps *vkd_device_caps(const vkd_device *dev);
+
+// A product that the device's matrix units do at once: (m, k) of type `a` times (k, n) of type `b`, plus `c`.
+struct vkd_matrix_shape {
+    uint32_t m, n, k;
+    const char *a, *b, *c, *result;     // "f16", "f32", "i8", "u8", ...; "other": what Vulkan of 2023 does not name
+    bool     subgroup;                  // the invocations of a subgroup work on it; else of a workgroup
+};
+
+// What the driver advertises of them (VK_KHR_cooperative_matrix, else VK_NV_cooperative_matrix): *shapes is malloc'd, for
+// free(), and *count may be 0. Some drivers crash when they are asked: `vkdiv selftest` asks from a process of its own.
+//
+//   VKD_UNSUPPORTED  the driver refuses to tell
+//   VKD_NO_MEMORY
+//
+// Thread-safety: that of the device.
+VKD_CHECKED vkd_result vkd_device_matrices(vkd_device *dev, struct vkd_matrix_shape **shapes, uint32_t *count);
 
 // The log `dev` was created with. Thread-safety: safe.
 const struct vkd_log *vkd_device_log(const vkd_device *dev);
