@@ -47,19 +47,25 @@ static int write_html(const struct results *r, const char *path)
 
 int main(int argc, char **argv)
 {
-    bool check = argc == 4 && !strcmp(argv[1], "--check"), html = argc == 4 && !strcmp(argv[1], "--html");
-    if ((argc != 3 && !check && !html) || argv[1 + (check || html)][0] == '-') {
-        fputs("usage: compile_table [--check] RESULTS README.md\n"
+    bool check = argc >= 4 && !strcmp(argv[1], "--check"), html = argc == 4 && !strcmp(argv[1], "--html");
+    if (argc < 3 || argv[1 + (check || html)][0] == '-') {
+        fputs("usage: compile_table [--check] RESULTS README.md ...\n"
               "       compile_table --html FILE RESULTS\n"
-              "  Writes the tables of RESULTS between README's markers (--check: status 1 when they differ), or a page.\n"
+              "  Writes the tables of RESULTS between the markers of files (--check: status 1 when they differ), or a page.\n"
               "  Status 2: a result is not what it should be, or a file cannot be read or written.\n", stderr);
         return 2;
     }
-    const char *dir = html ? argv[3] : argv[argc - 2];
+    const char *dir = argv[html ? 3 : 1 + check];
     struct results results;
     int status = 2;
     if (results_read(&results, dir))
-        status = html ? write_html(&results, argv[2]) : renew_markdown(&results, dir, argv[argc - 1], check);
+        status = html ? write_html(&results, argv[2]) : 0;
+    else
+        html = true;            // nothing to write
+    for (int i = 2 + check; !html && i < argc; i++) {
+        int one = renew_markdown(&results, dir, argv[i], check);
+        status = one > status ? one : status;
+    }
     results_finish(&results);
     return status;
 }

@@ -5,11 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const marks[2][2] = {
-    { "<!-- ran: begin -->\n", "<!-- ran: end -->\n" },
-    { "<!-- compiled: begin -->\n", "<!-- compiled: end -->\n" },
-};
-
 // ---- Compiled ----
 
 static double worst(const json_t *summary, const char *name)
@@ -105,12 +100,23 @@ static double most(const json_t *numbers, const char *end)
     return largest;
 }
 
+// A name that another machine has given, in a cell of a table.
+static void write_cell(FILE *out, const char *text)
+{
+    for (; *text; text++)
+        fprintf(out, *text == '|' ? "\\|" : "%c", *text);
+    fputs(" | ", out);
+}
+
 static void write_ran(FILE *out, const json_t *doc)
 {
     static const char *const verdicts[] = { "pass", "fallback", "skip", "fail" };
     const json_t *id = json_object_get(doc, "identity"), *roof = numbers_of(doc, "performance.roofline");
-    fprintf(out, "| %s | %s | %s %s | %s | ", text_of(doc, "device"), text_of(id, "type"), text_of(id, "driver"),
-            text_of(id, "driver_info"), text_of(id, "api"));
+    static const char *const names[] = { "type", "driver", "driver_info", "api" };
+    fputs("| ", out);
+    write_cell(out, text_of(doc, "device"));
+    for (int i = 0; i < 4; i++)
+        write_cell(out, text_of(id, names[i]));
     for (int i = 0; i < 4; i++)
         fprintf(out, "%d | ", (int) json_integer_value(json_object_get(json_object_get(doc, "counts"), verdicts[i])));
     fprintf(out, "%.3g GB/s | %.3g GFLOP/s | %.0f %% | %.0f %% | %.0f s | %s |\n",
@@ -121,11 +127,58 @@ static void write_ran(FILE *out, const json_t *doc)
 
 static void write_ran_table(FILE *out, const struct results *r)
 {
-    fputs("\n| device | type | driver | API | pass | fallback | skip | fail | copies | f32 | products | convolutions | time | |\n"
-          "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n", out);
+    fputs("\n| device | type | driver | version | API | pass | fallback | skip | fail | copies | f32 | products | "
+          "convolutions | time | |\n"
+          "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n", out);
     for (size_t i = 0; i < r->count; i++)
         if (r->list[i].ran)
             write_ran(out, r->list[i].doc);
+    fputs("\n", out);
+}
+
+// ---- All of it, a row a device that ran or a generation that was compiled for ----
+
+static void write_short_ran(FILE *out, const json_t *doc)
+{
+    static const char *const verdicts[] = { "pass", "fallback", "skip", "fail" };
+    const json_t *counts = json_object_get(doc, "counts");
+    fputs("| ", out);
+    write_cell(out, text_of(doc, "device"));
+    write_cell(out, text_of(json_object_get(doc, "identity"), "driver"));
+    fprintf(out, "ran: of %zu probes", json_array_size(json_object_get(doc, "probes")));
+    for (int i = 0; i < 4; i++)
+        fprintf(out, "%s %d %s", i ? "," : "", (int) json_integer_value(json_object_get(counts, verdicts[i])), verdicts[i]);
+    fprintf(out, " | %s |\n", strcmp(text_of(doc, "verdict"), "pass") ? "**fail**" : "pass");
+}
+
+static bool same_generation(const struct gpu *a, const struct gpu *b)
+{
+    return !strcmp(a->vendor, b->vendor) && !strcmp(a->generation, b->generation);
+}
+
+// One row for gpus[first] and those after it of its generation; how many these are.
+static unsigned write_generation(FILE *out, const struct results *r, unsigned first)
+{
+    const struct gpu *g = &gpus[first];
+    unsigned count = 0, passed = 0;
+    fprintf(out, "| %s %s: ", !strcmp(g->vendor, "amd") ? "AMD" : "Intel", g->generation);
+    for (unsigned i = first; i < gpu_count && same_generation(g, &gpus[i]); i++) {
+        fprintf(out, "%s%s", count++ ? ", " : "", gpus[i].name);
+        passed += json_is_true(json_object_get(json_object_get(results_of_gpu(r, &gpus[i]), "summary"), "pass"));
+    }
+    fprintf(out, " | %s | compiled: every pipeline within the limits on %u of %u | %s |\n", g->driver, passed, count,
+            passed == count ? "pass" : "**fail**");
+    return count;
+}
+
+static void write_short_table(FILE *out, const struct results *r)
+{
+    fputs("\n| devices | driver | what was done | |\n|---|---|---|---|\n", out);
+    for (size_t i = 0; i < r->count; i++)
+        if (r->list[i].ran)
+            write_short_ran(out, r->list[i].doc);
+    for (unsigned i = 0; i < gpu_count;)
+        i += write_generation(out, r, i);
     fputs("\n", out);
 }
 
@@ -138,27 +191,40 @@ static void write_compiled_tables(FILE *out, const struct results *r)
     fputs("\n", out);
 }
 
+static const struct section {
+    const char *begin, *end;
+    void (*write)(FILE *out, const struct results *r);
+} sections[] = {
+    { "<!-- devices: begin -->\n", "<!-- devices: end -->\n", write_short_table },
+    { "<!-- ran: begin -->\n", "<!-- ran: end -->\n", write_ran_table },
+    { "<!-- compiled: begin -->\n", "<!-- compiled: end -->\n", write_compiled_tables },
+};
+enum { SECTIONS = sizeof(sections) / sizeof(sections[0]) };
+
 char *table_markdown(const struct results *r, const char *old, const char *path, size_t *size)
 {
     char *text = NULL;
     const char *at = old;
+    bool any = false;
     FILE *out = open_memstream(&text, size);
-    for (int i = 0; out && i < 2; i++) {
-        const char *from = strstr(at, marks[i][0]), *to = from ? strstr(from, marks[i][1]) : NULL;
-        if (!to) {
-            fprintf(stderr, "%s: lacks the markers %.*s and %.*s\n", path, (int) strlen(marks[i][0]) - 1, marks[i][0],
-                    (int) strlen(marks[i][1]) - 1, marks[i][1]);
-            fclose(out);
-            free(text);
-            return NULL;
-        }
-        fwrite(at, 1, (size_t) (from - at) + strlen(marks[i][0]), out);
-        (i ? write_compiled_tables : write_ran_table)(out, r);
+    for (int i = 0; out && i < SECTIONS; i++) {
+        const struct section *s = &sections[i];
+        const char *from = strstr(at, s->begin), *to = from ? strstr(from, s->end) : NULL;
+        if (!to)
+            continue;
+        fwrite(at, 1, (size_t) (from - at) + strlen(s->begin), out);
+        s->write(out, r);
         at = to;
+        any = true;
     }
-    if (out) {
-        fputs(at, out);
-        fclose(out);
-    }
-    return text;
+    if (!out)
+        return NULL;
+    fputs(at, out);
+    fclose(out);
+    if (any)
+        return text;
+    fprintf(stderr, "%s: expected markers, such as %.*s and %.*s\n", path, (int) strlen(sections[0].begin) - 1,
+            sections[0].begin, (int) strlen(sections[0].end) - 1, sections[0].end);
+    free(text);
+    return NULL;
 }
