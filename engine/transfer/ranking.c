@@ -66,8 +66,9 @@ void vkd__ranking_destroy(struct vkd__ranking **pr)
 }
 
 // vkd_average_precision's voc11 or plain, from the last place to the first: so the best precision from a point on is at
-// hand, and that where equal scores end.
-static double class_ap(const struct place *places, uint32_t n, const uint32_t *count, bool voc11)
+// hand, and that where equal scores end. `others`: the precision at an example is that among the others that score as
+// high; where there are none, that of the next positive.
+static double class_ap(const struct place *places, uint32_t n, const uint32_t *count, bool voc11, bool others)
 {
     uint64_t entered = 0, right = 0;
     for (uint32_t i = 0; i < n; i++) {
@@ -75,13 +76,14 @@ static double class_ap(const struct place *places, uint32_t n, const uint32_t *c
         right += places[i].yes ? count[places[i].example] : 0;
     }
     const uint64_t positives = right;
-    double best = 0, precision = 0, all = 0, above[11] = { 0 };
+    double best = 0, precision = 0, last = 1, all = 0, above[11] = { 0 };
     if (!positives)
         return NAN;
     for (uint32_t i = n; i-- > 0;) {
         const uint32_t here = count[places[i].example];
         if (places[i].ends && entered) {
-            precision = (double) right / (double) entered;
+            precision = !others ? (double) right / (double) entered : !right ? 0 : entered > 1 ?
+                        (double) (right - 1) / (double) (entered - 1) : last;
             best = fmax(best, precision);
             for (uint32_t t = 0; voc11 && t <= 10; t++)
                 if (10 * right >= t * positives)
@@ -90,18 +92,21 @@ static double class_ap(const struct place *places, uint32_t n, const uint32_t *c
         entered -= here;
         right -= places[i].yes ? here : 0;
         all += places[i].yes ? precision * here : 0;
+        last = places[i].yes && here ? precision : last;
     }
     for (uint32_t t = 0; t <= 10; t++)
         above[0] += t ? above[t] : 0;
     return voc11 ? above[0] / 11 : all / (double) positives;
 }
 
-double vkd__ranking_map(const struct vkd__ranking *r, const uint32_t *count, bool voc11)
+double vkd__ranking_map(const struct vkd__ranking *r, const uint32_t *count, enum vkd__ap kind)
 {
+    const bool voc11 = kind == VKD__AP_VOC11 || kind == VKD__AP_OTHERS_VOC11;
+    const bool others = kind == VKD__AP_OTHERS || kind == VKD__AP_OTHERS_VOC11;
     double sum = 0;
     uint32_t classes = 0;
     for (uint32_t c = 0; c < r->classes; c++) {
-        double ap = class_ap(r->places + (uint64_t) c * r->rows, r->known[c], count, voc11);
+        double ap = class_ap(r->places + (uint64_t) c * r->rows, r->known[c], count, voc11, others);
         sum += isnan(ap) ? 0 : ap;
         classes += !isnan(ap);
     }

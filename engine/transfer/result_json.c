@@ -95,6 +95,8 @@ json_t *vkd__transfer_json(const struct vkd_transfer_result *r, bool images)
         r->metric, "value", vkd__json_real(r->value), "low", vkd__json_real(r->low), "high", vkd__json_real(r->high), "log_odds",
         vkd__json_real(r->log_odds), "metrics", metrics_of(r), "per_class", per_class, "class_names", names, "chosen",
         chosen_of(r), "select", selection_of(r->selection));
+    if (doc && images && r->groups)
+        json_object_set_new(doc, "groups", classes_of(r->groups, r->test));
     if (doc && images && r->predictions) {
         json_object_set_new(doc, "predictions", classes_of(r->predictions, r->test));
         json_object_set_new(doc, "labels", classes_of(r->labels, r->test));
@@ -195,6 +197,15 @@ static uint32_t *read_classes(const json_t *list, uint32_t count, uint32_t class
     return out;
 }
 
+// Groups are numbered by the first of their images.
+static bool are_groups(const uint32_t *groups, uint32_t count)
+{
+    for (uint32_t i = 0; groups && i < count; i++)
+        if (groups[i] > i || groups[groups[i]] != groups[i])
+            return false;
+    return true;
+}
+
 static bool read_selection(const json_t *v, struct vkd_transfer_result *r)
 {
     const json_t *list = json_object_get(v, "candidates");
@@ -289,6 +300,9 @@ static const char *read_numbers(const json_t *doc, struct vkd_transfer_result *r
         return "value is missing";
     if (!read_selection(json_object_get(doc, "select"), r))
         return "select is not what a choice is written as";
+    r->groups = read_classes(json_object_get(doc, "groups"), r->test, r->test);
+    if (!are_groups(r->groups, r->test))
+        return "groups must be numbered by their first images";
     r->labels = read_classes(json_object_get(doc, "labels"), r->test, r->classes);
     r->predictions = read_classes(json_object_get(doc, "predictions"), r->test, r->classes);
     return NULL;

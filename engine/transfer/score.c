@@ -39,89 +39,6 @@ vkd_result vkd__metric_value(const struct vkd__transfer *t, const struct vkd__ta
     return r;
 }
 
-// ---- Intervals --------------------------------------------------------------------------------
-
-struct resampled {
-    const struct vkd_transfer_result *r;
-    const struct vkd__ranking *ranking;
-    bool voc11;
-    uint32_t *total, *right;            // by class; or `total` by example
-};
-
-static void mean_per_class(void *user, const uint32_t *indices, uint32_t count, double *value)
-{
-    const struct resampled *s = user;
-    double sum = 0;
-    uint32_t classes = 0;
-    memset(s->total, 0, s->r->classes * sizeof(*s->total));
-    memset(s->right, 0, s->r->classes * sizeof(*s->right));
-    for (uint32_t i = 0; i < count; i++) {
-        const uint32_t label = s->r->labels[indices[i]];
-        if (label == VKD_NO_LABEL)
-            continue;
-        s->total[label]++;
-        s->right[label] += s->r->predictions[indices[i]] == label;
-    }
-    for (uint32_t c = 0; c < s->r->classes; c++) {
-        sum += s->total[c] ? (double) s->right[c] / s->total[c] : 0;
-        classes += s->total[c] > 0;
-    }
-    *value = classes ? sum / classes : NAN;
-}
-
-static void mean_ap(void *user, const uint32_t *indices, uint32_t count, double *value)
-{
-    const struct resampled *s = user;
-    memset(s->total, 0, s->r->test * sizeof(*s->total));
-    for (uint32_t i = 0; i < count; i++)
-        s->total[indices[i]]++;
-    *value = vkd__ranking_map(s->ranking, s->total, s->voc11);
-}
-
-// 1 of an image whose prediction is right, of those with a label; malloc'd.
-static double *right_of(const struct vkd_transfer_result *r, uint32_t *count)
-{
-    double *right = malloc((r->test + 1u) * sizeof(*right));
-    *count = 0;
-    for (uint32_t i = 0; right && i < r->test; i++)
-        if (r->labels[i] != VKD_NO_LABEL)
-            right[(*count)++] = r->predictions[i] == r->labels[i];
-    return right;
-}
-
-static vkd_result interval(const struct vkd__transfer *t, const struct vkd_transfer_result *r, struct vkd_interval *out)
-{
-    const struct vkd_resample_params p = { .seed = t->p.seed, .log = t->log, .stop = t->p.stop, .user = t->p.user };
-    struct resampled s = { .r = r, .voc11 = t->metric == VKD__METRIC_MAP11 };
-    struct vkd__ranking *ranking = NULL;
-    vkd_result res = VKD_NO_MEMORY;
-    if (t->metric == VKD__METRIC_TOP1) {
-        uint32_t count;
-        double *right = right_of(r, &count);
-        if (right)
-            res = vkd_bootstrap_mean(right, count, &p, out);
-        free(right);
-        return res;
-    }
-    s.total = calloc((uint64_t) r->test + r->classes + 1, sizeof(*s.total));
-    s.right = calloc(r->classes + 1u, sizeof(*s.right));
-    if (!s.total || !s.right)
-        goto done;
-    if (t->metric == VKD__METRIC_MEAN_PER_CLASS) {
-        res = vkd_bootstrap_metric(mean_per_class, &s, r->test, 1, &p, out);
-        goto done;
-    }
-    res = vkd__ranking_create(r->scores, r->truth, r->test, r->classes, &ranking);
-    s.ranking = ranking;
-    if (res == VKD_OK)
-        res = vkd_bootstrap_metric(mean_ap, &s, r->test, 1, &p, out);
-done:
-    vkd__ranking_destroy(&ranking);
-    free(s.total);
-    free(s.right);
-    return res;
-}
-
 static vkd_result score_labels(const struct vkd__transfer *t, struct vkd_transfer_result *r, uint32_t *count)
 {
     struct vkd_accuracy a;
@@ -172,7 +89,7 @@ vkd_result vkd__transfer_score(const struct vkd__transfer *t, struct vkd_transfe
         return VKD_INVALID;
     }
     vkd__transfer_tell(t, "interval", 0, 1);
-    res = interval(t, r, &i);
+    res = vkd__transfer_interval(t, r, &i);
     r->low = i.low;
     r->high = i.high;
     r->log_odds = vkd_log_odds(r->value, count);
@@ -227,9 +144,11 @@ static vkd_result compare_predictions(const struct vkd_transfer_result *a, const
 {
     const bool classes_alike = !strcmp(a->metric, metric_names[VKD__METRIC_MEAN_PER_CLASS]);
     struct vkd_permutation found;
-    double *x = malloc((2ull * a->test + 1) * sizeof(*x)), *y = x + a->test;
+    // By group: its number is its first image's, and its images change sides together.
+    double *x = calloc(2ull * a->test + 1, sizeof(*x)), *y = x + a->test;
     uint32_t *sizes = calloc(a->classes + 1u, sizeof(*sizes)), common = 0, classes = 0, n = 0;
-    vkd_result r = x && sizes ? VKD_OK : VKD_NO_MEMORY;
+    bool *there = calloc(a->test + 1u, sizeof(*there));
+    vkd_result r = x && sizes && there ? VKD_OK : VKD_NO_MEMORY;
     for (uint32_t i = 0; r == VKD_OK && i < a->test; i++) {
         if (!is_common(a, b, i))
             continue;
@@ -239,20 +158,28 @@ static vkd_result compare_predictions(const struct vkd_transfer_result *a, const
     if (r == VKD_OK && !common)
         r = refuse_strangers(a, b, log);
     for (uint32_t i = 0; r == VKD_OK && i < a->test; i++) {
-        const uint32_t label = a->labels[i];
+        const uint32_t label = a->labels[i], group = a->groups ? a->groups[i] : i;
         if (!is_common(a, b, i))
             continue;
         double weight = classes_alike ? (double) common / ((double) classes * sizes[label]) : 1;
-        x[n] = a->predictions[i] == label ? weight : 0;
-        y[n++] = b->predictions[i] == label ? weight : 0;
+        x[group] += a->predictions[i] == label ? weight : 0;
+        y[group] += b->predictions[i] == label ? weight : 0;
+        there[group] = true;
+    }
+    for (uint32_t i = 0; r == VKD_OK && i < a->test; i++) {
+        if (!there[i])
+            continue;
+        x[n] = x[i];
+        y[n++] = y[i];
     }
     if (r == VKD_OK)
         r = vkd_permutation_paired(x, y, n, &(struct vkd_resample_params) { .seed = seed, .log = *log }, &found);
     if (r == VKD_OK)
-        *out = (struct vkd_transfer_comparison) { found.statistic, found.p,
+        *out = (struct vkd_transfer_comparison) { found.statistic * n / common, found.p,
                                                   (uint32_t) (found.permutations < UINT32_MAX ? found.permutations : UINT32_MAX) };
     free(x);
     free(sizes);
+    free(there);
     return r;
 }
 
@@ -285,9 +212,10 @@ static vkd_result to_ranks(const float *scores, uint32_t rows, uint32_t classes,
     return VKD_OK;
 }
 
-// The difference when image i's ranks change sides where its bit of draw `draw` is set; draw 0 changes none.
-static double swapped_difference(const struct vkd__ranking *both, uint32_t rows, bool voc11, uint64_t seed, uint32_t draw,
-                                 uint32_t *count)
+// The difference when image i's ranks change sides where its bit of draw `draw` is set, or that of its group's first image;
+// draw 0 changes none.
+static double swapped_difference(const struct vkd__ranking *both, uint32_t rows, const uint32_t *groups, enum vkd__ap kind,
+                                 uint64_t seed, uint32_t draw, uint32_t *count)
 {
     const u32 key[2] = { (u32) seed, (u32) (seed >> 32) };
     u32 words[4] = { 0 };
@@ -296,11 +224,12 @@ static double swapped_difference(const struct vkd__ranking *both, uint32_t rows,
             words[0] = VKD_STREAM_PERMUTE, words[1] = i / 128, words[2] = draw, words[3] = 1;
             vkd_philox(words, key);
         }
-        const uint32_t swap = words[i % 128 / 32] >> i % 32 & 1;
+        const uint32_t own = words[i % 128 / 32] >> i % 32 & 1;
+        const uint32_t swap = groups && groups[i] != i ? count[rows + groups[i]] : own;
         count[i] = count[3 * (uint64_t) rows + i] = !swap;          // a's side; then b's
         count[rows + i] = count[2 * (uint64_t) rows + i] = swap;
     }
-    return vkd__ranking_map(both, count, voc11) - vkd__ranking_map(both, count + 2 * (uint64_t) rows, voc11);
+    return vkd__ranking_map(both, count, kind) - vkd__ranking_map(both, count + 2 * (uint64_t) rows, kind);
 }
 
 // One ranking of both models' ranks: images 0 ... rows - 1 are a's, the rest b's.
@@ -328,15 +257,15 @@ static vkd_result rank_both(const struct vkd_transfer_result *a, const struct vk
 static vkd_result compare_scores(const struct vkd_transfer_result *a, const struct vkd_transfer_result *b, uint64_t seed,
                                  const struct vkd_log *log, struct vkd_transfer_comparison *out)
 {
-    const bool voc11 = !strcmp(a->metric, metric_names[VKD__METRIC_MAP11]);
+    const enum vkd__ap kind = !strcmp(a->metric, metric_names[VKD__METRIC_MAP11]) ? VKD__AP_VOC11 : VKD__AP_PLAIN;
     struct vkd__ranking *both = NULL;
     uint32_t *count = malloc((4ull * a->test + 1) * sizeof(*count)), far = 0;
     vkd_result r = count ? rank_both(a, b, &both) : VKD_NO_MEMORY;
-    const double found = r == VKD_OK ? swapped_difference(both, a->test, voc11, seed, 0, count) : 0;
+    const double found = r == VKD_OK ? swapped_difference(both, a->test, a->groups, kind, seed, 0, count) : 0;
     if (isnan(found))
         r = refuse_strangers(a, b, log);
     for (uint32_t draw = 1; r == VKD_OK && draw <= MAP_DRAWS; draw++)
-        far += fabs(swapped_difference(both, a->test, voc11, seed, draw, count)) >= fabs(found) - 1e-12;
+        far += fabs(swapped_difference(both, a->test, a->groups, kind, seed, draw, count)) >= fabs(found) - 1e-12;
     if (r == VKD_OK)
         *out = (struct vkd_transfer_comparison) { found, (far + 1.0) / (MAP_DRAWS + 1.0), MAP_DRAWS };
     vkd__ranking_destroy(&both);

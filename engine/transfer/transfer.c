@@ -76,6 +76,7 @@ void vkd_transfer_finish(struct vkd_transfer_result *r)
     free(r->predictions);
     free(r->scores);
     free(r->truth);
+    free(r->groups);
     vkd__selection_finish(r->selection);
     *r = (struct vkd_transfer_result) { .classes = 0 };
 }
@@ -271,6 +272,8 @@ static vkd_result transfer_one(const struct vkd__transfer *t, const struct vkd__
     struct vkd__transfer_outcome o = { .val = NAN };
     const bool features = !t->protocol->no_features;
     vkd_result res = describe_task(t, r);
+    if (res == VKD_OK)
+        res = vkd__transfer_groups(t->sets.test, &r->groups);
     if (res == VKD_OK)
         res = describe_model(t, choice->weights, r);
     if (res == VKD_OK && features)

@@ -161,8 +161,23 @@ VKD_CHECKED vkd_result vkd__ranking_create(const float *scores, const int8_t *tr
                                            struct vkd__ranking **out);
 void vkd__ranking_destroy(struct vkd__ranking **r);
 // Mean average precision, plain or over the 11 points of VOC 2007, of examples that count[i] times are there; NaN without
-// positives.
-double vkd__ranking_map(const struct vkd__ranking *r, const uint32_t *count, bool voc11);
+// positives. An example is among those that score as high as itself: with few positives that makes precisions, and their
+// mean, larger than they are of many images. Of `OTHERS` it is not, which leaves next to nothing of that excess.
+enum vkd__ap { VKD__AP_PLAIN, VKD__AP_VOC11, VKD__AP_OTHERS, VKD__AP_OTHERS_VOC11 };
+double vkd__ranking_map(const struct vkd__ranking *r, const uint32_t *count, enum vkd__ap kind);
+
+// ---- Intervals (interval.c) ----
+
+// Groups of a set's images: of each the number of the first image of its group. malloc'd; NULL: each is alone.
+//
+//   VKD_NO_MEMORY
+VKD_CHECKED vkd_result vkd__transfer_groups(const vkd_dataset *d, uint32_t **out);
+
+// The bootstrap interval of a result's metric, groups as a whole. Of shares right it is that of percentiles. A mean average
+// precision of few positives is too large, and resamples with their copies are more so: there half of the images, which
+// vary as much, stand for a resample, and the basic interval is that of the precisions among others.
+VKD_CHECKED vkd_result vkd__transfer_interval(const struct vkd__transfer *t, const struct vkd_transfer_result *r,
+                                              struct vkd_interval *out);
 
 // ---- The choice (select.c) ----
 

@@ -39,7 +39,8 @@ struct vkd_dataset_params {
 //   size=N        larger short sides are scaled down to this
 //   collage=2     as many collages of 2 x 2 images as there are images, a multi-label set: what any of the
 //                 four shows, the collage shows; else what is unknown of any is unknown. Every image
-//                 stands once in each corner, drawn by the set's fingerprint. A tile is the middle square
+//                 stands once in each corner, drawn by the set's fingerprint, beside images of its group
+//                 (vkd_dataset_group; of 16, or a few more) alone. A tile is the middle square
 //                 of its image, scaled to the images' common short side, else to size, else to 64
 //
 // Images keep the order of the files; in a folder that is the order of class name, then file name.
@@ -80,7 +81,8 @@ uint32_t    vkd_dataset_label(const vkd_dataset *d, uint32_t index);           /
 void        vkd_dataset_targets(const vkd_dataset *d, uint32_t index, float *row);
 // Where image `index` comes from: "train/cat/12.png", or "train-images-idx3-ubyte.gz[12]".
 void        vkd_dataset_name(const vkd_dataset *d, uint32_t index, char *text, size_t size);
-// What must stay on one side of any further split (csv: its column "group"), or "".
+// What must stay on one side of any further split, or "": of a csv its column "group", of collages those that show the
+// same images.
 const char *vkd_dataset_group(const vkd_dataset *d, uint32_t index);
 
 // A decoded image: height * width pixels of 4 bytes, rows from the top. RGB and an unused 255; a

@@ -11,8 +11,8 @@
 //
 // A split "val" that is there is what is chosen by: one that cannot be used is an error. A set without one has a share of
 // train held out: of each class round(share * n) of its n images, at least one and not all, drawn by Philox with the seed;
-// of a multi-label set an image's class is the rarest of its labels, and images of one group (vkd_dataset_group) stay
-// together. Results say how they came about in one line of text; numbers of different texts must not be compared.
+// of a multi-label set an image's class is the rarest of its labels. Images of one group (vkd_dataset_group) stay together,
+// among them collages that show the same images, in numbers as near to those as they can be. Results say how they came about in one line of text; numbers of different texts must not be compared.
 #ifndef VKDIV_TRANSFER_H
 #define VKDIV_TRANSFER_H
 
@@ -122,7 +122,9 @@ struct vkd_transfer_result {
     char *text;                 // the protocol in one line: only results of equal text compare
 
     char metric[16];            // of the headline
-    double value, low, high;    // a share, and its bootstrap interval of 95 % over test images
+    // A share, and an interval of 95 % for that of all such images, by resampling test images; `value` is in it. Of mean
+    // average precision it is corrected for that of few positives being too large, and reaches far below then.
+    double value, low, high;
     double log_odds;            // vkd_log_odds(value, test)
     double top1, mean_per_class;
     double map, map11, map_voc;     // vkd_map's plain, which is scikit-learn's and vkd_eval's, voc11 and voc_all
@@ -141,6 +143,8 @@ struct vkd_transfer_result {
     uint32_t *labels, *predictions;
     float *scores;
     int8_t *truth;
+    uint32_t *groups;           // the first image of each one's vkd_dataset_group, which intervals and tests keep together;
+                                // NULL: each is alone
 };
 
 // "knn", "linear", ... by index; NULL past the end. Thread-safety: safe.
@@ -178,7 +182,7 @@ VKD_CHECKED vkd_result vkd_transfer_check(const struct vkd_transfer_params *p, c
 //   VKD_FORMAT  not a result of this schema (the log says what is wrong)
 VKD_CHECKED vkd_result vkd_transfer_load(const char *path, const struct vkd_log *log, struct vkd_transfer_result *out);
 
-// The paired permutation test between two results of the same test images. Of images that one of them could not read,
+// The paired permutation test between two results of the same test images, by group where they have groups. Of images that one of them could not read,
 // and of labels that are unknown to one, neither is asked.
 struct vkd_transfer_comparison {
     double difference;          // a's value minus b's on those images
