@@ -135,13 +135,14 @@ static void print_go_on(FILE *f, const char *text, const struct train_options *o
 static void print_result(const struct vkd_train_result *t, const struct train_options *o, const char *dir,
                          const char *command_line, bool stopped, bool report)
 {
-    char duration[24], speed[24];
+    char duration[24], speed[24], epochs[32] = "";
     const char *bold = app_sgr(1, APP_BOLD), *plain = app_sgr(1, APP_PLAIN);
+    if (t->epochs)
+        snprintf(epochs, sizeof epochs, " (%u epoch%s)", t->epochs, t->epochs == 1 ? "" : "s");
     if (t->steps || stopped)
-        printf("%s %u step%s (%u epoch%s) in %s: %s images/s, %.1f %% of the time spent waiting for data.\n",
-               stopped ? "Stopped and saved after" : "Trained", t->steps, t->steps == 1 ? "" : "s", t->epochs,
-               t->epochs == 1 ? "" : "s", app_duration(duration, t->seconds), app_count(speed, t->images_per_second),
-               100 * t->wait_share);
+        printf("%s %u step%s%s in %s: %s images/s, %.1f %% of the time spent waiting for data.\n",
+               stopped ? "Stopped and saved after" : "Trained", t->steps, t->steps == 1 ? "" : "s", epochs,
+               app_duration(duration, t->seconds), app_count(speed, t->images_per_second), 100 * t->wait_share);
     else
         printf("Trained nothing: these are the start values.\n");
     if (stopped) {
