@@ -99,7 +99,8 @@ static json_t *features_of(const struct vkd__transfer *t)
 {
     const char *layer = t->p.layer ? t->p.layer : t->protocol->no_features ? NULL : "features";
     if (t->p.select)
-        return json_pack("{s:s, s:f, s:o}", "checkpoint", "chosen by logit(val) + lambda log(rankme / untrained rankme)", "lambda", t->p.lambda,
+        return json_pack("{s:s, s:f, s:o}", "checkpoint",
+                         "chosen by logit(val) + lambda log(rankme / untrained rankme)", "lambda", t->p.lambda,
                          "layer", t->protocol->no_features ? json_string("all") : t->p.layer ? vkd__json_text(layer)
                                                                                              : json_string("chosen"));
     return json_pack("{s:o}", "layer", layer ? vkd__json_text(layer) : json_string("all"));

@@ -66,9 +66,11 @@ static json_t *selection_of(const struct vkd_transfer_selection *s)
     const struct vkd_transfer_candidate *best = &s->candidates[s->chosen];
     for (uint32_t i = 0; i < s->candidate_count; i++) {
         const struct vkd_transfer_candidate *c = &s->candidates[i];
-        json_array_append_new(list, json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "checkpoint", vkd__json_text(c->checkpoint),
-            "step", (json_int_t) c->steps, "layer", vkd__json_text(c->layer), "score", vkd__json_real(c->score), "rankme",
-            vkd__json_real(c->rankme), "rankme_untrained", vkd__json_real(c->untrained), "val", vkd__json_real(c->val), "setting", vkd__json_real(c->penalty)));
+        json_array_append_new(list, json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+            "checkpoint", vkd__json_text(c->checkpoint), "step", (json_int_t) c->steps, "layer", vkd__json_text(c->layer),
+            "score", vkd__json_real(c->score), "rankme", vkd__json_real(c->rankme),
+            "rankme_untrained", vkd__json_real(c->untrained), "val", vkd__json_real(c->val),
+            "setting", vkd__json_real(c->penalty)));
     }
     return json_pack("{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o}", "checkpoint", vkd__json_text(best->checkpoint), "layer",
                      vkd__json_text(best->layer), "score", vkd__json_real(best->score), "lambda", vkd__json_real(s->lambda),
