@@ -4,6 +4,8 @@
 
 #include "golden.h"
 
+#include "engine/safetensors.h"
+
 #include <vkdiv/measure.h>
 
 #include <jansson.h>
@@ -17,6 +19,18 @@ static inline const char *measure_name(const char *a, const char *b)
     return text;
 }
 
+// What trained.safetensors has of a name: the first `n` rows and `d` columns.
+static inline void trained_rows(const char *name, uint32_t n, uint32_t d, float *out, uint32_t stride)
+{
+    vkd__st_file *f = NULL;
+    ck_assert_int_eq(vkd__st_open(VKD_SOURCE_DIR "/tests/golden/trained.safetensors", NULL, &f), VKD_OK);
+    const struct vkd__st_tensor *t = vkd__st_find(f, name);
+    ck_assert_msg(t && t->shape[0] >= n && (t->rank == 1 || t->shape[1] >= d), "%s", name);
+    for (uint32_t i = 0; i < n; i++)
+        ck_assert(vkd__st_floats(t, i * (t->rank > 1 ? t->shape[1] : 1), d, out + (uint64_t) i * stride));
+    vkd__st_close(&f);
+}
+
 // matrix() of the script; free the data with matrix_free().
 static inline struct vkd_matrix matrix_make(const char *name, const char *suffix, const char *kind, uint32_t n,
                                             uint32_t d)
@@ -28,6 +42,7 @@ static inline struct vkd_matrix matrix_make(const char *name, const char *suffix
     float *u = golden_numbers(measure_name(full, ""), (uint64_t) n * d, strcmp(kind, "relu") ? -1 : 0, 1);
     float *v = golden_numbers(v_name, d, 0.5, 1.5), *w = golden_numbers(w_name, n, 0.5, 1.5);
     float *data = malloc(((uint64_t) n * (d + GAP)) * sizeof(*data));
+    const uint32_t third = (n + 2) / 3;
     for (uint32_t i = 0; i < n; i++) {
         float *row = data + (uint64_t) i * (d + GAP);
         for (uint32_t c = 0; c < d; c++) {
@@ -36,11 +51,21 @@ static inline struct vkd_matrix matrix_make(const char *name, const char *suffix
                 x = x * (float) (1.0 / (1.0 + c));
             else if (!strcmp(kind, "collapsed"))
                 x = (float) ((double) w[i] * v[c] + 0x1p-20 * x);
+            else if (!strcmp(kind, "near"))
+                x = (float) (v[c] + 0x1p-20 * x);
+            else if (!strcmp(kind, "rank1"))
+                x = ldexpf(v[c], (int) (i % 5));
+            else if (!strcmp(kind, "duplicated"))
+                x = ldexpf(u[(uint64_t) (i % third) * d + c], (int) (i / third));
+            else if (!strcmp(kind, "ties"))
+                x = x < 0 ? -1 : 1;
             row[c] = x;
         }
         for (uint32_t c = d; c < d + GAP; c++)
             row[c] = NAN;           // must not be read
     }
+    if (!strcmp(kind, "trained"))
+        trained_rows(full, n, d, data, d + GAP);
     free(w);
     free(v);
     free(u);
@@ -64,6 +89,21 @@ static inline uint32_t *integers_make(const char *name, const char *suffix, uint
     uint32_t *v = malloc((count + 1) * sizeof(*v));
     for (uint32_t i = 0; i < count; i++)
         v[i] = (uint32_t) (golden_uniform(measure_name(name, suffix), i) * below);
+    return v;
+}
+
+// Those of "trained" rows are stored with them.
+static inline uint32_t *labels_make(const char *name, const char *kind, uint32_t count, uint32_t below)
+{
+    uint32_t *v = integers_make(name, ".labels", count, below);
+    char full[96];
+    snprintf(full, sizeof(full), "%s.labels", name);
+    float *stored = calloc(count + 1, sizeof(*stored));
+    if (!strcmp(kind, "trained"))
+        trained_rows(full, count, 1, stored, 1);
+    for (uint32_t i = 0; i < count && !strcmp(kind, "trained"); i++)
+        v[i] = (uint32_t) stored[i];
+    free(stored);
     return v;
 }
 
@@ -95,7 +135,7 @@ static inline void cka_make(const json_t *c, struct vkd_matrix *x, struct vkd_ma
                      (uint32_t) json_integer_value(json_array_get(cols, 0)));
     *y = matrix_make(case_text(c, "name"), ".y", case_text(c, "kind"), rows,
                      (uint32_t) json_integer_value(json_array_get(cols, 1)));
-    for (uint32_t j = 0; j < rows; j++)
+    for (uint32_t j = 0; j < rows && strcmp(case_text(c, "kind"), "trained"); j++)
         for (uint32_t k = 0; k < x->cols && k < y->cols; k++)
             matrix_row(y, j)[k] += matrix_row(x, j)[k];
 }

@@ -1,6 +1,7 @@
 // test_diversity.c -- diversity of filters: random ones are like their null, alike ones are not; files of models.
 #include "measure_inputs.h"
 
+#include "engine/diversity_impl.h"
 #include "engine/graph_impl.h"
 #include "engine/model_file.h"
 #include "engine/weights.h"
@@ -174,6 +175,51 @@ START_TEST(constant_features)
     ck_assert_int_eq(vkd_features_measure(nulls, &f, &test_log, &d), VKD_OK);
     ck_assert_msg(strstr(last_log, "take more than 24") != NULL, "it says: %s", last_log);
     ck_assert_double_eq_tol(d.found.rankme, DIM - 1, 1e-3);
+}
+END_TEST
+
+// What SciPy found of channels, centred, beside those of other networks.
+START_TEST(recorded_channels)
+{
+    json_t *golden = measures_open(), *c;
+    size_t i;
+    json_array_foreach(json_object_get(golden, "channels"), i, c) {
+        struct vkd_matrix of[3];
+        struct vkd_features f[3];
+        struct vkd_feature_diversity d, null[2];
+        double *heights[2];
+        char key[640];
+        for (int k = 0; k < 3; k++) {
+            const char *suffix[] = { "", ".null0", ".null1" }, *kind = case_text(c, k ? "nulls" : "kind");
+            of[k] = matrix_make(case_text(c, "name"), suffix[k], kind, case_count(c, "rows"), case_count(c, "cols"));
+            for (uint32_t row = 0; row < of[k].rows; row++)
+                memmove((float *) (uintptr_t) of[k].data + (uint64_t) row * of[k].cols, matrix_row(&of[k], row),
+                        of[k].cols * sizeof(float));
+            f[k] = (struct vkd_features) { .rows = of[k].rows, .dim = of[k].cols, .classes = 1,
+                                           .values = (float *) (uintptr_t) of[k].data,
+                                           .labels = calloc(of[k].rows, sizeof(uint32_t)) };
+        }
+        for (int k = 0; k < 2; k++)
+            ck_assert_int_eq(vkd__features_found(nulls, &f[k + 1], &test_log, &null[k], &heights[k]), VKD_OK);
+        snprintf(f[0].layer, sizeof(f[0].layer), "%s", case_text(c, "name"));
+        vkd__feature_null_key(nulls, &f[0], key);
+        ck_assert_int_eq(vkd__feature_null_conclude(nulls, key, null, heights, 2), VKD_OK);
+        ck_assert_int_eq(vkd_features_measure(nulls, &f[0], &test_log, &d), VKD_OK);
+        check_number(case_text(c, "name"), "calibrated", d.channels.calibrated, json_double(json_object_get(c, "calibrated")),
+                     1e3);
+        check_number(case_text(c, "name"), "null", d.channels.null.clusters[7], json_double(json_object_get(c, "null")), 0);
+        ck_assert_uint_eq(d.dim - d.channels.dead, case_count(c, "living"));
+        for (uint32_t t = 0; t < 8; t++)
+            check_number(case_text(c, "name"), "clusters", d.channels.found.clusters[t],
+                         json_double(json_array_get(json_object_get(c, "counts"), t)), 0);
+        for (int k = 0; k < 3; k++) {
+            free(f[k].labels);
+            matrix_free(&of[k]);
+        }
+        free(heights[0]);
+        free(heights[1]);
+    }
+    json_decref(golden);
 }
 END_TEST
 
@@ -399,6 +445,7 @@ int main(void)
     tcase_add_test(c, duplicates_lower_clusters);
     tcase_add_test(c, dead_filters);
     tcase_add_test(c, constant_features);
+    tcase_add_test(c, recorded_channels);
     tcase_add_test(c, recorded_layers);
     tcase_add_test(c, nulls_do_not_depend_on_order);
     tcase_add_test(c, bad_thresholds);

@@ -185,26 +185,39 @@ static struct vkd_linear_params of_splits(const struct task *t, const json_t *c)
     return p;
 }
 
+// Made, or what a trained network made.
+static struct task path_task(const json_t *c, uint32_t rows)
+{
+    const char *name = case_text(c, "name"), *kind = case_text(c, "kind");
+    const uint32_t d = case_count(c, "cols"), classes = case_count(c, "classes");
+    if (strcmp(kind, "trained"))
+        return task_make(name, rows, d, classes, true);
+    return (struct task) { matrix_make(name, "", kind, rows, d), labels_make(name, kind, rows, classes), NULL, classes };
+}
+
 START_TEST(recorded_path)
 {
     json_t *golden = linear_open(), *c;
     size_t i;
     json_array_foreach(json_object_get(golden, "path"), i, c) {
         const uint32_t rows = case_rows(c, 0) + case_rows(c, 1) + case_rows(c, 2);
-        struct task t = task_make(case_text(c, "name"), rows, case_count(c, "cols"), case_count(c, "classes"), true);
+        struct task t = path_task(c, rows);
         struct vkd_linear_params p = of_splits(&t, c);
         struct vkd_linear l, again;
         struct vkd_accuracy a;
+        // A fit that ends where scikit-learn's does puts up to two images on the other side, a tighter one at most one.
+        const double image = 1.0 / p.val.features.rows, loose = fmax(0.005, 2.01 * image), tight = fmax(0.0011, 1.01 * image);
+        const bool made = strcmp(case_text(c, "kind"), "trained") != 0;
         ck_assert_int_eq(vkd_linear_path(&p, &l), VKD_OK);
         ck_assert_uint_eq(l.penalty_count, VKD_LINEAR_PENALTIES);
         for (uint32_t k = 0; k < l.penalty_count; k++)
-            check_near(c, "curve", k, l.curve[k], 0.005);
+            check_near(c, "curve", k, l.curve[k], loose);
         ck_assert_double_eq(l.val_scores[0], l.curve[l.chosen[0]]);
         ck_assert_double_eq(l.val_scores[0], l.curve_mean[l.chosen[0]]);
         ck_assert_int_eq(vkd_accuracy_measure(l.predictions, p.test.labels, p.test.features.rows, l.classes, NULL, NULL,
                                               &a), VKD_OK);
         check_near(c, "top1", 0, a.top1, 0.003);
-        ck_assert_uint_eq(l.unfinished, 0);
+        ck_assert(l.unfinished <= (made ? 0 : 3));      // almost without penalty there may be no end
 
         ck_assert_int_eq(vkd_linear_path(&p, &again), VKD_OK);
         ck_assert_mem_eq(l.weights, again.weights, (size_t) l.features * l.classes * sizeof(double));
@@ -217,7 +230,7 @@ START_TEST(recorded_path)
         p.choice = VKD_LINEAR_MEAN_PER_CLASS;
         ck_assert_int_eq(vkd_linear_path(&p, &again), VKD_OK);
         for (uint32_t k = 0; k < l.penalty_count; k++)
-            check_near(c, "mean_per_class", k, again.curve[k], 0.005);
+            check_near(c, "mean_per_class", k, again.curve[k], made ? 0.005 : 1.5 * loose);
         vkd_linear_finish(&again);
 
         p.choice = VKD_LINEAR_TOP1;
@@ -225,7 +238,7 @@ START_TEST(recorded_path)
         p.iterations = 2000;
         ck_assert_int_eq(vkd_linear_path(&p, &again), VKD_OK);
         for (uint32_t k = 0; k < l.penalty_count; k++)
-            check_near(c, "curve", k, again.curve[k], 0.0011);
+            check_near(c, "curve", k, again.curve[k], tight);
         vkd_linear_finish(&again);
         vkd_linear_finish(&l);
         task_free(&t);

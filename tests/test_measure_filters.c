@@ -26,6 +26,16 @@ START_TEST(recorded_filters)
         for (uint32_t j = 0; j < json_array_size(thresholds); j++)
             ck_assert_uint_eq(vkd_cluster_count(heights, n, json_double(json_array_get(thresholds, j))),
                               json_integer_value(json_array_get(counts, j)));
+        uint32_t *labels = malloc(n * sizeof(*labels));
+        for (uint32_t j = 0; j < json_array_size(thresholds); j++) {
+            const double t = json_double(json_array_get(thresholds, j));
+            const json_t *partition = json_array_get(json_object_get(c, "partitions"), j);
+            ck_assert_int_eq(vkd_cluster_labels(&w, t, &test_log, labels), VKD_OK);
+            for (uint32_t k = 0; k < n; k++)
+                ck_assert_msg(labels[k] == json_integer_value(json_array_get(partition, k)), "%s at %g: filter %u is in cluster %u",
+                              name, t, k, labels[k]);
+        }
+        free(labels);
         free(heights);
         matrix_free(&w);
     }
@@ -139,6 +149,7 @@ START_TEST(bad_filters)
     struct vkd_filter_measures f = { 7, 7, 7, 7 };
     CHECK_ALLOCATIONS(vkd_cluster_heights(&w, NULL, heights));
     CHECK_ALLOCATIONS(vkd_filter_measure(&w, NULL, &f));
+    CHECK_ALLOCATIONS(vkd_cluster_labels(&w, 0.5, NULL, (uint32_t[7]) { 0 }));
     f.mean_cos = 7;
     matrix_row(&w, 3)[0] = NAN;
     CHECK_REJECTED(vkd_cluster_heights(&w, &test_log, heights), "row 3 column 0");

@@ -50,8 +50,9 @@ static void merge(struct clusters *k, uint32_t a, uint32_t b)
     k->size[b] = 0;
 }
 
-// The distance of the next two clusters that are each other's nearest, which become one.
-static double merge_next(struct clusters *k)
+// The next two clusters that are each other's nearest become one, which keeps the higher place as SciPy's does: where
+// distances are equal, the order decides.
+static struct vkd__merge merge_next(struct clusters *k)
 {
     uint32_t a = 0, before = UINT32_MAX;
     if (!k->chain_count) {
@@ -67,19 +68,19 @@ static double merge_next(struct clusters *k)
             break;
         k->chain[k->chain_count++] = next;
     }
-    double height = k->distance[a * k->n + before];
+    const struct vkd__merge m = { k->distance[a * k->n + before], a > before ? a : before, a > before ? before : a };
     k->chain_count -= 2;
-    merge(k, a < before ? a : before, a < before ? before : a);
-    return height;
+    merge(k, m.a, m.b);
+    return m;
 }
 
 static int ascending(const void *a, const void *b)
 {
-    double x = *(const double *) a, y = *(const double *) b;
+    double x = ((const struct vkd__merge *) a)->height, y = ((const struct vkd__merge *) b)->height;
     return (x > y) - (x < y);
 }
 
-vkd_result vkd__cluster_cosines(double *cosines, uint32_t n, const struct vkd_log *log, double *heights)
+vkd_result vkd__cluster_cosines(double *cosines, uint32_t n, const struct vkd_log *log, struct vkd__merge *merges)
 {
     struct clusters k = { .n = n, .distance = cosines };
     vkd_result r = VKD_OK;
@@ -96,12 +97,49 @@ vkd_result vkd__cluster_cosines(double *cosines, uint32_t n, const struct vkd_lo
         k.size[i] = 1;
     }
     for (uint64_t i = 0; i + 1 < k.n; i++)
-        heights[i] = merge_next(&k);
+        merges[i] = merge_next(&k);
     if (k.n > 1)
-        qsort(heights, k.n - 1, sizeof(*heights), ascending);
+        qsort(merges, k.n - 1, sizeof(*merges), ascending);
 done:
     free(k.chain);
     free(k.size);
+    return r;
+}
+
+// The first filter of i's cluster, clusters so far being trees.
+static uint32_t root_of(uint32_t *parent, uint32_t i)
+{
+    while (parent[i] != i)
+        i = parent[i] = parent[parent[i]];
+    return i;
+}
+
+vkd_result vkd_cluster_labels(const struct vkd_matrix *w, double threshold, const struct vkd_log *log, uint32_t *labels)
+{
+    const char call[] = "cluster";
+    struct vkd_matrix m = *w;
+    double *cosines = NULL;
+    vkd_result r = vkd__matrix_check(call, "W", &m, log);
+    if (r == VKD_OK)
+        r = vkd__cosines(call, &m, NULL, log, &cosines);
+    if (r < 0)
+        return r;
+    struct vkd__merge *merges = vkd__measure_alloc(m.rows, 1, sizeof(*merges));
+    uint32_t *parent = vkd__measure_alloc(m.rows, 1, sizeof(*parent)), count = 0;
+    r = merges && parent ? vkd__cluster_cosines(cosines, m.rows, log, merges) : vkd__measure_memory(call, "the merges", log);
+    for (uint32_t i = 0; r == VKD_OK && i < m.rows; i++)
+        parent[i] = i;
+    for (uint32_t i = 0; r == VKD_OK && i + 1 < m.rows && merges[i].height <= threshold; i++) {
+        const uint32_t a = root_of(parent, merges[i].a), b = root_of(parent, merges[i].b);
+        parent[a > b ? a : b] = a > b ? b : a;
+    }
+    for (uint32_t i = 0; r == VKD_OK && i < m.rows; i++) {
+        const uint32_t first = root_of(parent, i);
+        labels[i] = first == i ? count++ : labels[first];
+    }
+    free(parent);
+    free(merges);
+    free(cosines);
     return r;
 }
 

@@ -43,6 +43,18 @@ static vkd_result measure_rank(const struct vkd_matrix *m, const struct vkd_log 
     return r;
 }
 
+static vkd_result cluster(double *cosines, uint32_t n, const struct vkd_log *log, double *heights)
+{
+    struct vkd__merge *merges = vkd__measure_alloc(n, 1, sizeof(*merges));
+    if (!merges)
+        return vkd__measure_memory(call, "the merges", log);
+    vkd_result r = vkd__cluster_cosines(cosines, n, log, merges);
+    for (uint32_t i = 0; r == VKD_OK && i + 1 < n; i++)
+        heights[i] = merges[i].height;
+    free(merges);
+    return r;
+}
+
 vkd_result vkd__filters_measure(const struct vkd_matrix *w, vkd_products *products, const struct vkd_log *log,
                                 struct vkd_filter_measures *out, double *heights)
 {
@@ -56,7 +68,7 @@ vkd_result vkd__filters_measure(const struct vkd_matrix *w, vkd_products *produc
         return r;
     measure_spread(cosines, m.rows, &f);
     if (heights)
-        r = vkd__cluster_cosines(cosines, m.rows, log, heights);
+        r = cluster(cosines, m.rows, log, heights);
     free(cosines);
     if (r == VKD_OK && out)
         r = measure_rank(&m, log, &f.effective_rank);

@@ -72,7 +72,7 @@ def sample(name, values):
 
 # ---- safetensors (Debian has no package for it) ----
 
-DTYPES = {"F32": np.float32, "F64": np.float64, "I64": np.int64}
+DTYPES = {"F32": np.float32, "F64": np.float64, "I64": np.int64, "U8": np.uint8}
 
 
 def write_safetensors(path, tensors, metadata):

@@ -17,6 +17,7 @@ from sklearn.metrics import average_precision_score, balanced_accuracy_score
 
 import golden
 
+TRAINED = golden.read_safetensors(os.path.join(os.path.dirname(os.path.abspath(__file__)), "trained.safetensors"))[0]
 PENALTIES = 10.0 ** (5 - 11.0 * np.arange(45) / 44)
 
 
@@ -92,8 +93,12 @@ def splits(n):
     return slice(0, n[0]), slice(n[0], n[0] + n[1]), slice(n[0] + n[1], sum(n)), slice(0, n[0] + n[1])
 
 
-def path(name, n, d, classes):
-    x, y = task(name, sum(n), d, classes, True)
+def path(name, n, d, classes, kind="made"):
+    """"trained": what a trained network made of images (record_trained.py)."""
+    if kind == "trained":
+        x, y = TRAINED[name][:sum(n), :d], TRAINED[name + ".labels"][:sum(n)].astype(np.int64)
+    else:
+        x, y = task(name, sum(n), d, classes, True)
     train, val, test, both = splits(n)
     curve, means, model = [], [], None
     for penalty in PENALTIES:
@@ -104,7 +109,7 @@ def path(name, n, d, classes):
     best = int(np.argmax(curve))
     final = fit(x[both], y[both], PENALTIES[best], "multinomial")
     top1 = (final.predict(x[test].astype(np.float64)) == y[test]).mean()
-    return {"name": name, "rows": n, "cols": d, "classes": classes, "curve": numbers(curve),
+    return {"name": name, "kind": kind, "rows": n, "cols": d, "classes": classes, "curve": numbers(curve),
             "mean_per_class": numbers(means), "chosen": best, "top1": float(top1)}
 
 
@@ -142,7 +147,8 @@ def main():
                   fixed("linear.scaled", 140, 10, 3, 2.0, standardise=True), fixed("linear.wide", 20, 45, 3, 0.1)],
         "fixed_labels": [fixed_labels("linear.labels", 180, 8, 4, 0.7),
                          fixed_labels("linear.labels_balanced", 180, 8, 5, 0.2, "balanced")],
-        "path": [path("linear.path", [600, 1000, 1000], 32, 6)],
+        "path": [path("linear.path", [600, 1000, 1000], 32, 6),
+                 path("linear.trained", [150, 200, 350], 32, 4, "trained")],
         "path_labels": [path_labels("linear.path_labels", [400, 500, 1000], 16, 4)],
     }
     path_ = os.path.join(os.path.dirname(os.path.abspath(__file__)), "linear.json")

@@ -167,6 +167,11 @@ VKD_CHECKED vkd_result vkd_cluster_heights(const struct vkd_matrix *w, const str
 // count. (Ayinde et al. 2019: clusters / filters.)
 uint32_t vkd_cluster_count(const double *heights, uint32_t count, double threshold);
 
+// The clusters themselves: a number for each row, from 0 in the order of first members. Where distances are equal, the
+// partition is SciPy's (linkage "average", "cosine"). Errors: vkd_cluster_heights'.
+VKD_CHECKED vkd_result vkd_cluster_labels(const struct vkd_matrix *w, double threshold, const struct vkd_log *log,
+                                          uint32_t *labels);
+
 enum { VKD_TRUTH_UNKNOWN = -1, VKD_TRUTH_NO = 0, VKD_TRUTH_YES = 1 };
 
 // ---- Nearest neighbours ------------------------------------------------------------------------
