@@ -70,3 +70,18 @@ vkd_result vkd_model_layers(const char *path, bool partial, const struct vkd_log
     vkd__model_file_close(&m);
     return VKD_OK;
 }
+
+bool vkd__layer_check(const vkd_graph *g, const struct vkd_weights_info *info, const char *path, const char *layer,
+                      const struct vkd_log *log)
+{
+    char names[VKD_STAGES_MAX][VKD_LAYER_NAME], list[512] = "features";
+    if (!strcmp(layer, "features") || (strlen(layer) < VKD_LAYER_NAME && vkd__layer_output(g, layer)))
+        return true;
+    const uint32_t count = vkd__stage_layers(g, vkd_model_find(info->arch), names);
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(names[i], "features"))
+            snprintf(list + strlen(list), sizeof(list) - strlen(list), ", %.30s", names[i]);
+    vkd_log_write(log, VKD_LOG_ERROR, "%.200s (%s) has no layer '%.60s'; at the ends of stages it has %s", path, info->arch,
+                  layer, list);
+    return false;
+}

@@ -164,7 +164,7 @@ static const struct {
     { "report --help", 0, "--study", "" },
     { "report", 2, "", "expected RUN" },
     { "report nowhere", 2, "", "nowhere: not the folder of a run" },
-    { "report set", 2, "", "set/run.json" },
+    { "report set", 2, "", "set: not the folder of a run" },
     { "report set --images 9999", 2, "", "--images: expected" },
     { "report set -H nowhere/x.html", 2, "", "nowhere/x.html: cannot be written: nowhere is no folder" },
     { "study set --out small.yaml/x", 2, "", "small.yaml" },
@@ -181,6 +181,9 @@ static const struct {
     { "transfer small.yaml --data idx:set --protocol knm", 2, "", "did you mean 'knn'?" },
     { "transfer small.yaml --data idx:set --penalty 1,-1", 2, "", "--penalty: expected" },
     { "transfer small.yaml --data idx:set --holdout 1", 2, "", "--holdout: expected" },
+    { "transfer small.yaml --data idx:set --class-weights even", 2, "", "expected none or balanced" },
+    { "transfer set --data idx:set", 2, "", "set: not the folder of a run" },
+    { "diversity set", 2, "", "set: not the folder of a run" },
     { "transfer small.yaml --data idx:set --k 0", 2, "", "--k: expected" },
     { "transfer small.yaml --data idx:set --lambda 1", 2, "", "give --select too" },
     { "transfer small.yaml --data idx:set --cache c --no-cache", 2, "", "exclude each other" },
@@ -612,6 +615,13 @@ START_TEST(transfer_of_run)
     has(out, "the choice brings");
     ck_assert_int_eq(run("transfer run --data idx:nowhere"), 2);
     has(err, "nowhere");
+    for (int i = 0; i < 2; i++) {                                   // seen before any work, and told once
+        ck_assert_int_eq(run(i ? "transfer run --data idx:set --protocol knn --layer laier1 --select"
+                               : "transfer run --data idx:set --protocol knn --layer laier1"), 2);
+        const char *told = strstr(err, "has no layer 'laier1'");
+        ck_assert(told != NULL && strstr(err, "error:") < told && strstr(told, "error:") == NULL);
+        ck_assert_ptr_null(strstr(err, "not chosen from"));
+    }
     ck_assert_int_eq(run("transfer run --data idx:set --data idx:nowhere"), 2);
     ck_assert_ptr_null(strstr(out, "as before"));                   // it is seen before any work
     ck_assert_int_eq(run("transfer run --data idx:set --protocol knn --out small.yaml/x"), 2);      // no folder can be there

@@ -47,7 +47,7 @@ static struct vkd_transfer_params params(const char *data, const char *out, stru
 // OUT/transfer/KEY.finetune/NAME
 static const char *inside(const char *out, const struct vkd_transfer_result *r, const char *name)
 {
-    static char text[256];
+    static char text[400];
     snprintf(text, sizeof(text), "%s/transfer/%s.finetune/%s", out, r->key, name);
     return text;
 }
@@ -64,6 +64,26 @@ static void open_all(void)
     snprintf(three, sizeof(three), "%.*s?classes=0-2", path, world.spec);
     snprintf(collage, sizeof(collage), "%.*s?classes=0-3&collage=2&limit=96", path, world.spec);
 }
+
+START_TEST(balanced_classes)
+{
+    struct watch w = { 0 };
+    struct vkd_transfer_result r;
+    struct vkd_transfer_params p = params(three, "balanced", &w);
+    p.finetune.lr_count = 1;
+    p.class_weights = "balanced";
+    ck_assert_int_eq(vkd_transfer(world.dev, &p, &r), VKD_OK);
+    json_t *run = json_load_file(inside(folder, &r, "final/run.json"), 0, NULL);
+    const json_t *how = json_object_get(json_object_get(run, "recipe"), "class_weights");
+    ck_assert_str_eq(json_string_value(how), "balanced");
+    json_decref(run);
+    vkd_transfer_finish(&r);
+    p = params(collage, "balanced", &w);
+    p.class_weights = "balanced";
+    p.finetune.loss = "asl";
+    ck_assert_int_eq(vkd_transfer(world.dev, &p, &r), VKD_INVALID);
+}
+END_TEST
 
 START_TEST(trains_chooses_and_tests)
 {
@@ -316,6 +336,7 @@ int main(void)
     TCase *t = tcase_create("runs");
     tcase_set_timeout(t, 600);
     tcase_add_unchecked_fixture(t, open_all, world_close);
+    tcase_add_test(t, balanced_classes);
     tcase_add_test(t, trains_chooses_and_tests);
     tcase_add_test(t, weights_stay_until_the_result_is_written);
     tcase_add_loop_test(t, goes_on_where_it_was_broken_off, 0, sizeof(stops) / sizeof(stops[0]));

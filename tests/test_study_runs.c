@@ -393,6 +393,13 @@ START_TEST(mixed_protocols)
     p.protocol = "no such line";
     ck_assert_int_eq(gather("mixed", &p, &s), VKD_INVALID);
     check_said("no such line");
+    p.protocol = "finetun";
+    ck_assert_int_eq(gather("mixed", &p, &s), VKD_INVALID);
+    check_said("did you mean 'finetune'?");
+    p.protocol = "lin";
+    ck_assert_int_eq(gather("mixed", &p, &s), VKD_OK);
+    check_said("'lin' is taken for a part of the line linear: L2");
+    vkd_study_finish(&s);
 }
 END_TEST
 

@@ -414,6 +414,43 @@ START_TEST(multi_label)
 }
 END_TEST
 
+static int mostly_zero(int i, int label)
+{
+    return i % 5 ? 0 : label;
+}
+
+// Most images are called 0: under a strong penalty that is said of all, unless classes weigh the same.
+START_TEST(balanced_classes)
+{
+    static const double strong[] = { 1e5 };
+    uint32_t zeros[2] = { 0 };
+    remove_results();
+    char spec[300];
+    snprintf(spec, sizeof(spec), "%s", copy_set("uneven", "train", mostly_zero));
+    for (int i = 0; i < 2; i++) {
+        struct vkd_transfer_params p = params("linear");
+        p.data = spec;
+        p.penalties = strong;
+        p.penalty_count = 1;
+        p.class_weights = i ? "balanced" : "none";
+        p.metric = "mean_per_class";
+        struct vkd_transfer_result r = transfer_ok(&p);
+        ck_assert(!r.resumed && (strstr(r.text, "class weights balanced") != NULL) == (i == 1));
+        ck_assert(isfinite(r.top1) && r.value == r.mean_per_class);
+        for (uint32_t k = 0; k < r.test; k++)
+            zeros[i] += r.predictions[k] == 0;
+        ck_assert(i || zeros[0] == r.test);
+        vkd_transfer_finish(&r);
+    }
+    ck_assert_msg(2 * zeros[1] < zeros[0], "%u of %u", zeros[1], zeros[0]);
+    struct vkd_transfer_params p = params("linear");
+    struct vkd_transfer_result r;
+    p.class_weights = "even";
+    ck_assert_int_eq(vkd_transfer(world.dev, &p, &r), VKD_INVALID);
+    ck_assert_ptr_nonnull(strstr(gpu_last_error, "expected none or balanced"));
+}
+END_TEST
+
 // ---- The choice --------------------------------------------------------------------------------
 
 static int rotate(int i, int label)
@@ -603,6 +640,7 @@ int main(void)
     tcase_add_test(t, layers_in_one_pass);
     tcase_add_test(t, memory_keeps_the_newest);
     tcase_add_test(t, multi_label);
+    tcase_add_test(t, balanced_classes);
     tcase_add_test(t, choice);
     tcase_add_test(t, choice_does_not_see_test);
     tcase_add_test(t, comparison);

@@ -270,6 +270,7 @@ START_TEST(texts_tell_all_settings_apart)
         { { .protocol = "linear", .penalties = many[0], .penalty_count = 200 },
           { .protocol = "linear", .penalties = many[1], .penalty_count = 200 } },
         { { .protocol = "linear" }, { .protocol = "linear", .layer = "layer3" } },
+        { { .protocol = "linear" }, { .protocol = "linear", .class_weights = "balanced" } },
     };
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
         char *a = text_of(spec, pairs[i][0]), *b = text_of(spec, pairs[i][1]), *again = text_of(spec, pairs[i][0]);

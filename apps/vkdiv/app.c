@@ -334,6 +334,19 @@ enum exit_status app_folder_status(const char *dir)
     return kind == VKD__PATH_DIR ? EXIT_FAILED : kind == VKD__PATH_NONE ? app_output_status(dir) : EXIT_USAGE;
 }
 
+bool app_is_run(const char *dir)
+{
+    static const char *const signs[] = { "run.json", "last.safetensors" };
+    char path[4200];
+    for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++) {
+        snprintf(path, sizeof path, "%.4000s/%s", dir, signs[i]);
+        if (vkd__path_kind(path, NULL, NULL) != VKD__PATH_NONE)
+            return true;
+    }
+    app_error("%s: not the folder of a run: there is no run.json in it and no last.safetensors", dir);
+    return false;
+}
+
 // The folder for compiled pipelines, or "" when there is none.
 static void find_cache_dir(char *dir, size_t size)
 {

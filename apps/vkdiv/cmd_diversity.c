@@ -476,6 +476,8 @@ enum exit_status cmd_diversity(int argc, char **argv)
             app_error("%s: no such run or file", o.paths[i]);
             return EXIT_USAGE;
         }
+        if (vkd__path_kind(o.paths[i], NULL, NULL) == VKD__PATH_DIR && !app_is_run(o.paths[i]))
+            return EXIT_USAGE;
     }
     vkd__os_catch_interrupt();
     struct measuring m = { .o = &o };

@@ -126,6 +126,9 @@ enum exit_status cmd_report(int argc, char **argv)
     const enum exit_status writable = app_check_output(html);
     if (writable != EXIT_DONE)
         return writable;
+    for (uint32_t i = 0; i < o.run_count; i++)
+        if (!app_is_run(o.runs[i]))
+            return EXIT_USAGE;
     vkd__os_catch_interrupt();
     app_progress_init(&progress);
     vkd_device *dev = open_device(&o);

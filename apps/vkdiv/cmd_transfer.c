@@ -12,7 +12,7 @@
 
 enum { KEY_DATA = 'D', KEY_PROTOCOL = 'p', KEY_LAYER = 'l', KEY_METRIC = 'm', KEY_OUT = 'o', KEY_BATCH = 'b', KEY_FORCE = 'f',
        KEY_K = 0x2201, KEY_TEMPERATURE, KEY_PENALTY, KEY_HOLDOUT, KEY_SEED, KEY_SELECT, KEY_LAMBDA, KEY_CACHE, KEY_NO_CACHE,
-       KEY_PARTIAL, KEY_TASKS = 't' };
+       KEY_PARTIAL, KEY_CLASS_WEIGHTS, KEY_TASKS = 't' };
 
 // ---- Options -----------------------------------------------------------------------------------
 
@@ -102,6 +102,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_SELECT:      o->p.select = true; return 0;
     case KEY_CACHE:       o->cache = arg; return 0;
     case KEY_NO_CACHE:    o->no_cache = true; return 0;
+    case KEY_CLASS_WEIGHTS:
+        if (strcmp(arg, "none") != 0 && strcmp(arg, "balanced") != 0)
+            app_usage(state, "--class-weights: expected none or balanced, found '%s'", arg);
+        o->p.class_weights = arg;
+        return 0;
     case KEY_PARTIAL:     o->p.partial = true; return 0;
     case KEY_BATCH:       o->p.batch = (uint32_t)app_whole(state, "batch", arg, 1, 65536); return 0;
     case KEY_K:           o->p.k = (uint32_t)app_whole(state, "k", arg, 1, 1 << 20); return 0;
@@ -132,10 +137,12 @@ static const struct argp_option options[] = {
       0 },
     { "select", KEY_SELECT, NULL, 0, "choose checkpoint, layer and regularisation of a run on validation data", 0 },
     { "lambda", KEY_LAMBDA, "X", 0, "of --select: weight of log(RankMe, as the ratio to untrained networks at that layer) beside "
-      "the log-odds of validation (0)", 0 },
+      "the log-odds of validation (0: validation alone, for no other weight is known to choose better)", 0 },
     { "k", KEY_K, "N", 0, "knn: neighbours (20)", 1 },
     { "temperature", KEY_TEMPERATURE, "T", 0, "knn: a vote weighs e^(cosine / T) (0.07)", 1 },
     { "penalty", KEY_PENALTY, "X,...", 0, "linear: L2 penalties to choose from (45 from 1e-6 to 1e5)", 1 },
+    { "class-weights", KEY_CLASS_WEIGHTS, "HOW", 0, "linear, finetune: none, or balanced: classes weigh the same in what is "
+      "learnt, however many images they have (none)", 1 },
     { "holdout", KEY_HOLDOUT, "SHARE", 0, "of train, for validation, where a set has no val (0.2)", 1 },
     { "seed", KEY_SEED, "N", 0, "of what is held out, and of intervals and tests (0)", 1 },
     { "out", KEY_OUT, "DIR", 0, "keep results in DIR/transfer, not in the run's folder", 2 },
@@ -272,6 +279,8 @@ static enum exit_status check_input(const struct transfer_options *o)
             app_error("%s: no such run or file", o->paths[m]);
             return EXIT_USAGE;
         }
+        if (kind == VKD__PATH_DIR && !app_is_run(o->paths[m]))
+            return EXIT_USAGE;
         const char *dir = o->p.out != NULL ? o->p.out : kind == VKD__PATH_DIR ? o->paths[m] : NULL;
         const enum exit_status status = dir != NULL ? check_folder(dir) : EXIT_DONE;
         if (status != EXIT_DONE)

@@ -208,10 +208,17 @@ static vkd_result choose_protocol(struct vkd__gather *g)
                       "with --protocol", linear->protocol, strcmp(first->protocol, linear->protocol) ? first->protocol :
                       other->protocol);
     if (!first && p && !is_protocol(p)) {
+        const char *names[8], *near;
+        uint32_t count = 0;
+        for (const char *n; count < 8 && (n = vkd_transfer_protocol_at(count)); count++)
+            names[count] = n;
+        near = vkd__suggest(p, names, count);
         vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: no result is of a protocol with '%.300s' in its line, nor is "
-                      "that a protocol's name", p);
+                      "that a protocol's name%s%s%s", p, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
         return VKD_INVALID;
     }
+    if (first && p && !is_protocol(p))
+        vkd_log_write(&g->p->log, VKD_LOG_INFO, "study: '%.300s' is taken for a part of the line %.600s", p, first->text);
     first = other ? linear : first;
     g->s->protocol_name = vkd__study_text(&g->s->memory, first ? first->protocol : p ? p : VKD__STUDY_BASE_PROTOCOL);
     return g->s->protocol_name ? VKD_OK : VKD_NO_MEMORY;

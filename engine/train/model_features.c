@@ -98,18 +98,9 @@ static vkd_result mark_layer(struct extraction *e, vkd_tensor *features, uint32_
     snprintf(e->marks[l], sizeof(e->marks[l]), "features");
     if (strcmp(layer, "features")) {
         snprintf(e->marks[l], sizeof(e->marks[l]), "layer.%s", layer);
-        t = strlen(layer) < VKD_LAYER_NAME ? vkd__layer_output(e->graph, layer) : NULL;
-        if (!t) {
-            char names[VKD_STAGES_MAX][VKD_LAYER_NAME], list[512] = "features";
-            uint32_t count = vkd__stage_layers(e->graph, vkd_model_find(e->model.info.arch), names);
-            for (uint32_t i = 0; i < count; i++)
-                if (strcmp(names[i], "features"))
-                    snprintf(list + strlen(list), sizeof(list) - strlen(list), ", %.30s", names[i]);
-            vkd_log_write(&e->log, VKD_LOG_ERROR, "%.200s (%s) has no layer '%.60s'; at the ends of stages it has %s",
-                          e->model.path,
-                          e->model.info.arch, layer, list);
+        if (!vkd__layer_check(e->graph, &e->model.info, e->model.path, layer, &e->log))
             return VKD_INVALID;
-        }
+        t = vkd__layer_output(e->graph, layer);
         t = vkd_mark(e->graph, vkd_global_avg_pool(e->graph, t), e->marks[l]);
     }
     if (vkd_graph_error(e->graph))

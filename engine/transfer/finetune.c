@@ -98,6 +98,7 @@ static struct vkd_recipe recipe_of(const struct finetune *f, const vkd_dataset *
     r.schedule.name = "cosine";
     r.injection.freeze = f->p.freeze;
     r.loss = f->t->sets.multi_label ? f->p.loss : NULL;
+    r.class_weights = vkd__transfer_balances(f->t) ? "balanced" : "none";
     r.diversity_penalty = (float) f->p.diversity_penalty;
     r.init = f->weights;
     r.init_part = "backbone";

@@ -2,6 +2,7 @@
 #include "transfer_impl.h"
 
 #include "../model_file.h"
+#include "../model_layers.h"
 #include "../run_folder.h"
 #include "../suggest.h"
 #include "../../runtime/os.h"
@@ -127,6 +128,11 @@ static vkd_result check(struct vkd__transfer *t)
         vkd_log_write(&t->log, VKD_LOG_ERROR, "transfer: expected a model, a data SPEC, a share held out above 0 and below 1 "
                       "and a finite lambda; found %.200s, %.200s, %g and %g", p->model ? p->model : "none",
                       p->data ? p->data : "none", p->holdout, p->lambda);
+        return VKD_INVALID;
+    }
+    if (p->class_weights && strcmp(p->class_weights, "none") && strcmp(p->class_weights, "balanced")) {
+        vkd_log_write(&t->log, VKD_LOG_ERROR, "transfer: class weights: expected none or balanced, found '%.60s'",
+                      p->class_weights);
         return VKD_INVALID;
     }
     if (strlen(p->model) > PATH_LENGTH || (p->out && strlen(p->out) > PATH_LENGTH)) {
@@ -419,6 +425,8 @@ static vkd_result check_model(const struct vkd__transfer *t)
     r = t->p.select ? vkd__model_file_serves(&m, t->p.data, channels, &quiet) : VKD_INVALID;
     if (r == VKD_INVALID)
         r = vkd__model_file_serves(&m, t->p.data, channels, &t->log);
+    if (r == VKD_OK && t->p.layer && !t->protocol->no_features && !vkd__layer_check(m.graph, &m.info, m.path, t->p.layer, &t->log))
+        r = VKD_INVALID;
     vkd__model_file_close(&m);
     return r == VKD_FORMAT && t->p.select ? VKD_OK : r;
 }

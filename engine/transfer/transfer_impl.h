@@ -6,6 +6,7 @@
 #include <vkdiv/transfer.h>
 
 #include <jansson.h>
+#include <string.h>
 
 // ---- Sets (sets.c, holdout.c) ----
 
@@ -53,6 +54,11 @@ struct vkd__transfer {
     char *text;                         // the same as a line
     uint64_t key;
 };
+
+static inline bool vkd__transfer_balances(const struct vkd__transfer *t)
+{
+    return t->p.class_weights && !strcmp(t->p.class_weights, "balanced");
+}
 
 // Tells the caller, if it wants to know.
 void vkd__transfer_tell(const struct vkd__transfer *t, const char *what, uint32_t done, uint32_t of);

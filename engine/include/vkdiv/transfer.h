@@ -12,7 +12,8 @@
 // A split "val" that is there is what is chosen by: one that cannot be used is an error. A set without one has a share of
 // train held out: of each class round(share * n) of its n images, at least one and not all, drawn by Philox with the seed;
 // of a multi-label set an image's class is the rarest of its labels. Images of one group (vkd_dataset_group) stay together,
-// among them collages that show the same images, in numbers as near to those as they can be. Results say how they came about in one line of text; numbers of different texts must not be compared.
+// among them collages that show the same images, in numbers as near to those as they can be. Results say how they came
+// about in one line of text; numbers of different texts must not be compared.
 #ifndef VKDIV_TRANSFER_H
 #define VKDIV_TRANSFER_H
 
@@ -61,12 +62,14 @@ struct vkd_transfer_params {
     double temperature;         // knn; 0: .07
     const double *penalties;    // linear: to choose from; NULL: 45 from 1e-6 to 1e5
     uint32_t penalty_count;
+    const char *class_weights;  // linear, finetune: "none", or "balanced" as of struct vkd_recipe: in what is learnt, classes
+                                // (of several labels: yes and no) weigh the same however many images there are; NULL: none
 
     struct vkd_finetune_params finetune;
 
     // Chooses checkpoint, layer and regularisation by what validation says: see struct vkd_transfer_selection.
     bool select;
-    double lambda;              // of diversity; 0: accuracy alone
+    double lambda;              // of diversity; 0: accuracy alone. The default, for no other weight is known to choose better
 
     const char *out;            // folder of results; NULL: the run directory, of a bare file none are kept
     vkd_feature_cache *cache;   // NULL: one of this call's own, in OUT/features where there is an OUT
@@ -182,8 +185,8 @@ VKD_CHECKED vkd_result vkd_transfer_check(const struct vkd_transfer_params *p, c
 //   VKD_FORMAT  not a result of this schema (the log says what is wrong)
 VKD_CHECKED vkd_result vkd_transfer_load(const char *path, const struct vkd_log *log, struct vkd_transfer_result *out);
 
-// The paired permutation test between two results of the same test images, by group where they have groups. Of images that one of them could not read,
-// and of labels that are unknown to one, neither is asked.
+// The paired permutation test between two results of the same test images, by group where they have groups. Of images
+// that one of them could not read, and of labels that are unknown to one, neither is asked.
 struct vkd_transfer_comparison {
     double difference;          // a's value minus b's on those images
     double p;                   // two-sided

@@ -77,6 +77,11 @@ static vkd_result check(const struct vkd__transfer *t)
         vkd_log_write(&t->log, VKD_LOG_ERROR, "finetune: loss: expected bce or asl, found '%.60s'", p.loss);
         return VKD_INVALID;
     }
+    if (vkd__transfer_balances(t) && t->sets.multi_label && !strcmp(p.loss, "asl")) {
+        vkd_log_write(&t->log, VKD_LOG_ERROR, "finetune: class weights: expected none with loss asl, which balances by its "
+                      "exponents, found balanced");
+        return VKD_INVALID;
+    }
     if (t->p.finetune.loss && !t->sets.multi_label)
         vkd_log_write(&t->log, VKD_LOG_WARNING, "finetune: the loss %.60s is for several labels an image, and those of %.300s have "
                       "one: cross-entropy is taken", p.loss, t->p.data);
@@ -95,11 +100,12 @@ static json_t *list(const double *values, uint32_t count)
 static json_t *settings_of(const struct vkd__transfer *t)
 {
     const struct vkd_finetune_params p = vkd__finetune_params(&t->p.finetune);
-    return json_pack("{s:s, s:s, s:f, s:s, s:i, s:i, s:o, s:o, s:s, s:f, s:s, s:s, s:i, s:f, s:f, s:o}", "name", "finetune",
+    return json_pack("{s:s, s:s, s:f, s:s, s:i, s:i, s:o, s:o, s:s, s:f, s:s, s:s, s:s*, s:i, s:f, s:f, s:o}", "name", "finetune",
         "sgd", "nesterov", "momentum", 0.9, "schedule", "cosine", "steps", (int) p.steps, "batch", (int) p.batch, "lr",
         list(p.lrs, p.lr_count), "weight decay / lr", list(p.weight_decays, p.weight_decay_count), "norm momentum",
         "min(10 / epoch, 0.1)", "crops", p.crop, "flips", "horizontal", "loss", t->sets.multi_label ? p.loss : "cross-entropy",
-        "stages frozen", (int) p.freeze, "stage decay", p.stage_decay, "diversity penalty", p.diversity_penalty, "seed",
+        "class weights", vkd__transfer_balances(t) ? "balanced" : NULL, "stages frozen", (int) p.freeze, "stage decay",
+        p.stage_decay, "diversity penalty", p.diversity_penalty, "seed",
         json_sprintf("%llu", (unsigned long long) t->p.seed));
 }
 

@@ -19,6 +19,7 @@ static struct vkd_linear_params params_of(const struct vkd__transfer *t)
 {
     return (struct vkd_linear_params) {
         .classes = t->sets.classes, .class_names = (const char *const *) t->class_names, .multi_label = t->sets.multi_label,
+        .weighing = vkd__transfer_balances(t) ? VKD_LINEAR_BALANCED : VKD_LINEAR_UNWEIGHTED,
         .choice = choice_of(t->metric), .penalties = t->p.penalties, .penalty_count = t->p.penalty_count, .log = t->log,
     };
 }
@@ -39,9 +40,10 @@ static json_t *settings_of(const struct vkd__transfer *t)
 {
     static const char *const choices[] = { "top1", "mean per class", "each label's AP", "each label's 11-point AP" };
     const struct vkd_linear_params p = params_of(t);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:f, s:i}", "name", "linear", "model",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s*, s:s, s:o, s:s, s:s, s:s, s:f, s:i}", "name", "linear", "model",
         p.multi_label ? "a logistic regression for each label" : "multinomial logistic regression", "intercept", "free",
-        "objective", "sum of losses + penalty / 2 |W|^2", "features", "as they are", "penalties", penalties_of(&p),
+        "objective", "sum of losses + penalty / 2 |W|^2", "class weights",
+        vkd__transfer_balances(t) ? "balanced" : NULL, "features", "as they are", "penalties", penalties_of(&p),
         "chosen by", choices[p.choice], "on", "val, of equal ones the strongest", "refit on", "train and val",
         "L-BFGS to", VKD_LINEAR_TOLERANCE, "iterations", (int) VKD_LINEAR_ITERATIONS);
 }
