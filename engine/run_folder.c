@@ -60,7 +60,8 @@ vkd_result vkd__run_weights(const char *dir, const struct vkd_log *log, char pat
 bool vkd__is_of_weights(const json_t *result, const char *hash)
 {
     const char *of = json_string_value(json_object_get(json_object_get(result, "model"), "weights_hash"));
-    return !hash[0] || !of || !strcmp(of, hash);
+    return json_integer_value(json_object_get(result, "version")) == VKD__TRANSFER_VERSION &&
+           (!hash[0] || !of || !strcmp(of, hash));
 }
 
 // ---- Recipes ----
@@ -126,10 +127,13 @@ static const char *describe_set(const json_t *run, const char *which, const char
 
 static vkd_result hash_recipe(const json_t *run, const struct vkd_log *log, uint32_t depth, uint64_t *out)
 {
-    struct vkd_recipe recipe;
+    struct vkd_recipe recipe, usual;
     char start[256], train[64], test[64];
-    vkd_recipe_default(&recipe);    // a key that run.json lacks is younger than the run
+    vkd_recipe_default(&usual);
+    recipe = usual;                 // a key that run.json lacks is younger than the run
     vkd__recipe_from_json(json_object_get(run, "recipe"), &recipe);
+    if (!recipe.crops.count)
+        recipe.crops = usual.crops; // of which there are none
     if (recipe.init) {
         vkd_result r = describe_start(recipe.init, log, depth, start, sizeof(start));
         if (r < 0)

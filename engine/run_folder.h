@@ -19,7 +19,11 @@ void vkd__model_path(const char *path, char *out, size_t size);
 //   VKD_NO_MEMORY
 VKD_CHECKED vkd_result vkd__run_weights(const char *dir, const struct vkd_log *log, char path[4096], char hash[17]);
 
-// Whether a result of a transfer (KEY.json) is of the weights with this hash; so are those of which it is not known.
+// Of what the same settings of a transfer come to: one more when numbers change.
+enum { VKD__TRANSFER_VERSION = 3 };
+
+// Whether a result of a transfer (KEY.json) is of this version, and of the weights with this hash; so are those of which
+// it is not known.
 bool vkd__is_of_weights(const json_t *result, const char *hash);
 
 // Which recipe a run is one of, by its run.json: a hash of the resolved recipe without its seed and without what changes

@@ -1,6 +1,5 @@
 // test_study_runs.c -- studies of run folders written by hand, without a device: what counts, what is refused.
-#include "data_files.h"
-#include "stats_inputs.h"
+#include "written_runs.h"
 
 #include "engine/run_folder.h"
 #include "engine/study/study.h"
@@ -8,32 +7,8 @@
 #include <sys/wait.h>
 
 #define PROGRAM VKD_BINARY_DIR "/bin/vkdiv"
-#define BASE "idx:/nowhere/base?classes=0-5"
-#define LINE "linear: L2 of 45 penalties; layer features"
 
-static struct messages said;
 static char *out_text;
-
-static void write_json(const char *name, json_t *doc)
-{
-    char *text = json_dumps(doc, JSON_INDENT(1));
-    ck_assert_ptr_nonnull(text);
-    temp_write(name, text, strlen(text));
-    free(text);
-    json_decref(doc);
-}
-
-static void write_run(const char *dir, int recipe, int seed, bool complete)
-{
-    char name[256];
-    snprintf(name, sizeof(name), "%s/run.json", dir);
-    write_json(name, json_pack("{s:i, s:i, s:{s:s, s:i, s:i, s:{s:s, s:i}, s:{s:s, s:s}, s:{s:s}}, s:{s:{s:i}}, "
-        "s:{s:b, s:f}}", "schema", 1, "seed", seed, "recipe", "method", "simclr", "epochs", recipe, "seed", seed,
-        "data", "train",
-        BASE "&split=train", "threads", seed, "model", "arch", "resnet18", "x", "y", "injection", "mode",
-        recipe % 2 ? "linear" : "ssl", "data", "test", "count", 1000, "results", "complete", complete, "test_accuracy",
-        0.5 + 0.01 * recipe));
-}
 
 // A result; log_odds is left to the reader where it is 0.
 static void write_result(const char *dir, const char *key, const char *spec, const char *protocol, const char *line,
@@ -41,11 +16,10 @@ static void write_result(const char *dir, const char *key, const char *spec, con
 {
     char name[256];
     snprintf(name, sizeof(name), "%s/transfer/%s.json", dir, key);
-    write_json(name, json_pack("{s:i, s:{s:s}, s:{s:s, s:s, s:i}, s:{s:s, s:s}, s:s, s:f, s:f, s:f, s:n, s:n}",
-        "schema", 1, "model", "weights_hash", "00000000000000aa", "data", "spec", spec, "fingerprint", "1", "test",
-        2000, "protocol",
-        "name", protocol, "text", line, "metric", "top1", "value", value, "low", value - .02, "high", value + .02,
-        "log_odds", "select"));
+    write_json(name, json_pack("{s:i, s:i, s:{s:s}, s:{s:s, s:s, s:i}, s:{s:s, s:s}, s:s, s:f, s:f, s:f, s:n, s:n}",
+        "schema", 1, "version", VKD__TRANSFER_VERSION, "model", "weights_hash", "00000000000000aa", "data", "spec", spec,
+        "fingerprint", "1", "test", 2000, "protocol", "name", protocol, "text", line, "metric", "top1", "value",
+        value, "low", value - .02, "high", value + .02, "log_odds", "select"));
 }
 
 static void write_diversity(const char *dir, double rank, double clusters)
@@ -96,11 +70,6 @@ static vkd_result gather(const char *zoo, const struct vkd_study_params *with, s
     p.log = LOG_TO(&said);
     said = (struct messages) { .count = 0 };
     return vkd_study_gather(&p, s);
-}
-
-static void check_said(const char *words)
-{
-    ck_assert_msg(strstr(said.text, words) != NULL, "no \"%s\" in: %s", words, said.text);
 }
 
 // ---- What counts ----
@@ -172,104 +141,6 @@ START_TEST(features_without_null)
     check_said("features of 8 models lack their null");
     ck_assert_uint_eq(s.measure_count, 3);
     vkd_study_finish(&s);
-}
-END_TEST
-
-// The best weights were looked for on the test images, unless the run was tested on a split val.
-START_TEST(weights_that_count)
-{
-    static const char *const splits[] = { "test", "val" }, *const names[] = { "last", "best" };
-    for (int i = 0; i < 2; i++) {
-        char dir[64], name[128], found[512];
-        snprintf(dir, sizeof(dir), "weights/%s", splits[i]);
-        write_run(dir, 0, 0, true);
-        json_t *doc = json_load_file(temp_path("%s/run.json", dir), 0, NULL);
-        json_object_set_new(json_object_get(json_object_get(doc, "data"), "test"), "split", json_string(splits[i]));
-        snprintf(name, sizeof(name), "%s/run.json", dir);
-        write_json(name, doc);
-        for (int k = 0; k < 2; k++) {
-            snprintf(name, sizeof(name), "%s/%s.safetensors", dir, names[k]);
-            temp_write(name, "x", 1);
-        }
-        vkd__model_path(temp_path("%s", dir), found, sizeof(found));
-        ck_assert_str_eq(found, temp_path("%s/%s.safetensors", dir, names[i]));
-        vkd__model_path(temp_path("%s/best.safetensors", dir), found, sizeof(found));
-        ck_assert_str_eq(found, temp_path("%s/best.safetensors", dir));
-    }
-    ck_assert_int_eq(remove(temp_path("weights/val/best.safetensors")), 0);
-    char found[512];
-    vkd__model_path(temp_path("weights/val"), found, sizeof(found));
-    ck_assert_str_eq(found, temp_path("weights/val/last.safetensors"));
-}
-END_TEST
-
-// The recipe of a run `dir` of the seed, which starts from the file `init`; NULL: from nothing.
-static uint64_t recipe_of(const char *dir, int recipe, int seed, const char *init)
-{
-    char name[128];
-    uint64_t hash = 0;
-    write_run(dir, recipe, seed, true);
-    json_t *doc = json_load_file(temp_path("%s/run.json", dir), 0, NULL);
-    if (init)
-        json_object_set_new(json_object_get(doc, "recipe"), "init", json_string(init));
-    snprintf(name, sizeof(name), "%s/run.json", dir);
-    said = (struct messages) { .count = 0 };
-    const struct vkd_log log = LOG_TO(&said);
-    ck_assert_int_eq(vkd__run_recipe(doc, &log, &hash), VKD_OK);
-    write_json(name, doc);
-    return hash;
-}
-
-// Seeds that start from seeds are of one recipe.
-START_TEST(recipes_that_start_from_runs)
-{
-    const uint64_t p = recipe_of("from/p-s0", 0, 0, NULL), q = recipe_of("from/q-s0", 1, 0, NULL);
-    ck_assert(p == recipe_of("from/p-s1", 0, 1, NULL) && p != q);
-    const uint64_t child = recipe_of("from/c-s0", 2, 0, temp_path("from/p-s0/last.safetensors"));
-    ck_assert(child == recipe_of("from/c-s1", 2, 1, temp_path("from/p-s1/last.safetensors")));
-    ck_assert(child != recipe_of("from/d-s0", 2, 0, temp_path("from/q-s0/last.safetensors")));
-    const uint64_t early = recipe_of("from/e-s0", 2, 0, temp_path("from/p-s0/checkpoints/epoch-0001.safetensors"));
-    ck_assert(early == recipe_of("from/e-s1", 2, 1, temp_path("from/p-s1/checkpoints/epoch-0001.safetensors")));
-    ck_assert(early != child && child != recipe_of("from/f-s0", 2, 0, NULL));
-    const uint64_t third = recipe_of("from/g-s0", 3, 0, temp_path("from/c-s0/last.safetensors"));
-    ck_assert(third == recipe_of("from/g-s1", 3, 1, temp_path("from/c-s1/last.safetensors")));
-    ck_assert(third != recipe_of("from/h-s0", 3, 0, temp_path("from/d-s0/last.safetensors")));
-    ck_assert_uint_eq(said.count, 0);
-    temp_write_bytes("files/a.safetensors", weights_encode(1));        // outside of a run it is the weights that count
-    temp_write_bytes("files/b.safetensors", weights_encode(1));
-    temp_write_bytes("files/c.safetensors", weights_encode(2));
-    const uint64_t file = recipe_of("from/i-s0", 2, 0, temp_path("files/a.safetensors"));
-    ck_assert(file == recipe_of("from/i-s1", 2, 1, temp_path("files/b.safetensors")));
-    ck_assert(file != recipe_of("from/i-s2", 2, 2, temp_path("files/c.safetensors")));
-    ck_assert_uint_eq(said.count, 0);
-    const uint64_t gone = recipe_of("from/j-s0", 2, 0, "/nowhere/a-s0/last.safetensors");
-    check_said("/nowhere/a-s0/last.safetensors is gone");
-    ck_assert(gone == recipe_of("from/j-s1", 2, 1, "/nowhere/a-s1/last.safetensors") && gone != child);
-    recipe_of("from/k", 2, 0, temp_path("from/k/last.safetensors"));    // of itself: it ends
-    recipe_of("from/k", 2, 0, temp_path("from/k/last.safetensors"));
-}
-END_TEST
-
-// The recipe of a run whose set lies at `spec` and has this fingerprint; NULL: run.json does not say.
-static uint64_t recipe_on(const char *spec, const char *fingerprint)
-{
-    uint64_t hash = 0;
-    write_run("on/r", 0, 0, true);
-    json_t *doc = json_load_file(temp_path("on/r/run.json"), 0, NULL);
-    json_object_set_new(json_object_get(json_object_get(doc, "recipe"), "data"), "train", json_string(spec));
-    if (fingerprint)
-        json_object_set_new(json_object_get(doc, "data"), "train", json_pack("{s:s}", "fingerprint", fingerprint));
-    ck_assert_int_eq(vkd__run_recipe(doc, NULL, &hash), VKD_OK);
-    json_decref(doc);
-    return hash;
-}
-
-// The same images at another place are no other recipe; other images at the same place are.
-START_TEST(recipes_on_moved_sets)
-{
-    ck_assert(recipe_on("folder:/one/set", "a1") == recipe_on("folder:/two/set", "a1"));
-    ck_assert(recipe_on("folder:/one/set", "a1") != recipe_on("folder:/one/set", "a2"));
-    ck_assert(recipe_on("folder:/one/set", NULL) != recipe_on("folder:/two/set", NULL));
 }
 END_TEST
 
@@ -586,6 +457,22 @@ START_TEST(mixed_data)
 }
 END_TEST
 
+// What an earlier version came to is made again, and counts no more.
+START_TEST(earlier_versions)
+{
+    struct vkd_study s;
+    write_zoo("versions", 8);
+    json_t *doc = json_load_file(temp_path("versions/runs/r03-s0/transfer/t1.json"), 0, NULL);
+    json_object_set_new(doc, "version", json_integer(VKD__TRANSFER_VERSION - 1));
+    json_object_set_new(json_object_get(doc, "data"), "fingerprint", json_string("2"));
+    write_json("versions/runs/r03-s0/transfer/t1.json", doc);
+    ck_assert_msg(gather("versions", &(struct vkd_study_params) { .dirs = NULL }, &s) == VKD_OK, "%s", said.text);
+    check_said("1 results of earlier weights or earlier versions");
+    check_said("1 of 16 models have no folder:/nowhere/two");
+    vkd_study_finish(&s);
+}
+END_TEST
+
 START_TEST(nothing_to_study)
 {
     struct vkd_study s;
@@ -752,9 +639,6 @@ int main(void)
     TCase *c = tcase_create("study_runs");
     tcase_add_test(c, whole_zoo);
     tcase_add_test(c, features_without_null);
-    tcase_add_test(c, weights_that_count);
-    tcase_add_test(c, recipes_that_start_from_runs);
-    tcase_add_test(c, recipes_on_moved_sets);
     tcase_add_test(c, chosen_parts);
     tcase_add_test(c, base_accuracy);
     tcase_add_test(c, gaps);
@@ -765,6 +649,7 @@ int main(void)
     tcase_add_test(c, other_settings_are_not_computed);
     tcase_add_test(c, a_line_for_each_task);
     tcase_add_test(c, mixed_data);
+    tcase_add_test(c, earlier_versions);
     tcase_add_test(c, nothing_to_study);
     tcase_add_test(c, interrupted);
     tcase_add_test(c, without_memory);

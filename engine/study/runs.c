@@ -287,7 +287,8 @@ vkd_result vkd__study_read_runs(struct vkd__gather *g)
         r = search(g, dir, "", 0);
     }
     if (r == VKD_OK && g->stale)
-        vkd_log_write(&g->p->log, VKD_LOG_INFO, "study: %u results of earlier weights do not count", g->stale);
+        vkd_log_write(&g->p->log, VKD_LOG_INFO, "study: %u results of earlier weights or earlier versions of vkdiv do not "
+                      "count", g->stale);
     if (r < 0 || g->run_count)
         return r;
     vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: expected finished runs (folders with a run.json) in %.600s%s; "

@@ -115,6 +115,14 @@ static bool is_free(const char *key)
     return found;
 }
 
+// Whether a key says how small crops are made, of which neither run has any.
+static bool is_idle(const char *key, json_t *old, json_t *now)
+{
+    static const char section[] = "crops.", count[] = "crops.count";
+    return !strncmp(key, section, strlen(section)) && strcmp(key, count) && !json_integer_value(find_key(old, count)) &&
+           !json_integer_value(find_key(now, count));
+}
+
 static void tell_difference(const char *key, const json_t *a, const json_t *b, char *text, size_t size)
 {
     char *ta = a ? json_dumps(a, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9)) : NULL;
@@ -133,7 +141,7 @@ const char *vkd__recipe_difference(json_t *old, json_t *now, char *text, size_t 
     const char *found = NULL;
     for (uint32_t i = 0; !found && (f = vkd_recipe_field_at(i)); i++) {
         json_t *a = find_key(old, f->key), *b = find_key(now, f->key);
-        if (is_free(f->key) || json_equal(a ? a : find_key(defaults, f->key), b))
+        if (is_free(f->key) || is_idle(f->key, old, now) || json_equal(a ? a : find_key(defaults, f->key), b))
             continue;
         tell_difference(f->key, a, b, text, size);
         found = f->key;
