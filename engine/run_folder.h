@@ -20,7 +20,7 @@ void vkd__model_path(const char *path, char *out, size_t size);
 VKD_CHECKED vkd_result vkd__run_weights(const char *dir, const struct vkd_log *log, char path[4096], char hash[17]);
 
 // Of what the same settings of a transfer come to: one more when numbers change.
-enum { VKD__TRANSFER_VERSION = 3 };
+enum { VKD__TRANSFER_VERSION = 4 };
 
 // Whether a result of a transfer (KEY.json) is of this version, and of the weights with this hash; so are those of which
 // it is not known.

@@ -290,7 +290,7 @@ START_TEST(transfer_results)
 {
     char *html;
     write_text(DIR "/run/run.json", plain_run);
-    write_text(DIR "/run/transfer/0.json", "{\"schema\":1,\"version\":3,\"data\":{\"spec\":\"idx:x\",\"test\":7},"
+    write_text(DIR "/run/transfer/0.json", "{\"schema\":1,\"version\":4,\"data\":{\"spec\":\"idx:x\",\"test\":7},"
                "\"protocol\":{\"name\":\"knn\","
                "\"text\":\"knn k=20\"},\"metric\":\"top1\",\"value\":0.5,\"low\":0.4,\"high\":0.6,\"predictions\":[1,2,3],"
                "\"select\":{\"layer\":\"layer3\",\"candidates\":[1,2,3],\"gain\":0.1}}");
@@ -323,7 +323,7 @@ static void write_weights(const char *path, char value, char hash[17])
 static void write_result(const char *path, const char *hash, const char *select)
 {
     char text[512];
-    snprintf(text, sizeof text, "{\"schema\":1,\"version\":3,\"model\":{\"weights_hash\":\"%s\"},\"data\":{\"spec\":\"idx:x\","
+    snprintf(text, sizeof text, "{\"schema\":1,\"version\":4,\"model\":{\"weights_hash\":\"%s\"},\"data\":{\"spec\":\"idx:x\","
              "\"fingerprint\":\"5\"},\"protocol\":{\"name\":\"knn\",\"text\":\"%s\"},\"metric\":\"top1\","
              "\"value\":0.5%s}", hash, path, select);
     write_text(path, text);

@@ -187,8 +187,8 @@ vkd_result vkd__transfer_identify(struct vkd__transfer *t)
     vkd_result r = models_of(t, &models);
     if (r < 0)
         return r;
-    json_t *all = json_pack("{s:i, s:o, s:o, s:o, s:O}", "version", VKD__TRANSFER_VERSION, "models", models, "data", hex(t->sets.fingerprint),
-                            "seed", hex(t->p.seed), "settings", t->settings);
+    json_t *all = json_pack("{s:i, s:o, s:o, s:o, s:O}", "version", VKD__TRANSFER_VERSION, "models", models,
+                            "data", hex(t->sets.fingerprint), "seed", hex(t->p.seed), "settings", t->settings);
     char *text = all ? json_dumps(all, JSON_SORT_KEYS | JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
     json_decref(all);
     if (!text)

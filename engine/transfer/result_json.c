@@ -95,9 +95,9 @@ json_t *vkd__transfer_json(const struct vkd_transfer_result *r, bool images)
                              "multi_label", r->multi_label);
     json_t *doc = json_pack("{s:i, s:i, s:s, s:o, s:o, s:{s:s, s:o}, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "schema", 1, "version", VKD__TRANSFER_VERSION, "key", r->key, "model", model, "data", data, "protocol", "name",
-        r->protocol, "text", vkd__json_text(r->text), "metric", r->metric, "value", vkd__json_real(r->value), "low", vkd__json_real(r->low), "high", vkd__json_real(r->high), "log_odds",
-        vkd__json_real(r->log_odds), "metrics", metrics_of(r), "per_class", per_class, "class_names", names, "chosen",
-        chosen_of(r), "select", selection_of(r->selection));
+        r->protocol, "text", vkd__json_text(r->text), "metric", r->metric, "value", vkd__json_real(r->value), "low",
+        vkd__json_real(r->low), "high", vkd__json_real(r->high), "log_odds", vkd__json_real(r->log_odds), "metrics", metrics_of(r),
+        "per_class", per_class, "class_names", names, "chosen", chosen_of(r), "select", selection_of(r->selection));
     if (doc && images && r->groups)
         json_object_set_new(doc, "groups", classes_of(r->groups, r->test));
     if (doc && images && r->predictions) {
