@@ -56,6 +56,16 @@ for h in runtime/include/vkdiv/*.h engine/include/vkdiv/*.h; do
   printf '%s\n' "$line" | c++ -std=c++17 -Wall -Wextra -Werror -Iruntime/include -Iengine/include -fsyntax-only -x c++ - 2>&1 | refuse "$h as C++17"
 done
 
+# ---- Each public function says from which threads it may be called: in its comment, or all of a header in one ----
+awk '
+  FNR == 1 { block = ""; all = 0 }
+  /^$/ { block = "" }
+  /^\/\// { block = block $0 }
+  /^#ifndef/ { if (block ~ /[Tt]hread-safety/) all = 1; block = "" }
+  /[Tt]hread-safety.*(everything|all below|everything below)|everything (below|here)/ { all = 1 }
+  /^[A-Za-z].*[ *]vkd_[a-z0-9_]*\(/ && !/^(static|typedef|enum)/ { if (!all && block !~ /[Tt]hread-safety/) print FILENAME ":" FNR ": " $0 }
+' runtime/include/vkdiv/*.h engine/include/vkdiv/*.h | refuse "no word of thread-safety"
+
 # ---- The example of the README compiles ----
 example=$(awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' README.md)
 [ -n "$example" ] || echo "README.md" | refuse "there is no example"

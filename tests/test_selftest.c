@@ -289,6 +289,15 @@ START_TEST(tells_what_changed)
     ck_assert(strstr(out, "5 probes are in one document alone"));
     ck_assert_int_eq(run("--diff quick.json b.json"), 0);
     ck_assert(strstr(out, "no change in 3 probes"));
+    // Another driver, less bandwidth, other weights: none of them a time.
+    ck_assert_int_eq(system("sed -e 's/Mesa [0-9.]*/Mesa 99/g' -e 's/\\(copy_gb_s\": *\\)[0-9.]*/\\11.5/' "
+                            "-e 's/\\(\"weights\": *\"\\)./\\1x/' -e 's/\\(\"measured\": *\\)8\\b/\\14/' "
+                            PORTABILITY "/results/mesa-cpu-lavapipe.json > " DIR "/changed.json"), 0);
+    ck_assert_int_eq(run("--diff " PORTABILITY "/results/mesa-cpu-lavapipe.json changed.json"), 1);
+    ck_assert(strstr(out, "other   identity driver_info") && strstr(out, "Mesa 99"));
+    ck_assert(strstr(out, "less    performance.roofline copy_gb_s") && strstr(out, "less    capabilities.subgroup measured"));
+    ck_assert(strstr(out, "other   trainings.resnet18 weights") && !strstr(out, "slower"));
+    ck_assert_int_eq(run("stray.json"), 2);
     ck_assert_int_eq(system("echo '{\"schema\": 2, \"probes\": []}' > " DIR "/later.json; echo nonsense > " DIR "/bad.json"), 0);
     ck_assert_int_eq(run("--diff a.json later.json"), 2);
     ck_assert_int_eq(run("--diff bad.json a.json"), 2);

@@ -1,4 +1,5 @@
-// diff.c -- what changed from one document of selftest to another: verdicts, and what takes longer.
+// diff.c -- what changed from one document of selftest to another: device and driver, verdicts, what takes longer, what
+// was measured.
 #include "apps/selftest/selftest.h"
 
 #include <stdio.h>
@@ -6,11 +7,17 @@
 
 // Slower is what takes 1.5 times as long, and by more than noise: starting a process varies by that.
 static const double slower = 1.5, noise_ms = 200, number_noise_ms = 0.2;
+// Of rates and shares, whose noise is larger.
+static const double less = 2;
 
-enum change { WORSE, BETTER, SLOWER, FASTER, GONE, NEW, CHANGES };
-static const char *const change_names[CHANGES] = { "worse", "better", "slower", "faster", "gone", "new" };
-static const enum app_style change_styles[CHANGES] = { APP_RED, APP_GREEN, APP_RED, APP_GREEN, APP_RED, APP_DIM };
-static const bool change_is_bad[CHANGES] = { [WORSE] = true, [SLOWER] = true, [GONE] = true };
+enum change { WORSE, BETTER, SLOWER, FASTER, LESS, MORE, OTHER, GONE, NEW, CHANGES };
+static const char *const change_names[CHANGES] = {
+    "worse", "better", "slower", "faster", "less", "more", "other", "gone", "new",
+};
+static const enum app_style change_styles[CHANGES] = {
+    APP_RED, APP_GREEN, APP_RED, APP_GREEN, APP_RED, APP_GREEN, APP_BOLD, APP_RED, APP_DIM,
+};
+static const bool change_is_bad[CHANGES] = { [WORSE] = true, [SLOWER] = true, [LESS] = true, [GONE] = true };
 
 struct diff {
     json_t *list;
@@ -66,6 +73,58 @@ static void compare_time(struct diff *d, const char *name, double a, double b, d
     add(d, b > a ? SLOWER : FASTER, name, from, to, ratio);
 }
 
+static bool ends(const char *key, const char *end)
+{
+    size_t n = strlen(key), m = strlen(end);
+    return n >= m && strcmp(key + n - m, end) == 0;
+}
+
+// Numbers of which more is better and which vary, with what else runs; and those that stay as they are on one device.
+static bool is_rate(const char *key)
+{
+    return ends(key, "_gb_s") || ends(key, "_gflops") || ends(key, "_share") || ends(key, "bytes");
+}
+
+static bool is_amount(const char *key) { return ends(key, "measured") || ends(key, "advertised"); }
+
+static void compare_numbers(struct diff *d, const char *name, const json_t *a, const json_t *b)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(json_object_get(a, "numbers"), key, value) {
+        const json_t *other = json_object_get(json_object_get(b, "numbers"), key);
+        char title[256], from[64], to[64];
+        snprintf(title, sizeof title, "%s %s", name, key);
+        if (json_is_string(value) && json_is_string(other) && ends(key, "weights")) {
+            if (!json_equal(value, other))
+                add(d, OTHER, title, json_string_value(value), json_string_value(other), "");
+            continue;
+        }
+        if (!json_is_number(value) || !json_is_number(other))
+            continue;
+        double x = json_number_value(value), y = json_number_value(other);
+        snprintf(from, sizeof from, "%.4g", x);
+        snprintf(to, sizeof to, "%.4g", y);
+        if (is_rate(key) && (x > less * y || y > less * x))
+            add(d, x > y ? LESS : MORE, title, from, to, "");
+        else if (is_amount(key) && (x < y || x > y))
+            add(d, x > y ? LESS : MORE, title, from, to, "");
+    }
+}
+
+// Device, driver and version of both; another one is no fault, but everything below is then of two things.
+static void compare_identities(struct diff *d, const json_t *a, const json_t *b)
+{
+    static const char *const keys[] = { "name", "driver", "driver_info", "driver_version", "api", "os" };
+    const json_t *x = json_object_get(a, "identity"), *y = json_object_get(b, "identity");
+    for (size_t i = 0; x != NULL && y != NULL && i < sizeof keys / sizeof keys[0]; i++) {
+        char title[64];
+        snprintf(title, sizeof title, "identity %s", keys[i]);
+        if (strcmp(text_of(x, keys[i]), text_of(y, keys[i])) != 0)
+            add(d, OTHER, title, text_of(x, keys[i]), text_of(y, keys[i]), "");
+    }
+}
+
 // The times that a probe measured itself count in place of those of its process.
 static void compare_times(struct diff *d, const char *name, const json_t *a, const json_t *b)
 {
@@ -86,11 +145,19 @@ static void compare_times(struct diff *d, const char *name, const json_t *a, con
         compare_time(d, name, json_number_value(json_object_get(a, "ms")), json_number_value(json_object_get(b, "ms")), noise_ms);
 }
 
+static void print_identity(const char *letter, const json_t *doc)
+{
+    const json_t *id = json_object_get(doc, "identity");
+    printf("%s: %s, %s %s, %s, vkdiv %s\n", letter, text_of(doc, "device"), text_of(id, "driver"), text_of(id, "driver_info"),
+           text_of(doc, "date"), text_of(doc, "version"));
+}
+
 void selftest_diff(const json_t *a, const json_t *b, bool as_json, bool *worse)
 {
     struct diff d = { .list = json_array() };
     size_t i;
     json_t *row;
+    compare_identities(&d, a, b);
     json_array_foreach(json_object_get(a, "probes"), i, row) {
         const char *name = text_of(row, "name");
         const json_t *other = find(b, name);
@@ -105,6 +172,8 @@ void selftest_diff(const json_t *a, const json_t *b, bool as_json, bool *worse)
                 text_of(other, "detail"));
         else
             compare_times(&d, name, row, other);
+        if (other != NULL)
+            compare_numbers(&d, name, row, other);
     }
     json_array_foreach(json_object_get(b, "probes"), i, row) {
         if (find(a, text_of(row, "name")) != NULL)
@@ -119,6 +188,8 @@ void selftest_diff(const json_t *a, const json_t *b, bool as_json, bool *worse)
         app_print_json(json_pack("{s:i, s:b, s:o}", "schema", SELFTEST_SCHEMA, "worse", d.worse, "changes", d.list));
         return;
     }
+    print_identity("A", a);
+    print_identity("B", b);
     json_array_foreach(d.list, i, row)
         for (int c = 0; c < CHANGES; c++)
             if (strcmp(text_of(row, "change"), change_names[c]) == 0)

@@ -186,10 +186,13 @@ bool selftest_write_markdown(const char *path, const json_t *doc)
     struct vkd__why why = { "no memory" };
     FILE *f = open_memstream(&text, &size);
     if (f != NULL) {
+        const char *filter = json_string_value(json_object_get(doc, "filter"));
+        const char *which = json_is_true(json_object_get(doc, "quick")) ? "quick" : filter ? "some probes" : "all probes";
         fprintf(f, "# %s\n\nvkdiv %s on %s, %s %s, Vulkan %s: **%s** (%s, %s).\n", text_of(doc, "device"), text_of(doc, "version"),
                 text_of(id, "os"), text_of(id, "driver"), text_of(id, "driver_info"), text_of(id, "api"),
-                text_of(doc, "verdict"), json_is_true(json_object_get(doc, "quick")) ? "quick" : "all probes",
-                text_of(doc, "date"));
+                text_of(doc, "verdict"), which, text_of(doc, "date"));
+        if (filter)
+            fprintf(f, "\nOnly probes that match `%s` ran.\n", filter);
         put_parts(f, doc);
         put_probes(f, doc);
     }

@@ -21,9 +21,10 @@ enum { KEY_OUT = 'o', KEY_FILTER = 'f', KEY_QUICK = 'q', KEY_LIST = 'l', KEY_DIF
 
 static void check(const struct selftest_options *o, const struct argp_state *state)
 {
-    if (o->diff != (o->file_count == 2))
-        app_usage(state, o->diff ? "--diff compares two files that -o or --json wrote: expected A.json B.json"
-                                 : "unexpected argument '%s'", o->files[0]);
+    if (o->diff && o->file_count != 2)
+        app_usage(state, "--diff compares two files that -o or --json wrote: expected A.json B.json");
+    if (!o->diff && o->file_count)
+        app_usage(state, "unexpected argument '%s'", o->files[0]);
     if (o->diff && (o->output != NULL || o->markdown != NULL || o->list))
         app_usage(state, "--diff takes no other option than --json");
 }
@@ -269,7 +270,8 @@ enum exit_status cmd_selftest(int argc, char **argv)
         const struct selftest_part *first = selftest_part_at(0);
         struct selftest_probe p;
         if (!selftest_probe_at(first, 0, &p) || !selftest_chosen(&o.choice, first, &p)) {
-            app_error("no probe matches '%s'; `vkdiv selftest --list` shows their names", o.choice.filter);
+            app_error("no probe matches '%s'%s; `vkdiv selftest --list` shows their names", o.choice.filter,
+                      o.choice.quick ? " without those that --quick leaves out" : "");
             return EXIT_USAGE;
         }
     }

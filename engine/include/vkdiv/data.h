@@ -1,4 +1,5 @@
-// data.h -- image sets on the host: reading, decoding, shuffling, prefetching.
+// data.h -- image sets on the host: reading, decoding, shuffling, prefetching. Thread-safety of everything here that says
+// no more of it: safe, a set and a loader being closed by the last that uses them.
 #ifndef VKDIV_DATA_H
 #define VKDIV_DATA_H
 

@@ -8,6 +8,9 @@
 //
 // A filter is what makes one output channel, flattened: of a convolution (K, C, R, S) there are K of
 // fan_in = C R S weights each, of a linear layer (K, C) there are K. Biases do not count.
+//
+// Thread-safety of everything here that says no more of it: safe, on different results and, filter nulls being one
+// thread's, on different ones of those.
 #ifndef VKDIV_DIVERSITY_H
 #define VKDIV_DIVERSITY_H
 

@@ -1,4 +1,5 @@
-// features.h -- features of whole splits, made once: a cache in files or in memory; and what layers there are.
+// features.h -- features of whole splits, made once: a cache in files or in memory; and what layers there are. Thread-safety
+// of everything here: none for a cache; use one per thread.
 #ifndef VKDIV_FEATURES_H
 #define VKDIV_FEATURES_H
 

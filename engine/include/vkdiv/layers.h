@@ -1,5 +1,5 @@
 // layers.h -- the operations by name, and layers that make their own parameters. All of it is
-// sugar over vkd_apply and vkd_param; all return NULL after an error.
+// sugar over vkd_apply and vkd_param; all return NULL after an error. Thread-safety of all: that of the graph.
 #ifndef VKDIV_LAYERS_H
 #define VKDIV_LAYERS_H
 

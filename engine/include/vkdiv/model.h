@@ -1,4 +1,5 @@
-// model.h -- model families. One is one file in engine/models/, built from layers.h alone.
+// model.h -- model families. One is one file in engine/models/, built from layers.h alone. Thread-safety: functions that
+// take a graph have that of the graph, the others are safe.
 #ifndef VKDIV_MODEL_H
 #define VKDIV_MODEL_H
 

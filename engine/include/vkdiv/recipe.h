@@ -1,4 +1,5 @@
-// recipe.h -- what a training run does, as one struct, and the table of its keys.
+// recipe.h -- what a training run does, as one struct, and the table of its keys. Thread-safety of all functions: safe, on
+// different recipes.
 #ifndef VKDIV_RECIPE_H
 #define VKDIV_RECIPE_H
 

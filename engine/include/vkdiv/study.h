@@ -7,6 +7,8 @@
 // independent witnesses. The claim falls for a measure when the R2 of recipes left out does not rise, when the interval
 // of b2 contains 0, or when it is less diverse models that transfer better. (R2 of single models left out is given
 // too, and proves nothing: the other seeds of the recipe stay in.)
+//
+// Thread-safety of all functions: safe, on different tables, studies and files.
 #ifndef VKDIV_STUDY_H
 #define VKDIV_STUDY_H
 

@@ -1,4 +1,5 @@
-// train.h -- one training run from a resolved recipe to its files, and evaluation of its result.
+// train.h -- one training run from a resolved recipe to its files, and evaluation of its result. Thread-safety: functions
+// that take a device have that of the device, and one run's folder is for one of them at a time; the others are safe.
 #ifndef VKDIV_TRAIN_H
 #define VKDIV_TRAIN_H
 

@@ -14,6 +14,8 @@
 // of a multi-label set an image's class is the rarest of its labels. Images of one group (vkd_dataset_group) stay together,
 // among them collages that show the same images, in numbers as near to those as they can be. Results say how they came
 // about in one line of text; numbers of different texts must not be compared.
+//
+// Thread-safety: functions that take a device have that of the device; the others are safe, on different results and files.
 #ifndef VKDIV_TRANSFER_H
 #define VKDIV_TRANSFER_H
 

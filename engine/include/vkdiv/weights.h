@@ -2,7 +2,7 @@
 //
 // Convolutions are (K, C, R, S), matrices (K, C), vectors (C); padding is not in the file. Every
 // batch norm also has its num_batches_tracked, so that torchvision's load_state_dict(strict=True)
-// takes the file.
+// takes the file. Thread-safety: functions that take a device have that of the device; the others are safe.
 #ifndef VKDIV_WEIGHTS_H
 #define VKDIV_WEIGHTS_H
 

@@ -68,7 +68,7 @@ struct vkd_log {
     void *user;
 };
 
-// Formats a message of at most 1023 bytes and hands it to `log` (NULL is allowed).
+// Formats a message of at most 2047 bytes and hands it to `log` (NULL is allowed).
 // Thread-safety: that of log->fn.
 void vkd_log_write(const struct vkd_log *log, enum vkd_log_level level, const char *format, ...)
     VKD_PRINTF(3, 4);

@@ -125,7 +125,7 @@ typedef struct vkd_sequence vkd_sequence;
 //   VKD_INVALID  no list, or one that is not embedded or of another device
 //   VKD_NO_MEMORY, VKD_DEVICE_LOST
 //
-// Thread-safety: that of the device, as for all of them.
+// Thread-safety: that of the device, as for everything below.
 VKD_CHECKED vkd_result vkd_sequence_create(vkd_device *dev, vkd_commands *const *lists, uint32_t count,
                                            vkd_sequence **out);
 void vkd_sequence_destroy(vkd_sequence **seq);      // NULL is fine
@@ -133,7 +133,7 @@ void vkd_sequence_destroy(vkd_sequence **seq);      // NULL is fine
 // Appends the lists that come next, as many as `budget` (NULL: no limit) allows. *finished (NULL is allowed) tells
 // whether that was the last one, after which the next call begins anew.
 //
-//   VKD_INVALID  a list is not finished
+//   VKD_INVALID  a list is not finished; what was appended before it stays
 //   VKD_DEVICE_LOST
 VKD_CHECKED vkd_result vkd_sequence_embed(vkd_sequence *seq, VkCommandBuffer cb, const struct vkd_budget *budget,
                                           bool *finished);
