@@ -597,6 +597,7 @@ START_TEST(tells_matrix_shapes)
     struct vkd_matrix_shape *s = NULL;
     uint32_t count = 77;
     vkd_device *mine = gpu_open();
+    PFN_vkGetInstanceProcAddr get = mine->inst->get;
     mine->inst->get = get_told;
     mine->facts.matrices = VKD__MATRICES_NONE;
     ck_assert_int_eq(vkd_device_matrices(mine, &s, &count), VKD_OK);
@@ -621,6 +622,7 @@ START_TEST(tells_matrix_shapes)
     ck_assert_int_eq(vkd_device_matrices(mine, &s, &count), VKD_OK);
     ck_assert(count == 1 && s[0].m == 16 && s[0].k == 8 && !strcmp(s[0].c, "f32") && s[0].subgroup);
     free(s);
+    mine->inst->get = get;
     gpu_close(&mine);
 }
 END_TEST
