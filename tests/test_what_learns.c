@@ -46,6 +46,7 @@ static const struct { const char *method, *mode; float warmup, frozen; uint32_t 
     { "simclr", "sequential", 1, -1, 0, 25, "l0000hh" },
     { "simclr", "sequential", 1, -1, 1, 15, "00000hb" },
     { "supervised", "supervised", 0, -1, 0, 15, "l0000hh" },
+    { "supervised", "supervised", 0, -1, 2, 15, "l0000hb" },
 };
 
 START_TEST(rates_of_groups)
@@ -199,6 +200,23 @@ START_TEST(self_supervision_that_stays)
 }
 END_TEST
 
+// Labels behind a head alone: what the backbone has learnt is tested by a probe beside.
+START_TEST(a_deep_head_is_tested_by_a_probe)
+{
+    struct vkd_recipe r = recipe("supervised", "supervised");
+    struct vkd_train_result res;
+    r.injection.head_depth = 1;
+    r.epochs = 12;
+    ck_assert_int_eq(world_train(&r, "deep", false, 0, &res), VKD_OK);
+    ck_assert(res.classified && res.probe);
+    ck_assert_msg(res.test_accuracy > 0.6f, "%g", (double) res.test_accuracy);
+    r.monitor.probe = false;
+    r.epochs = 1;
+    ck_assert_int_eq(world_train(&r, "deep-alone", false, 0, &res), VKD_OK);
+    ck_assert(!res.classified);
+}
+END_TEST
+
 // ---- The alarm ----
 
 START_TEST(an_alarm_lasts)
@@ -265,6 +283,7 @@ int main(void)
     tcase_add_test(t, warm_up_is_for_the_head);
     tcase_add_loop_test(t, frozen_stages_and_statistics, 0, 2);
     tcase_add_test(t, self_supervision_that_stays);
+    tcase_add_test(t, a_deep_head_is_tested_by_a_probe);
     tcase_add_test(t, an_alarm_lasts);
     tcase_add_loop_test(t, collapse_is_named, 0, sizeof(stuck) / sizeof(stuck[0]));
     suite_add_tcase(s, t);

@@ -142,7 +142,7 @@ void report_transfer(struct report *r, const char *dir, const char *hash, json_t
         json_decref(doc);
     }
     if (other > 0)
-        report_note(r, run, "%u transfer result%s left out: of other weights than the run has now.", other,
+        report_note(r, run, "%u transfer result%s left out: of other weights than the run has now, or of an earlier vkdiv.", other,
                     other == 1 ? " was" : "s were");
     free(names);
     json_object_set_new(run, "transfer", list);

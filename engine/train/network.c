@@ -28,7 +28,7 @@ void vkd__network_init(const struct vkd_recipe *recipe, const struct vkd_weights
     };
     if (strcmp(recipe->precision, "fp32"))
         out->precision = strcmp(recipe->precision, "fp16") ? VKD_BF16 : VKD_F16;
-    out->probe = out->method && recipe->monitor.probe && classes;
+    out->probe = (out->method || recipe->injection.head_depth) && recipe->monitor.probe && classes;
 #define COPY(name) out->ssl.name = recipe->ssl.name
     COPY(projector_norm); COPY(projector_hidden); COPY(projector_out); COPY(projector_layers); COPY(predictor_hidden);
     COPY(prototypes); COPY(queue); COPY(iterations); COPY(queue_start); COPY(frozen_epochs); COPY(temperature);

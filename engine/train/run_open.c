@@ -18,7 +18,7 @@ static void describe_model(struct vkd__run *run)
     const struct vkd_dataset_info *info = vkd_dataset_info(run->train_set);
     const struct vkd_model_arch *arch = vkd_model_find(re->model.arch);     // NULL: building says so
     bool learnt = strcmp(re->injection.mode, "ssl") != 0 && !re->injection.head_depth;
-    bool classifier = learnt || (vkd__ssl_find(re->method) && re->monitor.probe);
+    bool classifier = learnt || re->monitor.probe;
     run->model = (struct vkd_weights_info) {
         .width = re->model.width || !arch ? re->model.width : arch->default_width,
         .cifar_stem = !strcmp(re->model.stem, "cifar"), .classes = classifier ? info->classes : 0,
