@@ -145,10 +145,11 @@ static void warn_effects(const struct vkd__inject_plan *p, const struct vkd_log 
     if ((WITH_MAX >> p->mode & 1) && p->mode != VKD__INJECT_FLOOR && p->max >= 1 && p->ssl_weight <= 0)
         vkd_log_write(log, VKD_LOG_WARNING, "injection.max 1 with injection.ssl_weight 0: where a is 1 nothing is left "
                       "of self-supervision");
-    if (p->mode == VKD__INJECT_FLOOR && p->total_steps && p->every > (p->total_steps - p->start) / 10)
+    uint32_t most = (p->total_steps - p->start) / 10;       // steps between observations of a controller that has enough
+    if (p->mode == VKD__INJECT_FLOOR && p->total_steps && p->every > most)
         vkd_log_write(log, VKD_LOG_WARNING, "monitor.every: with an observation every %u of %u steps the floor's "
                       "controller has little to go by: set it to %u or less", p->every, p->total_steps - p->start,
-                      (p->total_steps - p->start) / 10 ? (p->total_steps - p->start) / 10 : 1);
+                      most ? most : 1);
 }
 
 static void note_routes(struct vkd__inject_plan *p)
