@@ -19,6 +19,7 @@ struct tile {
     vkd_program *program;
     struct vkd_range a, b, c;
     float *host;                        // of the largest of the three
+    double *row;                        // cols
 };
 
 struct products {
@@ -32,6 +33,7 @@ static void tile_finish(struct tile *t)
 {
     vkd_program_destroy(&t->program);
     vkd_graph_destroy(&t->graph);
+    free(t->row);
     free(t->host);
     *t = (struct tile) { .rows = 0 };
 }
@@ -50,8 +52,10 @@ static vkd_result tile_describe(struct tile *t, const struct vkd_log *log)
 static vkd_result tile_init(struct products *p, uint32_t rows, uint32_t cols, struct tile *t)
 {
     const uint64_t largest = (uint64_t) rows * (rows > cols ? rows : cols);
-    *t = (struct tile) { .rows = rows, .cols = cols, .host = calloc(largest, sizeof(float)) };
-    vkd_result r = t->host ? tile_describe(t, vkd_device_log(p->dev)) : VKD_NO_MEMORY;
+    *t = (struct tile) { .rows = rows, .cols = cols };
+    t->host = calloc(largest, sizeof(*t->host));
+    t->row = calloc(cols, sizeof(*t->row));
+    vkd_result r = t->host && t->row ? tile_describe(t, vkd_device_log(p->dev)) : VKD_NO_MEMORY;
     if (r == VKD_OK)
         r = vkd_program_create(p->dev, t->graph, NULL, &(struct vkd_program_params) { .training = false }, &t->program);
     if (r == VKD_OK)
@@ -110,7 +114,12 @@ static vkd_result send(const struct gram *g, const struct tile *t, uint32_t firs
     const uint32_t count = smaller(t->rows, g->rows - first), width = smaller(t->cols, g->cols - begin);
     if (count < t->rows || width < t->cols)
         memset(t->host, 0, (uint64_t) t->rows * t->cols * sizeof(float));
-    g->fill(g->user, first, count, begin, width, t->host, t->cols);
+    for (uint32_t i = 0; i < count; i++) {
+        float *row = t->host + (uint64_t) i * t->cols;
+        g->fill(g->user, first + i, begin, width, t->row);
+        for (uint32_t c = 0; c < width; c++)
+            row[c] = (float) t->row[c];
+    }
     return vkd_buffer_write(g->dev, to.buffer, to.ofs, t->host, (uint64_t) t->rows * t->cols * sizeof(float));
 }
 

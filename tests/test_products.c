@@ -79,6 +79,9 @@ START_TEST(recorded_cka)
             ck_assert_int_eq(vkd_cka_add(&sums, &xb, &yb, products, &test_log), VKD_OK);
         }
         check_near(c, "minibatch", vkd_cka_value(&sums), 1);
+        double full;
+        ck_assert_int_eq(vkd_cka(&x, &y, products, &test_log, &full), VKD_OK);
+        check_near(c, "full", full, 1);
         matrix_free(&x);
         matrix_free(&y);
     }

@@ -38,15 +38,15 @@ static void pair_finish(struct pair *p)
     free(p->x_mean);
 }
 
-// The sum of products of two symmetric matrices, of which the upper triangles are stored.
-static double symmetric_dot(const double *a, const double *b, uint64_t n, bool diagonal)
+// The sum of products of two symmetric matrices (n, n), of which the upper triangles are stored, `stride` numbers a row.
+static double symmetric_dot(const double *a, const double *b, uint64_t n, uint64_t stride, bool diagonal)
 {
     double sum = 0;
     for (uint64_t i = 0; i < n; i++) {
         double row = 0;
         for (uint64_t j = i + 1; j < n; j++)
-            row += a[i * n + j] * b[i * n + j];
-        sum += 2 * row + (diagonal ? a[i * n + i] * b[i * n + i] : 0);
+            row += a[i * stride + j] * b[i * stride + j];
+        sum += 2 * row + (diagonal ? a[i * stride + i] * b[i * stride + i] : 0);
     }
     return sum;
 }
@@ -64,9 +64,11 @@ static vkd_result grams(const struct pair *p, vkd_products *products, const stru
     double *a = vkd__measure_alloc(n, n, sizeof(*a)), *b = vkd__measure_alloc(n, n, sizeof(*b));
     vkd_result r = a && b ? VKD_OK : vkd__measure_memory(call, "the Gram matrices", log);
     if (r == VKD_OK)
-        r = vkd__gram(call, &p->x, NULL, p->x_mean, products, log, a);
+        r = vkd__gram(call, vkd__fill_scaled, &(struct vkd__scaled) { &p->x, NULL, p->x_mean }, p->x.rows, p->x.cols,
+                      products, log, a);
     if (r == VKD_OK)
-        r = vkd__gram(call, &p->y, NULL, p->y_mean, products, log, b);
+        r = vkd__gram(call, vkd__fill_scaled, &(struct vkd__scaled) { &p->y, NULL, p->y_mean }, p->y.rows, p->y.cols,
+                      products, log, b);
     if (r < 0) {
         free(a);
         free(b);
@@ -77,64 +79,64 @@ static vkd_result grams(const struct pair *p, vkd_products *products, const stru
     return VKD_OK;
 }
 
-static vkd_result by_rows(const struct pair *p, const struct vkd_log *log, struct vkd_cka_sums *out)
+static vkd_result by_rows(const struct pair *p, vkd_products *products, const struct vkd_log *log,
+                          struct vkd_cka_sums *out)
 {
     const uint64_t n = p->x.rows;
     double *k, *l;
-    vkd_result r = grams(p, NULL, log, &k, &l);
+    vkd_result r = grams(p, products, log, &k, &l);
     if (r < 0)
         return r;
-    out->xy = symmetric_dot(k, l, n, true);
-    out->xx = symmetric_dot(k, k, n, true);
-    out->yy = symmetric_dot(l, l, n, true);
+    out->xy = symmetric_dot(k, l, n, n, true);
+    out->xx = symmetric_dot(k, k, n, n, true);
+    out->yy = symmetric_dot(l, l, n, n, true);
     free(l);
     free(k);
     return VKD_OK;
 }
 
-// ---- The columns' way: X^T X, Y^T Y and X^T Y ----
+// ---- The columns' way: X^T X, Y^T Y and X^T Y, which are the blocks of the Gram matrix of all columns ----
 
-static vkd_result by_columns(const struct pair *p, const struct vkd_log *log, struct vkd_cka_sums *out)
+static void fill_columns(const void *user, uint32_t column, uint32_t begin, uint32_t width, double *out)
 {
-    const uint64_t x_cols = p->x.cols, y_cols = p->y.cols;
-    const int d1 = (int) x_cols, d2 = (int) y_cols;
-    const uint32_t panel = vkd__block_rows(p->x.rows, x_cols > y_cols ? x_cols : y_cols);
-    double *x = vkd__measure_alloc(panel, x_cols, sizeof(*x));
-    double *y = vkd__measure_alloc(panel, y_cols, sizeof(*y));
-    double *xx = vkd__measure_alloc(x_cols, x_cols, sizeof(*xx));
-    double *yy = vkd__measure_alloc(y_cols, y_cols, sizeof(*yy));
-    double *xy = vkd__measure_alloc(x_cols, y_cols, sizeof(*xy));
-    vkd_result r = x && y && xx && yy && xy ? VKD_OK : vkd__measure_memory(call, "the products of the columns", log);
-    if (r < 0)
-        goto done;
-    for (uint32_t first = 0; first < p->x.rows; first += panel) {
-        const uint32_t count = p->x.rows - first < panel ? p->x.rows - first : panel;
-        const double add = first ? 1 : 0;
-        vkd__shifted_rows(&p->x, p->x_mean, first, count, x);
-        vkd__shifted_rows(&p->y, p->y_mean, first, count, y);
-        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, d1, (int) count, 1, x, d1, add, xx, d1);
-        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, d2, (int) count, 1, y, d2, add, yy, d2);
-        cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d1, d2, (int) count, 1, x, d1, y, d2, add, xy, d2);
+    const struct pair *p = user;
+    const bool of_x = column < p->x.cols;
+    const struct vkd_matrix *m = of_x ? &p->x : &p->y;
+    column -= of_x ? 0 : p->x.cols;
+    const double mean = (of_x ? p->x_mean : p->y_mean)[column];
+    for (uint32_t i = 0; i < width; i++)
+        out[i] = vkd__row(m, begin + i)[column] - mean;
+}
+
+static vkd_result by_columns(const struct pair *p, vkd_products *products, const struct vkd_log *log,
+                             struct vkd_cka_sums *out)
+{
+    const uint64_t x_cols = p->x.cols, y_cols = p->y.cols, cols = x_cols + y_cols;
+    double *k = vkd__measure_alloc(cols, cols, sizeof(*k));
+    vkd_result r = k ? VKD_OK : vkd__measure_memory(call, "the products of the columns", log);
+    if (r == VKD_OK)
+        r = vkd__gram(call, fill_columns, p, (uint32_t) cols, p->x.rows, products, log, k);
+    if (r == VKD_OK) {
+        const double *yy = k + x_cols * cols + x_cols;
+        *out = (struct vkd_cka_sums) {
+            0, symmetric_dot(k, k, x_cols, cols, true), symmetric_dot(yy, yy, y_cols, cols, true)
+        };
+        for (uint64_t i = 0; i < x_cols; i++)
+            for (uint64_t j = x_cols; j < cols; j++)
+                out->xy += k[i * cols + j] * k[i * cols + j];
     }
-    *out = (struct vkd_cka_sums) { 0, symmetric_dot(xx, xx, x_cols, true), symmetric_dot(yy, yy, y_cols, true) };
-    for (uint64_t i = 0; i < x_cols * y_cols; i++)
-        out->xy += xy[i] * xy[i];
-done:
-    free(xy);
-    free(yy);
-    free(xx);
-    free(y);
-    free(x);
+    free(k);
     return r;
 }
 
-vkd_result vkd_cka(const struct vkd_matrix *x, const struct vkd_matrix *y, const struct vkd_log *log, double *out)
+vkd_result vkd_cka(const struct vkd_matrix *x, const struct vkd_matrix *y, vkd_products *products,
+                   const struct vkd_log *log, double *out)
 {
     struct pair p = { *x, *y, NULL, NULL };
     struct vkd_cka_sums sums;
     vkd_result r = pair_init(&p, 1, log);
     if (r == VKD_OK)
-        r = p.x.rows <= p.x.cols || p.x.rows <= p.y.cols ? by_rows(&p, log, &sums) : by_columns(&p, log, &sums);
+        r = p.x.rows <= p.x.cols + p.y.cols ? by_rows(&p, products, log, &sums) : by_columns(&p, products, log, &sums);
     if (r == VKD_OK)
         *out = vkd_cka_value(&sums);
     pair_finish(&p);
@@ -180,9 +182,9 @@ vkd_result vkd_cka_add(struct vkd_cka_sums *sums, const struct vkd_matrix *x, co
         const double pairs = (double) n * (double) (n - 3);
         u_centre(k, n, row_sums);
         u_centre(l, n, row_sums);
-        sums->xy += symmetric_dot(k, l, n, false) / pairs;
-        sums->xx += symmetric_dot(k, k, n, false) / pairs;
-        sums->yy += symmetric_dot(l, l, n, false) / pairs;
+        sums->xy += symmetric_dot(k, l, n, n, false) / pairs;
+        sums->xx += symmetric_dot(k, k, n, n, false) / pairs;
+        sums->yy += symmetric_dot(l, l, n, n, false) / pairs;
     }
     free(l);
     free(k);

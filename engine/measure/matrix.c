@@ -1,8 +1,6 @@
 // matrix.c -- checks and conversions that the measures share.
 #include "matrix.h"
 
-#include "../products.h"
-
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -92,43 +90,30 @@ void vkd__shifted_rows(const struct vkd_matrix *m, const double *shift, uint32_t
     }
 }
 
-// A matrix with scaled rows and shifted columns.
-struct scaled {
-    const struct vkd_matrix *m;
-    const double *scale, *shift;    // NULL: 1, 0
-};
-
-static void fill_scaled(const void *user, uint32_t first, uint32_t count, uint32_t begin, uint32_t width, float *out,
-                        uint32_t stride)
+void vkd__fill_scaled(const void *user, uint32_t row, uint32_t begin, uint32_t width, double *out)
 {
-    const struct scaled *s = user;
-    for (uint32_t i = 0; i < count; i++, out += stride) {
-        const float *row = vkd__row(s->m, first + i) + begin;
-        const double factor = s->scale ? s->scale[first + i] : 1;
-        for (uint32_t c = 0; c < width; c++)
-            out[c] = (float) (factor * (row[c] - (s->shift ? s->shift[begin + c] : 0)));
-    }
+    const struct vkd__scaled *s = user;
+    const float *from = vkd__row(s->m, row) + begin;
+    const double factor = s->scale ? s->scale[row] : 1;
+    for (uint32_t c = 0; c < width; c++)
+        out[c] = factor * (from[c] - (s->shift ? s->shift[begin + c] : 0));
 }
 
-vkd_result vkd__gram(const char *call, const struct vkd_matrix *m, const double *scale, const double *shift,
+vkd_result vkd__gram(const char *call, vkd__fill fill, const void *user, uint32_t rows, uint32_t cols,
                      vkd_products *products, const struct vkd_log *log, double *out)
 {
     if (products)
-        return products->gram(products, fill_scaled, &(struct scaled) { m, scale, shift }, m->rows, m->cols, out);
-    const uint32_t panel = vkd__block_rows(m->cols, m->rows);
-    double *block = vkd__measure_alloc(m->rows, panel, sizeof(*block));
+        return products->gram(products, fill, user, rows, cols, out);
+    const uint32_t panel = vkd__block_rows(cols, rows);
+    double *block = vkd__measure_alloc(rows, panel, sizeof(*block));
     if (!block)
         return vkd__measure_memory(call, "a block of columns", log);
-    for (uint32_t first = 0; first < m->cols; first += panel) {
-        const uint32_t count = m->cols - first < panel ? m->cols - first : panel;
-        for (uint32_t i = 0; i < m->rows; i++) {
-            const float *row = vkd__row(m, i) + first;
-            double *to = block + (uint64_t) i * count, factor = scale ? scale[i] : 1;
-            for (uint32_t c = 0; c < count; c++)
-                to[c] = factor * (row[c] - (shift ? shift[first + c] : 0));
-        }
-        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, (int) m->rows, (int) count, 1, block, (int) count,
-                    first ? 1 : 0, out, (int) m->rows);
+    for (uint32_t first = 0; first < cols; first += panel) {
+        const uint32_t count = cols - first < panel ? cols - first : panel;
+        for (uint32_t i = 0; i < rows; i++)
+            fill(user, i, first, count, block + (uint64_t) i * count);
+        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, (int) rows, (int) count, 1, block, (int) count,
+                    first ? 1 : 0, out, (int) rows);
     }
     free(block);
     return VKD_OK;
@@ -143,7 +128,8 @@ vkd_result vkd__cosines(const char *call, const struct vkd_matrix *m, vkd_produc
     for (uint32_t i = 0; r == VKD_OK && i < n; i++)
         scale[i] = vkd__row_scale(vkd__row(m, i), m->cols);
     if (r == VKD_OK)
-        r = vkd__gram(call, m, scale, NULL, products, log, cosines);
+        r = vkd__gram(call, vkd__fill_scaled, &(struct vkd__scaled) { m, scale, NULL }, m->rows, m->cols, products, log,
+                      cosines);
     if (r < 0) {
         free(scale);
         free(cosines);

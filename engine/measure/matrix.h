@@ -3,7 +3,7 @@
 #ifndef VKD_MEASURE_MATRIX_H
 #define VKD_MEASURE_MATRIX_H
 
-#include <vkdiv/measure.h>
+#include "../products.h"
 
 #include <cblas.h>
 
@@ -40,9 +40,17 @@ void vkd__column_means(const struct vkd_matrix *m, double *means);
 // Rows first .. first + count - 1 minus `shift` (cols): (count, cols).
 void vkd__shifted_rows(const struct vkd_matrix *m, const double *shift, uint32_t first, uint32_t count, double *out);
 
-// The upper triangle of M M^T (rows, rows), M = scale_i (m - shift_c). NULL: 1, 0. By `products`, or in panels of columns.
-VKD_CHECKED vkd_result vkd__gram(const char *call, const struct vkd_matrix *m, const double *scale, const double *shift,
+// The upper triangle of M M^T (rows, rows), M (rows, cols) being what fill() says. By `products`, or in panels of columns.
+VKD_CHECKED vkd_result vkd__gram(const char *call, vkd__fill fill, const void *user, uint32_t rows, uint32_t cols,
                                  vkd_products *products, const struct vkd_log *log, double *out);
+
+// A matrix as M of vkd__gram: scale_i (m - shift_c). NULL: 1, 0.
+struct vkd__scaled {
+    const struct vkd_matrix *m;
+    const double *scale, *shift;
+};
+
+void vkd__fill_scaled(const void *user, uint32_t row, uint32_t begin, uint32_t width, double *out);
 
 // The cosines of all rows with each other (rows, rows); the diagonal is 1, or 0 of a zero row. malloc'd.
 VKD_CHECKED vkd_result vkd__cosines(const char *call, const struct vkd_matrix *m, vkd_products *products,
