@@ -3,7 +3,7 @@
 // A pixel is (r, g, b, 0) in about -1 ... 1: what a network takes, NHWC, the fourth lane being padding.
 #version 450
 layout(local_size_x = 8, local_size_y = 8) in;
-layout(push_constant) uniform picture { uint count, size, seed; float phase; };
+layout(push_constant) uniform picture { uint count, size, seed; float phase, turned; };
 layout(binding = 0) writeonly buffer Images { vec4 images[]; };
 layout(binding = 1) writeonly buffer Labels { uint labels[]; };
 
@@ -38,7 +38,7 @@ void main()
     uint key = mix_bits(seed ^ mix_bits(at.z + 1u)), shape = mix_bits(key) % 4u;
     vec2 p = (vec2(at.xy) + 0.5) / float(size) * 2.0 - 1.0;
     vec2 center = 0.25 * vec2(unit(key + 1u), unit(key + 2u)) * vec2(cos(phase), sin(phase));
-    float radius = 0.55 + 0.25 * unit(key + 3u), turn = 0.6 * unit(key + 4u) - 0.3;
+    float radius = 0.55 + 0.25 * unit(key + 3u), turn = turned + 0.6 * unit(key + 4u) - 0.3;
     vec2 q = mat2(cos(turn), sin(turn), -sin(turn), cos(turn)) * (p - center);
     vec3 ground = vec3(unit(key + 5u), unit(key + 6u), unit(key + 7u)) - 0.5;
     vec3 ink = ground + (unit(key + 8u) < 0.5 ? -1.0 : 1.0) * vec3(0.5 + 0.5 * unit(key + 9u));

@@ -1,4 +1,4 @@
-// host.c -- an application's own Vulkan: nothing that any renderer would not have.
+// host.c -- an application's own Vulkan and its options: nothing that any renderer would not have.
 #define VOLK_IMPLEMENTATION
 #include "host.h"
 
@@ -7,17 +7,13 @@
 #include <string.h>
 #include <time.h>
 
-static const uint32_t draw_words[] = {
-#include "embed/draw.inc"
-};
-
 void host_fail(const char *what)
 {
     fprintf(stderr, "error: %s\n", what);
     exit(EXIT_FAILURE);
 }
 
-static void check(VkResult vk, const char *what)
+void host_check(VkResult vk, const char *what)
 {
     if (vk < 0)
         host_fail(what);
@@ -28,6 +24,40 @@ double host_seconds(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
+}
+
+void host_options(int argc, char **argv, const char *usage, const struct host_option *options)
+{
+    for (int i = 1; i < argc; i += 2) {
+        const struct host_option *o = options;
+        if (!strcmp(argv[i], "--help")) {
+            puts(usage);
+            exit(EXIT_SUCCESS);
+        }
+        while (o->name && strcmp(o->name, argv[i]))
+            o++;
+        char *end = argv[i + 1];                // NULL after the last argument
+        if (o->number && end)
+            *o->number = strtod(argv[i + 1], &end);
+        if (!o->name || !end || (o->number && (end == argv[i + 1] || *end || !(*o->number >= o->least && *o->number <= o->most)))) {
+            fprintf(stderr, "error: '%s': %s\n%s\n", argv[i], o->name ? "its value is missing or out of range" : "unknown", usage);
+            exit(2);
+        }
+        if (o->text)
+            *o->text = argv[i + 1];
+    }
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *) a, y = *(const double *) b;
+    return (x > y) - (x < y);
+}
+
+double host_quantile(double *x, uint32_t count, double q)
+{
+    qsort(x, count, sizeof(*x), by_value);
+    return x[(uint32_t) (q * (count - 1) + 0.5)];
 }
 
 static VKAPI_ATTR VkBool32 VKAPI_CALL on_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity,
@@ -45,7 +75,7 @@ static void open_instance(struct host *h, const char *name)
 {
     const char *env = getenv("VKDIV_VALIDATION"), *layer = "VK_LAYER_KHRONOS_validation";
     const char *extension = VK_EXT_DEBUG_UTILS_EXTENSION_NAME;
-    bool validation = env && *env == '1';
+    bool validation = h->validation = env && *env == '1';
     VkDebugUtilsMessengerCreateInfoEXT messenger = {
         .sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_MESSENGER_CREATE_INFO_EXT,
         .messageSeverity = VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT
@@ -68,11 +98,11 @@ static void open_instance(struct host *h, const char *name)
         .enabledLayerCount = validation, .ppEnabledLayerNames = &layer,
         .enabledExtensionCount = validation, .ppEnabledExtensionNames = &extension,
     };
-    check(volkInitialize(), "there is no Vulkan loader");
-    check(vkCreateInstance(&info, NULL, &h->instance), "no Vulkan instance (is the validation layer installed?)");
+    host_check(volkInitialize(), "there is no Vulkan loader");
+    host_check(vkCreateInstance(&info, NULL, &h->instance), "no Vulkan instance (is the validation layer installed?)");
     volkLoadInstanceOnly(h->instance);
     if (validation)
-        check(vkCreateDebugUtilsMessengerEXT(h->instance, &messenger, NULL, &h->messenger), "no messenger");
+        host_check(vkCreateDebugUtilsMessengerEXT(h->instance, &messenger, NULL, &h->messenger), "no messenger");
 }
 
 // The first device that vkdiv can share, with what it wants.
@@ -80,7 +110,7 @@ static void open_device(struct host *h)
 {
     VkPhysicalDevice all[16];
     uint32_t count = 16;
-    check(vkEnumeratePhysicalDevices(h->instance, &count, all), "no Vulkan device");
+    host_check(vkEnumeratePhysicalDevices(h->instance, &count, all), "no Vulkan device");
     for (uint32_t i = 0; i < count && !h->wants.usable; i++) {
         h->physical = all[i];
         if (vkd_device_wants(h->instance, all[i], vkGetInstanceProcAddr, NULL, &h->wants) != VKD_OK)
@@ -100,7 +130,7 @@ static void open_device(struct host *h)
         },
         .enabledExtensionCount = h->wants.extension_count, .ppEnabledExtensionNames = h->wants.extensions,
     };
-    check(vkCreateDevice(h->physical, &info, NULL, &h->device), "the device cannot be created");
+    host_check(vkCreateDevice(h->physical, &info, NULL, &h->device), "the device cannot be created");
     volkLoadDevice(h->device);
     vkGetDeviceQueue(h->device, h->family, 0, &h->queue);
 }
@@ -111,52 +141,15 @@ static void open_frames(struct host *h)
         .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
         .flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT, .queueFamilyIndex = h->family,
     };
-    check(vkCreateCommandPool(h->device, &pool, NULL, &h->pool), "no command pool");
+    host_check(vkCreateCommandPool(h->device, &pool, NULL, &h->pool), "no command pool");
     for (int i = 0; i < HOST_FRAMES; i++) {
         VkCommandBufferAllocateInfo info = {
             .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO, .commandPool = h->pool, .commandBufferCount = 1,
         };
         VkFenceCreateInfo fence = { .sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO, .flags = VK_FENCE_CREATE_SIGNALED_BIT };
-        check(vkAllocateCommandBuffers(h->device, &info, &h->frames[i].cb), "no command buffer");
-        check(vkCreateFence(h->device, &fence, NULL, &h->frames[i].fence), "no fence");
+        host_check(vkAllocateCommandBuffers(h->device, &info, &h->frames[i].cb), "no command buffer");
+        host_check(vkCreateFence(h->device, &fence, NULL, &h->frames[i].fence), "no fence");
     }
-}
-
-static void open_draw(struct host *h)
-{
-    VkDescriptorSetLayoutBinding bindings[2];
-    for (uint32_t i = 0; i < 2; i++)
-        bindings[i] = (VkDescriptorSetLayoutBinding) { i, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT, NULL };
-    VkDescriptorSetLayoutCreateInfo set = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO, .bindingCount = 2, .pBindings = bindings,
-    };
-    check(vkCreateDescriptorSetLayout(h->device, &set, NULL, &h->set_layout), "no set layout");
-    VkPipelineLayoutCreateInfo layout = {
-        .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-        .setLayoutCount = 1, .pSetLayouts = &h->set_layout, .pushConstantRangeCount = 1,
-        .pPushConstantRanges = &(VkPushConstantRange) { VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof(struct host_picture) },
-    };
-    check(vkCreatePipelineLayout(h->device, &layout, NULL, &h->layout), "no pipeline layout");
-    VkShaderModule module;
-    VkShaderModuleCreateInfo code = {
-        .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, .codeSize = sizeof(draw_words), .pCode = draw_words,
-    };
-    check(vkCreateShaderModule(h->device, &code, NULL, &module), "no shader module");
-    VkComputePipelineCreateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
-        .stage = {
-            .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
-            .stage = VK_SHADER_STAGE_COMPUTE_BIT, .module = module, .pName = "main",
-        },
-        .layout = h->layout,
-    };
-    check(vkCreateComputePipelines(h->device, VK_NULL_HANDLE, 1, &info, NULL, &h->draw), "no pipeline");
-    vkDestroyShaderModule(h->device, module, NULL);
-    VkDescriptorPoolCreateInfo pool = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO, .maxSets = 8, .poolSizeCount = 1,
-        .pPoolSizes = &(VkDescriptorPoolSize) { VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 16 },
-    };
-    check(vkCreateDescriptorPool(h->device, &pool, NULL, &h->sets), "no descriptor pool");
 }
 
 void host_open(struct host *h, const char *name)
@@ -165,7 +158,7 @@ void host_open(struct host *h, const char *name)
     open_instance(h, name);
     open_device(h);
     open_frames(h);
-    open_draw(h);
+    host_draw_open(h);
 }
 
 void host_close(struct host *h)
@@ -174,10 +167,7 @@ void host_close(struct host *h)
     for (int i = 0; i < HOST_FRAMES; i++)
         vkDestroyFence(h->device, h->frames[i].fence, NULL);
     vkDestroyCommandPool(h->device, h->pool, NULL);
-    vkDestroyDescriptorPool(h->device, h->sets, NULL);
-    vkDestroyPipeline(h->device, h->draw, NULL);
-    vkDestroyPipelineLayout(h->device, h->layout, NULL);
-    vkDestroyDescriptorSetLayout(h->device, h->set_layout, NULL);
+    host_draw_close(h);
     vkDestroyDevice(h->device, NULL);
     if (h->messenger)
         vkDestroyDebugUtilsMessengerEXT(h->instance, h->messenger, NULL);
@@ -209,7 +199,7 @@ struct host_buffer host_buffer_create(struct host *h, VkDeviceSize size, bool ma
     VkBufferCreateInfo info = { .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO, .size = size, .usage = VKD_WRAP_USAGE };
     VkPhysicalDeviceMemoryProperties m;
     VkMemoryRequirements req;
-    check(vkCreateBuffer(h->device, &info, NULL, &b.buffer), "no buffer");
+    host_check(vkCreateBuffer(h->device, &info, NULL, &b.buffer), "no buffer");
     vkGetBufferMemoryRequirements(h->device, b.buffer, &req);
     vkGetPhysicalDeviceMemoryProperties(h->physical, &m);
     uint32_t type = 0;
@@ -218,10 +208,10 @@ struct host_buffer host_buffer_create(struct host *h, VkDeviceSize size, bool ma
     VkMemoryAllocateInfo alloc = {
         .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO, .allocationSize = req.size, .memoryTypeIndex = type,
     };
-    check(vkAllocateMemory(h->device, &alloc, NULL, &b.memory), "no memory");
-    check(vkBindBufferMemory(h->device, b.buffer, b.memory, 0), "no memory");
+    host_check(vkAllocateMemory(h->device, &alloc, NULL, &b.memory), "no memory");
+    host_check(vkBindBufferMemory(h->device, b.buffer, b.memory, 0), "no memory");
     if (mapped)
-        check(vkMapMemory(h->device, b.memory, 0, VK_WHOLE_SIZE, 0, &b.data), "no mapping");
+        host_check(vkMapMemory(h->device, b.memory, 0, VK_WHOLE_SIZE, 0, &b.data), "no mapping");
     return b;
 }
 
@@ -240,34 +230,6 @@ vkd_buffer *host_wrap(vkd_device *dev, const struct host_buffer *b)
     return buf;
 }
 
-VkDescriptorSet host_draw_set(struct host *h, const struct host_buffer *images, VkDeviceSize images_at,
-                              const struct host_buffer *labels, VkDeviceSize labels_at, uint32_t count, uint32_t size)
-{
-    VkDescriptorSet set;
-    VkDescriptorSetAllocateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
-        .descriptorPool = h->sets, .descriptorSetCount = 1, .pSetLayouts = &h->set_layout,
-    };
-    check(vkAllocateDescriptorSets(h->device, &info, &set), "no descriptor set");
-    const VkDescriptorBufferInfo ranges[2] = {
-        { images->buffer, images_at, 16ull * count * size * size }, { labels->buffer, labels_at, 4ull * count },
-    };
-    VkWriteDescriptorSet write = {
-        .sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET, .dstSet = set, .descriptorCount = 2,
-        .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, .pBufferInfo = ranges,
-    };
-    vkUpdateDescriptorSets(h->device, 1, &write, 0, NULL);
-    return set;
-}
-
-void host_draw(struct host *h, VkCommandBuffer cb, VkDescriptorSet set, const struct host_picture *p)
-{
-    vkCmdBindPipeline(cb, VK_PIPELINE_BIND_POINT_COMPUTE, h->draw);
-    vkCmdBindDescriptorSets(cb, VK_PIPELINE_BIND_POINT_COMPUTE, h->layout, 0, 1, &set, 0, NULL);
-    vkCmdPushConstants(cb, h->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof(*p), p);
-    vkCmdDispatch(cb, (p->size + 7) / 8, (p->size + 7) / 8, p->count);
-}
-
 // What the drawing shader has written, for `stage`.
 static void barrier(VkCommandBuffer cb, VkPipelineStageFlags stage, VkAccessFlags access)
 {
@@ -282,9 +244,9 @@ VkCommandBuffer host_frame_begin(struct host *h, uint32_t slot)
     VkCommandBufferBeginInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO, .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT,
     };
-    check(vkWaitForFences(h->device, 1, &h->frames[slot].fence, VK_TRUE, UINT64_MAX), "the device is lost");
-    check(vkResetFences(h->device, 1, &h->frames[slot].fence), "the device is lost");
-    check(vkBeginCommandBuffer(h->frames[slot].cb, &info), "no command buffer");
+    host_check(vkWaitForFences(h->device, 1, &h->frames[slot].fence, VK_TRUE, UINT64_MAX), "the device is lost");
+    host_check(vkResetFences(h->device, 1, &h->frames[slot].fence), "the device is lost");
+    host_check(vkBeginCommandBuffer(h->frames[slot].cb, &info), "no command buffer");
     barrier(h->frames[slot].cb, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_ACCESS_SHADER_WRITE_BIT);     // on the frame before
     return h->frames[slot].cb;
 }
@@ -295,6 +257,6 @@ void host_frame_end(struct host *h, uint32_t slot)
         .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1, .pCommandBuffers = &h->frames[slot].cb,
     };
     barrier(h->frames[slot].cb, VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT);      // labels
-    check(vkEndCommandBuffer(h->frames[slot].cb), "the command buffer cannot be ended");
-    check(vkQueueSubmit(h->queue, 1, &info, h->frames[slot].fence), "the device is lost");
+    host_check(vkEndCommandBuffer(h->frames[slot].cb), "the command buffer cannot be ended");
+    host_check(vkQueueSubmit(h->queue, 1, &info, h->frames[slot].fence), "the device is lost");
 }
