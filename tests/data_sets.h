@@ -57,4 +57,31 @@ static inline const char *name_of(const vkd_dataset *d, uint32_t index)
     return text;
 }
 
+// Targets as text: a character per class, 1, 0 or ?.
+static inline const char *row_of(const vkd_dataset *d, uint32_t index)
+{
+    static char text[64];
+    float row[64];
+    const uint32_t classes = vkd_dataset_info(d)->classes;
+    vkd_dataset_targets(d, index, row);
+    for (uint32_t c = 0; c < classes; c++)
+        text[c] = row[c] > 0 ? '1' : row[c] < 0 ? '?' : '0';
+    text[classes] = 0;
+    return text;
+}
+
+static inline void write_text(const char *name, const char *text)
+{
+    temp_write(name, text, strlen(text));
+}
+
+static inline void write_pictures(const char *where, const char *names)
+{
+    for (const char *p = names; *p; p++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/%c.png", where, *p);
+        temp_write_bytes(path, png_random(5 + (uint32_t)(*p % 3), 4, (uint64_t)*p));
+    }
+}
+
 #endif

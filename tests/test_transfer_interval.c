@@ -1,6 +1,7 @@
 // test_transfer_interval.c -- intervals of transfers: how often they hold the truth, and what groups do to them and to tests.
 #include "data_files.h"
 
+#include "engine/data/dataset.h"
 #include "engine/transfer/transfer_impl.h"
 
 #include <check.h>
@@ -203,14 +204,14 @@ START_TEST(groups_of_a_set)
     snprintf(spec, sizeof(spec), "csv:%s", temp_path("set.csv"));
     p.spec = spec;
     ck_assert_int_eq(vkd_dataset_open(&p, &d), VKD_OK);
-    ck_assert_int_eq(vkd__transfer_groups(d, &found), VKD_OK);
+    ck_assert_int_eq(vkd__dataset_groups(d, &found), VKD_OK);
     ck_assert_mem_eq(found, expected, sizeof(expected));
     free(found);
     vkd_dataset_close(&d);
     write_idx_set("set", "t10k", 20, 8, 8, false);
     snprintf(spec, sizeof(spec), "idx:%s", temp_path("set"));
     ck_assert_int_eq(vkd_dataset_open(&p, &d), VKD_OK);
-    ck_assert_int_eq(vkd__transfer_groups(d, &found), VKD_OK);
+    ck_assert_int_eq(vkd__dataset_groups(d, &found), VKD_OK);
     ck_assert_ptr_null(found);
     vkd_dataset_close(&d);
 }

@@ -1,11 +1,12 @@
 // collage.c -- "?collage=2": a set of 2 x 2 images of another, each knowing what its four know.
 //
 // There are as many collages as images. Philox, keyed by the set's fingerprint, deals the images out to blocks of 16 or a
-// few more; collage p of a block has in its corners (by rows, from the upper left) the images p, p + 1, p + 4 and p + 6 of
-// the block, round in a circle. So every image stands once in each corner, a collage has four different ones, two share one
-// at most, and no image is in two blocks: those are the groups that stay together when a set is divided further. The
-// same set gives the same collages anywhere. A tile is the middle square of its image, scaled to the side that
-// vkd_dataset_open names.
+// few more, and those of one group (vkd_dataset_group) to one block; collage p of a block has in its corners (by rows, from
+// the upper left) the images p, p + 1, p + 4 and p + 6 of the block, round in a circle. So every image stands once in each
+// corner, a collage has four different ones, two share one at most, and no image and no group is in two blocks: those are
+// the groups that stay together when a set is divided further. Blocks are larger where groups are, or where few groups
+// leave others less than four images. The same set gives the same collages anywhere. A tile is the middle square of its
+// image, scaled to the side that vkd_dataset_open names.
 #include "dataset.h"
 #include "order.h"
 #include "shaders/philox.h"
@@ -30,35 +31,132 @@ static uint32_t count_blocks(uint32_t images)
     return blocks ? blocks : 1;
 }
 
-// Blocks take turns in `order`: collage i and all its images are of block i % blocks.
-static void deal(const uint32_t *order, uint32_t count, uint32_t blocks, uint32_t *tiles)
+// A group, or an image that has none.
+struct unit { uint32_t size, block; };
+
+struct deal {
+    uint32_t count, blocks, unit_count;
+    uint32_t *order;                // [count] images as they are drawn
+    uint32_t *unit_of;              // [count] by image
+    struct unit *units, **by_size;  // [unit_count] as they are drawn; the largest first
+    uint32_t *sizes;                // [blocks] images
+    uint32_t *first, *members;      // [blocks], [count]: images of the blocks, one block after the other
+};
+
+static int larger(const void *a, const void *b)
 {
-    static const uint32_t far[VKD__TILES] = { 0, 1, 4, 6 }, near[VKD__TILES] = { 0, 1, 2, 3 };
-    for (uint32_t i = 0; i < count; i++) {
-        const uint32_t block = i % blocks, size = (count - block + blocks - 1) / blocks;
-        const uint32_t *steps = size > far[VKD__TILES - 1] ? far : near;
-        for (uint32_t k = 0; k < VKD__TILES; k++)
-            tiles[i * VKD__TILES + k] = order[(i / blocks + steps[k]) % size * blocks + block];
+    const struct unit *x = *(const struct unit *const *)a, *y = *(const struct unit *const *)b;
+    return x->size != y->size ? (x->size < y->size) - (x->size > y->size) : (x > y) - (x < y);
+}
+
+static void list_units(struct deal *s, const uint32_t *groups)
+{
+    memset(s->unit_of, 0xff, s->count * sizeof *s->unit_of);
+    for (uint32_t i = 0; i < s->count; i++) {
+        const uint32_t image = s->order[i], head = groups ? groups[image] : image;
+        if (s->unit_of[head] == UINT32_MAX) {
+            s->by_size[s->unit_count] = &s->units[s->unit_count];
+            s->unit_of[head] = s->unit_count++;
+        }
+        s->unit_of[image] = s->unit_of[head];
+        s->units[s->unit_of[image]].size++;
+    }
+    qsort(s->by_size, s->unit_count, sizeof *s->by_size, larger);
+}
+
+// Each unit goes to a smallest block, the lowest of those: without groups blocks take turns. `level` is the least size.
+static void fill_blocks(struct deal *s)
+{
+    memset(s->sizes, 0, s->blocks * sizeof *s->sizes);
+    for (uint32_t u = 0, block = 0, level = 0; u < s->unit_count;) {
+        if (s->sizes[block] == level) {
+            s->by_size[u]->block = block;
+            s->sizes[block] += s->by_size[u++]->size;
+        }
+        if (++block == s->blocks) {
+            block = 0;
+            level++;
+        }
     }
 }
 
-static vkd_result make_tiles(vkd_dataset *d, struct vkd__why *why)
+// Fewer blocks, until each has four images.
+static void choose_blocks(struct deal *s)
 {
-    const uint32_t count = d->info.count;
-    uint32_t *order = malloc(count * sizeof *order);
-    d->blocks = count_blocks(count);
-    d->block_names = malloc(d->blocks * sizeof *d->block_names);
-    d->tiles = malloc((size_t)count * VKD__TILES * sizeof *d->tiles);
-    if (!order || !d->tiles || !d->block_names) {
-        free(order);
-        return vkd__data_fail(why, VKD_NO_MEMORY, "out of memory for the list of %u images", count);
+    for (;;) {
+        uint32_t few = 0, images = 0;
+        fill_blocks(s);
+        for (uint32_t b = 0; b < s->blocks; b++) {
+            few += s->sizes[b] < VKD__TILES;
+            images += s->sizes[b] < VKD__TILES ? s->sizes[b] : 0;
+        }
+        if (!few || s->blocks == 1)
+            return;
+        s->blocks -= few - images / VKD__TILES;     // as many less as are too many for these images
+        s->blocks += !s->blocks;
     }
-    vkd__order_draw(order, count, VKD_STREAM_COLLAGE, d->info.fingerprint, 0);
-    deal(order, count, d->blocks, d->tiles);
-    free(order);
-    for (uint32_t b = 0; b < d->blocks; b++)
+}
+
+// The collage of the image drawn as number i has it in its first corner.
+static void deal_tiles(struct deal *s, uint32_t *tiles, uint32_t *tile_block)
+{
+    static const uint32_t far[VKD__TILES] = { 0, 1, 4, 6 }, near[VKD__TILES] = { 0, 1, 2, 3 };
+    for (uint32_t b = 0, first = 0; b < s->blocks; first += s->sizes[b++])
+        s->first[b] = first;
+    for (uint32_t i = 0; i < s->count; i++) {
+        const uint32_t block = s->units[s->unit_of[s->order[i]]].block;
+        tile_block[i] = block;
+        tiles[i * VKD__TILES] = s->first[block]++;          // its place
+        s->members[tiles[i * VKD__TILES]] = s->order[i];
+    }
+    for (uint32_t i = 0; i < s->count; i++) {
+        const uint32_t size = s->sizes[tile_block[i]], begin = s->first[tile_block[i]] - size;
+        const uint32_t place = tiles[i * VKD__TILES] - begin, *steps = size > far[VKD__TILES - 1] ? far : near;
+        for (uint32_t k = 0; k < VKD__TILES; k++)
+            tiles[i * VKD__TILES + k] = s->members[begin + (place + steps[k]) % size];
+    }
+}
+
+static void deal_finish(struct deal *s)
+{
+    free(s->order);
+    free(s->unit_of);
+    free(s->units);
+    free(s->by_size);
+    free(s->sizes);
+    free(s->first);
+    free(s->members);
+}
+
+// *grouped: there are groups.
+static vkd_result make_tiles(vkd_dataset *d, bool *grouped, struct vkd__why *why)
+{
+    const size_t count = d->info.count, size = count * sizeof(uint32_t);
+    uint32_t *groups = NULL;
+    struct deal s = {
+        .count = d->info.count, .blocks = count_blocks(d->info.count), .order = malloc(size), .unit_of = malloc(size),
+        .units = calloc(count, sizeof *s.units), .by_size = malloc(count * sizeof *s.by_size), .sizes = malloc(size),
+        .first = malloc(size), .members = malloc(size),
+    };
+    d->tile_block = malloc(size);
+    vkd_result r = s.order && s.unit_of && s.units && s.by_size && s.sizes && s.first && s.members && d->tile_block ?
+                   vkd__dataset_groups(d, &groups) : VKD_NO_MEMORY;
+    if (r == VKD_OK) {
+        vkd__order_draw(s.order, s.count, VKD_STREAM_COLLAGE, d->info.fingerprint, 0);
+        list_units(&s, groups);
+        choose_blocks(&s);
+        d->block_names = malloc(s.blocks * sizeof *d->block_names);
+        d->tiles = malloc(VKD__TILES * size);
+        r = d->block_names && d->tiles ? VKD_OK : VKD_NO_MEMORY;
+    }
+    for (uint32_t b = 0; r == VKD_OK && b < s.blocks; b++)
         snprintf(d->block_names[b], sizeof d->block_names[b], "tiles %u", b);
-    return VKD_OK;
+    if (r == VKD_OK)
+        deal_tiles(&s, d->tiles, d->tile_block);
+    *grouped = groups != NULL;
+    free(groups);
+    deal_finish(&s);
+    return r == VKD_OK ? r : vkd__data_fail(why, r, "out of memory for the list of %u images", s.count);
 }
 
 // ---- Making one ----
@@ -99,11 +197,13 @@ vkd_result vkd__collage_make(vkd_dataset *d, struct vkd__why *why)
         return VKD_INVALID;
     if (count > UINT32_MAX / VKD__TILES)
         return vkd__data_fail(why, VKD_INVALID, "a collage of %u images: more than can be counted", count);
-    vkd_result r = make_tiles(d, why);
+    bool grouped;
+    vkd_result r = make_tiles(d, &grouped, why);
     if (r != VKD_OK)
         return r;
     char text[64];
-    int n = snprintf(text, sizeof text, "%016llx collage 2 of %u in blocks", (unsigned long long)d->info.fingerprint, d->tile_side);
+    int n = snprintf(text, sizeof text, "%016llx collage 2 of %u in blocks%s", (unsigned long long)d->info.fingerprint,
+                     d->tile_side, grouped ? " of groups" : "");
     d->info.fingerprint = XXH64(text, (size_t)n, 0);
     d->info.height = d->info.width = 2 * d->tile_side;
     d->info.multi_label = d->info.classes > 0;
@@ -114,7 +214,7 @@ vkd_result vkd__collage_make(vkd_dataset *d, struct vkd__why *why)
 
 const char *vkd__collage_group(const vkd_dataset *d, uint32_t index)
 {
-    return d->block_names[index % d->blocks];
+    return d->block_names[d->tile_block[index]];
 }
 
 void vkd__collage_targets(const vkd_dataset *d, uint32_t index, float *row)

@@ -213,6 +213,7 @@ void vkd_dataset_close(vkd_dataset **dp)
     free(d->renumbered);
     free(d->class_sizes);
     free(d->tiles);
+    free(d->tile_block);
     free(d->block_names);
     vkd__spec_finish(&d->spec);
     free(d);

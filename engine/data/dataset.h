@@ -89,8 +89,8 @@ struct vkd_dataset {
     uint32_t *tiles;            // [info.count * VKD__TILES] the images of each collage, as numbers of the list above;
                                 // NULL: none are made, and an image is itself
     uint32_t tile_side;         // pixels
-    uint32_t blocks;            // of images that share collages
-    char (*block_names)[20];    // [blocks]
+    uint32_t *tile_block;       // [info.count] of images that share collages: each collage's
+    char (*block_names)[20];    // of each block
 };
 
 // vkd_dataset_open; *absent: it failed with VKD_INVALID for there is no such split, and said nothing.
@@ -102,6 +102,9 @@ uint32_t vkd__dataset_absent(const vkd_dataset *with, const vkd_dataset *without
 VKD_CHECKED vkd_result vkd__dataset_select(vkd_dataset *d, struct vkd__why *why);
 // Fills its fingerprint from everything else.
 VKD_CHECKED vkd_result vkd__dataset_fingerprint(vkd_dataset *d, struct vkd__why *why);
+
+// groups.c: of each image the number of the first image of its group (vkd_dataset_group). malloc'd; NULL: each is alone.
+VKD_CHECKED vkd_result vkd__dataset_groups(const vkd_dataset *d, uint32_t **out);
 
 // shuffle_labels.c: deals the labels of the listed images out anew, where the spec asks for it.
 VKD_CHECKED vkd_result vkd__shuffle_labels(vkd_dataset *d, struct vkd__why *why);

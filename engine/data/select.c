@@ -80,8 +80,24 @@ static int compare_held(const void *a, const void *b)
     return x->image < y->image ? -1 : x->image > y->image;
 }
 
+static uint32_t distance(uint32_t a, uint32_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
+// The first of n images by hash, as many as whole groups come nearest to `want`: some and not all, none of a single group.
+static uint32_t whole_groups(const struct held *list, uint32_t n, uint32_t want)
+{
+    uint32_t best = 0;
+    for (uint32_t end = 1; end < n; end++)
+        if (list[end].hash != list[end - 1].hash && (!best || distance(end, want) < distance(best, want)))
+            best = end;
+    return best;
+}
+
 // test[i] for each image of the source: of a class's n images (of all, without one label an image) the
-// round(share * n) with the smallest hashes of their names, at least one and not all; of one image none.
+// round(share * n) with the smallest hashes of their names, at least one and not all; of one image none. The images of
+// a group share the hash of its name.
 static vkd_result mark_test(const vkd_dataset *d, bool *test, struct vkd__why *why)
 {
     const struct vkd__source *s = &d->source;
@@ -90,18 +106,19 @@ static vkd_result mark_test(const vkd_dataset *d, bool *test, struct vkd__why *w
     if (!list)
         return vkd__data_fail(why, VKD_NO_MEMORY, "out of memory for the list of %u images", s->count);
     for (uint32_t i = 0; i < s->count; i++) {
+        const char *group = d->format->group_of ? d->format->group_of(s, i) : "";
         d->format->name_of(s, i, name, sizeof name);
-        list[i] = (struct held) { .label = s->labels ? s->labels[i] : 0, .image = i, .hash = XXH64(name, strlen(name), 0) };
+        group = group[0] ? group : name;
+        list[i] = (struct held) { .label = s->labels ? s->labels[i] : 0, .image = i, .hash = XXH64(group, strlen(group), 0) };
     }
     qsort(list, s->count, sizeof *list, compare_held);
     for (uint32_t first = 0, n; first < s->count; first += n) {
         for (n = 1; first + n < s->count && list[first + n].label == list[first].label; n++)
             ;
-        uint32_t most = (uint32_t)(((uint64_t)n * d->spec.holdout + 500000) / 1000000);
-        most = most < 1 ? 1 : most;
-        most = most > n - 1 ? n - 1 : most;
+        const uint32_t want = (uint32_t)(((uint64_t)n * d->spec.holdout + 500000) / 1000000);
+        const uint32_t taken = whole_groups(list + first, n, want);
         for (uint32_t i = 0; i < n; i++)
-            test[list[first + i].image] = i < most;
+            test[list[first + i].image] = i < taken;
     }
     free(list);
     return VKD_OK;
@@ -123,6 +140,9 @@ static vkd_result hold_out(vkd_dataset *d, uint32_t *count, struct vkd__why *why
     if (!test)
         return vkd__data_fail(why, VKD_NO_MEMORY, "out of memory for the list of %u images", d->source.count);
     vkd_result r = mark_test(d, test, why);
+    if (r == VKD_OK && want_test && !memchr(test, true, d->source.count))
+        r = vkd__data_fail(why, VKD_INVALID, "holdout: nothing of %u image%s can be held out: expected two groups, or two "
+                           "images of a class", d->source.count, d->source.count > 1 ? "s" : "");
     for (uint32_t i = 0; r == VKD_OK && i < *count; i++)
         if (test[d->images[i]] == want_test)
             d->images[left++] = d->images[i];

@@ -1,6 +1,7 @@
 // holdout.c -- the part of train that is held out for validation where a set has none of its own.
 #include "transfer_impl.h"
 
+#include "../data/dataset.h"
 #include "../data/order.h"
 #include "../truth.h"
 #include "../../shaders/philox.h"
@@ -38,31 +39,19 @@ static uint32_t stratum_of(const struct holdout *h, uint32_t i, float *row)
     return best;
 }
 
-struct member { const char *group; uint32_t image; };
-
-static int by_group(const void *a, const void *b)
-{
-    const struct member *x = a, *y = b;
-    int order = strcmp(x->group, y->group);
-    return order ? order : (x->image > y->image) - (x->image < y->image);
-}
-
 // Joins images of one group to circles; an image without a group is alone.
 static vkd_result join_groups(struct holdout *h)
 {
-    struct member *list = malloc((h->count + 1u) * sizeof(*list));
-    if (!list)
-        return VKD_NO_MEMORY;
-    for (uint32_t i = 0; i < h->count; i++)
-        list[i] = (struct member) { vkd_dataset_group(h->d, i), i };
-    qsort(list, h->count, sizeof(*list), by_group);
-    for (uint32_t first = 0, n; first < h->count; first += n) {
-        for (n = 1; list[first].group[0] && first + n < h->count && !strcmp(list[first + n].group, list[first].group); n++)
-            ;
-        for (uint32_t i = 0; i < n; i++)
-            h->next[list[first + i].image] = list[first + (i + 1) % n].image;
+    uint32_t *groups;
+    vkd_result r = vkd__dataset_groups(h->d, &groups);
+    if (r < 0)
+        return r;
+    for (uint32_t i = 0; i < h->count; i++) {
+        const uint32_t first = groups ? groups[i] : i;      // i at most, and so in its circle
+        h->next[i] = first == i ? i : h->next[first];
+        h->next[first] = i;
     }
-    free(list);
+    free(groups);
     return VKD_OK;
 }
 

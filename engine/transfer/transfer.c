@@ -1,6 +1,7 @@
 // transfer.c -- vkd_transfer: one model, one set, one protocol.
 #include "transfer_impl.h"
 
+#include "../data/dataset.h"
 #include "../model_file.h"
 #include "../model_layers.h"
 #include "../run_folder.h"
@@ -279,7 +280,7 @@ static vkd_result transfer_one(const struct vkd__transfer *t, const struct vkd__
     const bool features = !t->protocol->no_features;
     vkd_result res = describe_task(t, r);
     if (res == VKD_OK)
-        res = vkd__transfer_groups(t->sets.test, &r->groups);
+        res = vkd__dataset_groups(t->sets.test, &r->groups);
     if (res == VKD_OK)
         res = describe_model(t, choice->weights, r);
     if (res == VKD_OK && features)

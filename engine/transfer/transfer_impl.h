@@ -174,11 +174,6 @@ double vkd__ranking_map(const struct vkd__ranking *r, const uint32_t *count, enu
 
 // ---- Intervals (interval.c) ----
 
-// Groups of a set's images: of each the number of the first image of its group. malloc'd; NULL: each is alone.
-//
-//   VKD_NO_MEMORY
-VKD_CHECKED vkd_result vkd__transfer_groups(const vkd_dataset *d, uint32_t **out);
-
 // The bootstrap interval of a result's metric, groups as a whole. Of shares right it is that of percentiles. A mean average
 // precision of few positives is too large, and resamples with their copies are more so: there half of the images, which
 // vary as much, stand for a resample, and the basic interval is that of the precisions among others.

@@ -67,6 +67,43 @@ static vkd_result check_split(const struct vkd__spec *spec, const struct vkd__cs
     return VKD_OK;
 }
 
+static int by_group(const void *a, const void *b)
+{
+    const struct vkd__csv_row *x = *(const struct vkd__csv_row *const *)a, *y = *(const struct vkd__csv_row *const *)b;
+    const int order = strcmp(x->group, y->group);
+    return order ? order : (x->split > y->split) - (x->split < y->split);
+}
+
+// Says which groups of this split are in train, too: what is measured here may have been learnt by heart.
+static vkd_result check_groups(const struct vkd__spec *spec, const struct vkd_log *log, const struct vkd__csv *csv,
+                               struct vkd__why *why)
+{
+    const enum vkd__csv_split own = strcmp(spec->split, "val") ? VKD__CSV_TEST : VKD__CSV_VAL;
+    const struct vkd__csv_row **list = malloc(((size_t)csv->row_count + 1) * sizeof *list);
+    const char *train = NULL, *last = NULL;
+    uint32_t found = 0;
+    if (!list)
+        return no_memory(why);
+    for (uint32_t i = 0; i < csv->row_count; i++)
+        list[i] = &csv->rows[i];
+    qsort(list, csv->row_count, sizeof *list, by_group);
+    for (uint32_t i = 0; i < csv->row_count; i++) {
+        const char *group = list[i]->group;
+        if (list[i]->split == VKD__CSV_TRAIN)
+            train = group;
+        else if (list[i]->split == own && group[0] && train && !strcmp(group, train) && (!last || strcmp(group, last))) {
+            last = group;
+            found++;
+        }
+    }
+    free(list);
+    if (found)
+        vkd_log_write(log, VKD_LOG_WARNING, "data %.200s: %u group%s of split %s %s in train, too, as '%.60s': what is learnt "
+                      "there is known here already", spec->path, found, found > 1 ? "s" : "", spec->split,
+                      found > 1 ? "are" : "is", last);
+    return VKD_OK;
+}
+
 // Copies the rows of the split and their marks.
 static vkd_result fill_source(const struct vkd__spec *spec, const struct vkd__csv *csv, struct csv_state *state,
                               struct vkd__source *out, struct vkd__why *why)
@@ -149,6 +186,8 @@ static vkd_result csv_open(const struct vkd__spec *spec, const struct vkd_log *l
     if (r != VKD_OK)
         return vkd__data_fail(why, r, "%.150s:%.350s", file_name(spec->path), inner.text);
     r = check_split(spec, &csv, &out->absent, why);
+    if (r == VKD_OK && csv.has_splits && strcmp(spec->split, "train"))
+        r = check_groups(spec, log, &csv, why);
     if (r == VKD_OK)
         r = fill_source(spec, &csv, state, out, why);
     if (r == VKD_OK)
