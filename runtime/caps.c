@@ -126,6 +126,8 @@ static void read_features(struct vkd__instance *inst, VkPhysicalDevice pd, struc
     caps->matrices = facts->matrices;
     caps->f16_storage = v11.storageBuffer16BitAccess;
     caps->f16_arithmetic = v12.shaderFloat16;
+    caps->f16_shuffle = v12.shaderFloat16 && v12.shaderSubgroupExtendedTypes;
+    caps->int8 = v12.shaderInt8;
 }
 
 // The first limit that is too low, in facts->limit.
@@ -191,11 +193,12 @@ static void read_properties(struct vkd__instance *inst, VkPhysicalDevice pd, str
     if (v11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT)
         facts->subgroup_ops = v11.subgroupSupportedOperations;
     caps->subgroup_shuffle = facts->subgroup_ops & VK_SUBGROUP_FEATURE_SHUFFLE_BIT;
-    facts->subgroup_min = size_control.minSubgroupSize;
-    facts->subgroup_max = size_control.maxSubgroupSize;
+    caps->f16_shuffle = caps->f16_shuffle && caps->subgroup_shuffle;
     facts->subgroups_max = size_control.maxComputeWorkgroupSubgroups;
     if (!(size_control.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT))
         facts->subgroup_control = false;
+    caps->subgroup_size_min = facts->subgroup_control ? size_control.minSubgroupSize : 0;
+    caps->subgroup_size_max = facts->subgroup_control ? size_control.maxSubgroupSize : 0;
     facts->allocation_count_max = lim->maxMemoryAllocationCount;
     facts->buffer_size_max = buffers.maxBufferSize ? buffers.maxBufferSize : UINT64_MAX;
     check_limits(lim, facts);
@@ -392,6 +395,9 @@ void vkd__caps_restrict(const struct vkd_import_params *p, struct vkd_caps *caps
         control = NULL;
     facts->subgroup_control = facts->subgroup_control && ((v13 && v13->subgroupSizeControl)
                                                           || (control && control->subgroupSizeControl));
+    if (!facts->subgroup_control)
+        caps->subgroup_size_min = caps->subgroup_size_max = 0;
+    caps->f16_shuffle = caps->int8 = false;
     facts->device_fault = facts->device_fault && fault && fault->deviceFault;
     facts->full_subgroups = facts->full_subgroups && ((v13 && v13->computeFullSubgroups)
                                                       || (control && control->computeFullSubgroups));

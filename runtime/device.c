@@ -111,6 +111,8 @@ static VkResult create_handle(vkd_device *dev)
         .pipelineExecutableInfo = VK_TRUE,
     };
     vkd__caps_wants(&dev->caps, &dev->facts, &wants);
+    wants.v12.shaderSubgroupExtendedTypes = dev->caps.f16_shuffle;      // for `vkdiv selftest`
+    wants.v12.shaderInt8 = dev->caps.int8;
     const char *extensions[VKD_EXTENSION_MAX + 1];
     uint32_t count = wants.extension_count;
     memcpy(extensions, wants.extensions, count * sizeof(*extensions));

@@ -87,7 +87,6 @@ struct vkd__facts {
     bool     full_subgroups;        // ... and full subgroups too
     bool     device_fault;          // VK_EXT_device_fault
     enum vkd__matrices matrices;    // whose cooperative matrices are advertised
-    uint32_t subgroup_min, subgroup_max;
     uint32_t subgroups_max;         // of a required size, per workgroup
     VkSubgroupFeatureFlags subgroup_ops;        // in compute shaders
     uint32_t allocation_count_max;

@@ -3,6 +3,7 @@
 #define VKD_PC_PROBE_H
 #include "shared.h"
 
+#define VKD_PROBE_HALF_OPS 8u
 #define VKD_PROBE_LCG_MUL 1664525u
 #define VKD_PROBE_LCG_ADD 1013904223u
 

@@ -455,15 +455,50 @@ START_TEST(reports_limits)
 }
 END_TEST
 
-// A pinned subgroup size makes a kernel of its own, and one that cannot be had is ignored.
+// What gl_SubgroupSize and a ballot say in a kernel that asks for this size.
+static void subgroup_of(uint32_t want, uint32_t says[2])
+{
+    enum { GROUPS = 4, COUNT = 128 * GROUPS };
+    static uint32_t y[COUNT][4];
+    const struct vkd_kernel_params p = { .name = "probe_subgroup.ballot", .subgroup_size = want };
+    vkd_kernel *k = NULL;
+    vkd_buffer *out = NULL;
+    vkd_commands *cmds = NULL;
+    ck_assert_int_eq(vkd_kernel_get(dev, &p, &k), VKD_OK);
+    ck_assert_int_eq(vkd_buffer_create(dev, sizeof(y), VKD_MEMORY_DEVICE, &out), VKD_OK);
+    ck_assert_int_eq(vkd_commands_create(dev, &cmds), VKD_OK);
+    ck_assert_int_eq(vkd_commands_begin(cmds), VKD_OK);
+    vkd_commands_dispatch(cmds, k, &(struct vkd_range) { .buffer = out }, 1, NULL, 0, (uint32_t[3]) { GROUPS, 1, 1 });
+    ck_assert_int_eq(vkd_commands_end(cmds), VKD_OK);
+    ck_assert_int_eq(vkd_submit(dev, &cmds, 1, NULL), VKD_OK);
+    ck_assert_int_eq(vkd_buffer_read(dev, out, 0, y, sizeof(y)), VKD_OK);
+    vkd_commands_destroy(dev, &cmds);
+    vkd_buffer_destroy(dev, &out);
+    for (uint32_t i = 1; i < COUNT; i++)
+        ck_assert_msg(y[i][1] == y[0][1], "gl_SubgroupSize is %u and %u", y[0][1], y[i][1]);
+    says[0] = y[0][1];
+    says[1] = y[0][0];
+}
+
+// Each size that the device offers is what a kernel gets that asks for it; one that cannot be had is ignored.
 START_TEST(pins_the_subgroup_size)
 {
-    struct vkd_kernel_params p = { .name = "fill_index", .subgroup_size = vkd_device_caps(dev)->subgroup_size };
+    const struct vkd_caps *caps = vkd_device_caps(dev);
+    struct vkd_kernel_params p = { .name = "fill_index", .subgroup_size = caps->subgroup_size };
     vkd_kernel *pinned = NULL, *odd = NULL;
     ck_assert_int_eq(vkd_kernel_get(dev, &p, &pinned), VKD_OK);
     p.subgroup_size = 3;
     ck_assert_int_eq(vkd_kernel_get(dev, &p, &odd), VKD_OK);
     ck_assert_ptr_ne(pinned, odd);
+    uint32_t usual[2], says[2];
+    subgroup_of(0, usual);
+    for (uint32_t want = 1; want <= 128; want *= 2) {
+        bool offered = caps->subgroup_size_min > 0 && want >= caps->subgroup_size_min && want <= caps->subgroup_size_max;
+        subgroup_of(want, says);
+        ck_assert_msg(says[0] == (offered ? want : usual[0]) && says[1] == says[0],
+                      "asked for %u (offered: %d), got %u, %u by ballot", want, offered, says[0], says[1]);
+    }
+    printf("subgroups: %u, pinned %u to %u\n", usual[0], caps->subgroup_size_min, caps->subgroup_size_max);
 }
 END_TEST
 

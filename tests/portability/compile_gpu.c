@@ -128,6 +128,8 @@ static const char *not_for(const struct compiler *c, const struct vkd__module *m
         bool f16 = m->capabilities[i] == 9, storage = m->capabilities[i] == 4433;
         if ((f16 && !c->dev->caps.f16_arithmetic) || (storage && !c->dev->caps.f16_storage))
             return "no 16-bit floats";
+        if (m->capabilities[i] == 39 && !c->dev->caps.int8)
+            return "no 8-bit numbers";
     }
     return NULL;
 }

@@ -1,6 +1,7 @@
 // capabilities.c -- what the device does, measured, beside what its driver says it does.
 #include "apps/selftest/work.h"
 
+#include "op_check.h"
 #include "runtime/os.h"
 #include "shaders/pc_bench.h"
 #include "shaders/pc_probe.h"
@@ -36,7 +37,7 @@ static void *run_and_read(struct selftest_run *t, struct work *w, uint64_t size,
 
 // ---- Subgroups ---------------------------------------------------------------------------------
 
-// Invocations of the largest subgroup of some workgroups; 0 after a verdict.
+// Invocations of the largest subgroup of some workgroups, and gl_SubgroupSize in them; 0 after a verdict.
 static uint32_t ballot(struct selftest_run *t, uint32_t wanted, uint32_t *says)
 {
     enum { GROUPS = 64, COUNT = 128 * GROUPS };
@@ -71,20 +72,28 @@ static void subgroup(struct selftest_run *t, const struct selftest_probe *p)
 static void pinned(struct selftest_run *t, const struct selftest_probe *p)
 {
     (void)p;
+    const struct vkd_caps *c = vkd_device_caps(t->dev);
     char text[128] = "";
-    bool any = false, other = false;
-    uint32_t said = vkd_device_caps(t->dev)->subgroup_size;
-    for (uint32_t want = 4; want <= 128; want *= 2) {
+    const uint32_t least = c->subgroup_size_min, most = c->subgroup_size_max;
+    selftest_number(t, "least", least);
+    selftest_number(t, "most", most);
+    if (least == 0) {
+        selftest_say(t, SELFTEST_FALLBACK, "none can be asked for, so kernels that need one are not used");
+        return;
+    }
+    for (uint32_t want = least; want <= most; want *= 2) {
         uint32_t says = 0, is = ballot(t, want, &says);
         size_t used = strlen(text);
         if (is == 0)
             return;
-        any |= is == want;
-        other |= is != want && is != said;
-        snprintf(text + used, sizeof text - used, "%s%u gives %u", used > 0 ? ", " : "", want, is);
+        snprintf(text + used, sizeof text - used, "%s%u", used > 0 ? ", " : "", want);
+        if (is != want || says != want) {
+            selftest_say(t, SELFTEST_FAIL, "a kernel asks for %u invocations, which the device offers: it has %u by ballot, %u by "
+                         "gl_SubgroupSize", want, is, says);
+            return;
+        }
     }
-    selftest_say(t, any && !other ? SELFTEST_PASS : SELFTEST_FALLBACK, "asked for %s%s", text,
-                 any ? "" : ": no size can be had, so kernels that need one are not used");
+    selftest_say(t, SELFTEST_PASS, "a kernel that asks for %s invocations has as many", text);
 }
 
 // ---- Workgroups --------------------------------------------------------------------------------
@@ -159,23 +168,26 @@ static void push_constants(struct selftest_run *t, const struct selftest_probe *
 
 // ---- Memory ------------------------------------------------------------------------------------
 
-// Whether the first, middle and last words of y are those written to x.
+// Whether words of y from the first to the last are those written to x.
 static bool copied(struct selftest_run *t, vkd_buffer *x, vkd_buffer *y, uint64_t size, const char *kernel)
 {
-    const uint64_t places[] = { 0, size / 2 / 16 * 16, size - 16 };
+    enum { PLACES = 33 };
+    uint64_t places[PLACES];
     uint32_t push_count = (uint32_t)(size / 16), groups = (push_count + VKD_BENCH_GROUP - 1) / VKD_BENCH_GROUP;
     struct vkd_pc_bench push = { .count = push_count };
     uint32_t gx = groups < 32768 ? groups : 32768;
     struct work w = { .kernel = { .name = kernel }, .buffers = { x, y }, .buffer_count = 2, .push = &push, .push_size = sizeof push,
                       .groups = { gx, (groups + gx - 1) / gx, 1 } };
-    for (uint32_t i = 0; i < 3; i++) {
+    for (uint32_t i = 0; i < PLACES; i++) {
         const uint32_t words[4] = { i + 1, ~i, 77 * i, 0x3f800000u };
+        places[i] = (size - 16) / (PLACES - 1) * i / 16 * 16;
+        places[i] = i + 1 == PLACES ? size - 16 : places[i];
         if (!selftest_ok(t, vkd_buffer_write(t->dev, x, places[i], words, 16), "writing a word"))
             return false;
     }
     if (!selftest_ok(t, work_run(t->dev, &w), kernel))
         return false;
-    for (uint32_t i = 0; i < 3; i++) {
+    for (uint32_t i = 0; i < PLACES; i++) {
         uint32_t a[4], b[4];
         if (!selftest_ok(t, vkd_buffer_read(t->dev, x, places[i], a, 16), "reading a word") ||
             !selftest_ok(t, vkd_buffer_read(t->dev, y, places[i], b, 16), "reading a word"))
@@ -240,33 +252,102 @@ static void texels(struct selftest_run *t, const struct selftest_probe *p)
                  (unsigned long long)most);
 }
 
-// The largest buffer that is really there: its ends hold what was written.
+// Buffers that are there at once, the first of them the largest that can be had. Each piece of all of them holds a word of
+// its own.
+struct hoard { vkd_buffer *buffers[256]; uint64_t sizes[256], bytes; uint32_t count; };
+#define PIECE (4 * MIB)
+
+static uint32_t word_of(uint64_t piece)
+{
+    return (uint32_t)(piece * 0x9e3779b9u + 0xc0ffee01u);
+}
+
+// Takes up to `room` bytes, as much in one buffer as there can be.
+static vkd_result hoard_take(struct selftest_run *t, struct hoard *h, uint64_t room)
+{
+    uint64_t size = room, most = vkd_device_caps(t->dev)->allocation_max;
+    size = (size < most ? size : most) / 4 * 4;
+    while (h->count < 256 && size >= 16 * MIB && room - h->bytes >= 16 * MIB) {
+        uint64_t left = (room - h->bytes) / 4 * 4;
+        size = size < left ? size : left;
+        vkd_result r = vkd_buffer_create(t->dev, size, VKD_MEMORY_DEVICE, &h->buffers[h->count]);
+        if (r == VKD_OK) {
+            h->sizes[h->count++] = size;
+            h->bytes += size;
+        } else if (r == VKD_NO_MEMORY) {
+            size = size / 16 * 15 / 4 * 4;      // may be gone between the question and the answer, and drivers keep some
+        } else {
+            return r;
+        }
+    }
+    return h->count > 0 ? VKD_OK : VKD_NO_MEMORY;
+}
+
+static vkd_result hoard_fill(struct selftest_run *t, const struct hoard *h)
+{
+    vkd_commands *cmds = NULL;
+    uint64_t piece = 0, ticket = 0;
+    vkd_result r = vkd_commands_create(t->dev, &cmds);
+    for (uint32_t i = 0; r == VKD_OK && i < h->count; i++) {
+        r = vkd_commands_begin(cmds);
+        for (uint64_t at = 0; r == VKD_OK && at < h->sizes[i]; at += PIECE) {
+            uint64_t left = h->sizes[i] - at;
+            vkd_commands_fill(cmds, (struct vkd_range){ h->buffers[i], at, left < PIECE ? left : PIECE }, word_of(piece++));
+        }
+        if (r == VKD_OK)
+            r = vkd_commands_end(cmds);
+        if (r == VKD_OK)
+            r = vkd_submit(t->dev, &cmds, 1, &ticket);
+        if (r == VKD_OK)
+            r = vkd_wait(t->dev, ticket, UINT64_MAX, NULL);
+        selftest_at(t, "%u of %u buffers filled", i + 1, h->count);
+    }
+    vkd_commands_destroy(t->dev, &cmds);
+    return r;
+}
+
+// Somewhere in each piece, and at both ends of each buffer. False after a verdict.
+static bool hoard_holds(struct selftest_run *t, const struct hoard *h)
+{
+    uint64_t piece = 0;
+    for (uint32_t i = 0; i < h->count; i++)
+        for (uint64_t at = 0; at < h->sizes[i]; at += PIECE, piece++) {
+            uint64_t left = h->sizes[i] - at, length = left < PIECE ? left : PIECE, ofs = word_of(piece) % (length / 4) * 4;
+            uint32_t got = 0;
+            ofs = at == 0 ? 0 : left <= PIECE ? length - 4 : ofs;
+            if (!selftest_ok(t, vkd_buffer_read(t->dev, h->buffers[i], at + ofs, &got, 4), "reading a word"))
+                return false;
+            if (got != word_of(piece)) {
+                selftest_say(t, SELFTEST_FAIL, "byte %llu of buffer %u of %u, of %llu bytes, holds %08x, expected %08x",
+                             (unsigned long long)(at + ofs), i + 1, h->count, (unsigned long long)h->sizes[i], got, word_of(piece));
+                return false;
+            }
+        }
+    return true;
+}
+
+// The largest buffer that is really there, and beside it as many as the budget has room for.
 static void allocation(struct selftest_run *t, const struct selftest_probe *p)
 {
     (void)p;
+    enum { MOST_GIB = 64, QUICK_GIB = 1 };
     const struct vkd_caps *c = vkd_device_caps(t->dev);
-    uint64_t size = may_take(t), said = c->allocation_max;
-    char text[24], limit[24];
-    vkd_buffer *x = NULL;
-    vkd_result r = VKD_NO_MEMORY;
-    for (size = size / 4 * 4; r == VKD_NO_MEMORY && size >= MIB; size = r == VKD_OK ? size : size / 4 * 3 / 4 * 4)
-        r = vkd_buffer_create(t->dev, size, VKD_MEMORY_DEVICE, &x);
-    if (!selftest_ok(t, r, "a buffer"))
-        return;
-    for (int i = 0; i < 2; i++) {
-        uint64_t at = i == 0 ? 0 : size - 4;
-        uint32_t word = 0xc0ffee00u + (uint32_t)i, got = 0;
-        if (!selftest_ok(t, vkd_buffer_write(t->dev, x, at, &word, 4), "writing an end") ||
-            !selftest_ok(t, vkd_buffer_read(t->dev, x, at, &got, 4), "reading an end"))
-            break;
-        if (got != word)
-            selftest_say(t, SELFTEST_FAIL, "a buffer of %llu bytes does not hold its end", (unsigned long long)size);
+    uint64_t host = vkd__os_memory_free() / 2, room = c->memory_budget / 10 * 9;
+    uint64_t most = (t->quick ? QUICK_GIB : MOST_GIB) * 1024 * MIB;
+    char text[24], all[24], free[24];
+    struct hoard h = { .count = 0 };
+    room = c->cpu && host > 0 && host < room ? host : room;
+    room = room < most ? room : most;
+    if (selftest_ok(t, hoard_take(t, &h, room), "a buffer") && selftest_ok(t, hoard_fill(t, &h), "filling") && hoard_holds(t, &h)) {
+        selftest_number(t, "bytes", (double)h.sizes[0]);
+        selftest_number(t, "advertised", (double)c->allocation_max);
+        selftest_number(t, "held_bytes", (double)h.bytes);
+        selftest_say(t, SELFTEST_PASS, "%s in one buffer, %s in %u at once, where %s are free, and every %d MiB hold what was "
+                     "written", app_bytes(text, (double)h.sizes[0]), app_bytes(all, (double)h.bytes), h.count,
+                     app_bytes(free, (double)c->memory_budget), (int)(PIECE / MIB));
     }
-    vkd_buffer_destroy(t->dev, &x);
-    selftest_number(t, "bytes", (double)size);
-    selftest_number(t, "advertised", (double)said);
-    selftest_say(t, SELFTEST_PASS, "%s in one buffer, half of what is free or less; one allocation may have %s",
-                 app_bytes(text, (double)size), app_bytes(limit, (double)said));
+    while (h.count > 0)
+        vkd_buffer_destroy(t->dev, &h.buffers[--h.count]);
 }
 
 // ---- Clock and types ---------------------------------------------------------------------------
@@ -317,22 +398,48 @@ static void timestamps(struct selftest_run *t, const struct selftest_probe *p)
                      c->timestamp_bits, c->timestamp_ns);
 }
 
-// a = a / 2 + 1 / 2 converges to 1, in each of 32 sums.
+// What half_math's kernel makes of two numbers.
+static float half_result(int op, float a, float b)
+{
+    const float all[VKD_PROBE_HALF_OPS] = { a + b, a - b, a * b, a * b + a, fminf(a, b), fmaxf(a, b), a < b ? 1 : 0, truncf(a) };
+    return all[op];
+}
+
+// Pairs of whole numbers, and of eighths: all results are halves, but for 2048 + 1, which is 2048 in either rounding.
 static void f16_arithmetic(struct selftest_run *t, const struct selftest_probe *p)
 {
     (void)p;
-    float y = 0;
-    double seconds;
+    enum { SIDE = 65, COUNT = 2 * SIDE * SIDE + 1, OPS = VKD_PROBE_HALF_OPS };
+    static uint32_t x[COUNT];
+    static float pairs[COUNT][2];
+    struct vkd_pc_probe push = { .count = COUNT };
     if (!vkd_device_caps(t->dev)->f16_arithmetic) {
         selftest_say(t, SELFTEST_FALLBACK, "not advertised: arithmetic is f32, as in all kernels of training");
         return;
     }
-    if (!selftest_ok(t, fma_seconds(t, "bench_fma.f16", 4, &y, &seconds), "bench_fma.f16"))
-        return;
-    if (fabsf(y - 32) > 0.25f)
-        selftest_say(t, SELFTEST_FAIL, "32 numbers that converge to 1 sum up to %g", (double)y);
-    else
-        selftest_say(t, SELFTEST_PASS, "advertised, and right");
+    for (int i = 0; i < COUNT; i++) {
+        float scale = i < SIDE * SIDE ? 1 : 0.125f;
+        pairs[i][0] = i + 1 < COUNT ? scale * (float)(i / SIDE % SIDE - 32) : 2048;
+        pairs[i][1] = i + 1 < COUNT ? scale * (float)(i % SIDE - 32) : 1;
+        x[i] = op_half_from_double((double)pairs[i][0]) | (uint32_t)op_half_from_double((double)pairs[i][1]) << 16;
+    }
+    vkd_buffer *in = NULL;
+    struct work w = { .kernel = { .name = "probe_half_math" }, .buffer_count = 1, .push = &push, .push_size = sizeof push,
+                      .groups = { (COUNT + 63) / 64, 1, 1 } };
+    bool made = selftest_ok(t, work_buffer(t->dev, x, sizeof x, &in), "a buffer");
+    w.buffers[0] = in;
+    float *y = made ? run_and_read(t, &w, 4ull * COUNT * OPS, NULL) : NULL;
+    for (int i = 0; y != NULL && i < COUNT * OPS; i++) {
+        float a = pairs[i / OPS][0], b = pairs[i / OPS][1], want = half_result(i % OPS, a, b);
+        want = want == 2049 ? 2048 : want;
+        if (y[i] != want)
+            selftest_say(t, SELFTEST_FAIL, "operation %d of %g and %g gives %.9g, expected %g", i % OPS, (double)a, (double)b,
+                         (double)y[i], (double)want);
+    }
+    if (y != NULL)
+        selftest_say(t, SELFTEST_PASS, "advertised, and right: %d operations of %d pairs give exact results", OPS, COUNT);
+    free(y);
+    vkd_buffer_destroy(t->dev, &in);
 }
 
 static void f16_storage(struct selftest_run *t, const struct selftest_probe *p)
@@ -391,13 +498,13 @@ static void matrices(struct selftest_run *t, const struct selftest_probe *p)
 
 static const struct selftest_probe probes[] = {
     { .name = "subgroup", .about = "invocations of a subgroup, by ballot", .run = subgroup },
-    { .name = "subgroup_sizes", .about = "sizes that a kernel can ask for, by ballot", .run = pinned },
+    { .name = "subgroup_sizes", .about = "each size that a kernel can ask for, by ballot and by gl_SubgroupSize", .run = pinned },
     { .name = "workgroups", .about = "1 to as many invocations as are allowed, with barriers", .run = workgroups },
     { .name = "shared_memory", .about = "all of the shared memory", .run = shared_memory },
     { .name = "push_constants", .about = "128 bytes of push constants", .run = push_constants },
     { .name = "binding", .about = "the largest storage binding, to its last byte", .run = binding },
     { .name = "texels", .about = "texel views of many texels", .run = texels },
-    { .name = "allocation", .about = "the largest buffer that is really there", .run = allocation },
+    { .name = "allocation", .about = "the largest buffer that is really there, and buffers up to the budget", .run = allocation },
     { .name = "timestamps", .about = "timestamps that advance, and not too fast", .run = timestamps },
     { .name = "f16_arithmetic", .about = "arithmetic of 16-bit floats", .run = f16_arithmetic },
     { .name = "f16_storage", .about = "16-bit floats in buffers", .run = f16_storage },

@@ -132,7 +132,7 @@ static void loops(struct selftest_run *t, const struct selftest_probe *p)
     if (most == LONG)
         selftest_say(t, SELFTEST_PASS, "%d turns of a loop are %d", LONG, LONG);
     else
-        selftest_say(t, SELFTEST_PASS, "a loop of %d turns stops silently after %u, one of %d does not: kernels make no more",
+        selftest_say(t, SELFTEST_FALLBACK, "a loop of %d turns stops silently after %u, one of %d does not: kernels make no more",
                      LONG, most, NEEDED);
 }
 
@@ -260,12 +260,16 @@ static void halves(struct selftest_run *t, const struct selftest_probe *p)
 
 static void shuffle(struct selftest_run *t, const struct selftest_probe *p)
 {
-    (void)p;
-    enum { GROUPS = 16, COUNT = 128 * GROUPS };
+    const char *kernel = p->data;
+    enum { GROUPS = 16, COUNT = 128 * GROUPS };     // halves can tell as many indices
     static uint32_t y[COUNT][4];    // value, size, lane, subgroup
     vkd_buffer *out = NULL;
+    if (strstr(kernel, "half") != NULL && !vkd_device_caps(t->dev)->f16_shuffle) {
+        selftest_say(t, SELFTEST_FALLBACK, "not advertised, and no kernel of training uses them: values are widened first");
+        return;
+    }
     vkd_result r = work_buffer(t->dev, NULL, sizeof y, &out);
-    struct work w = { .kernel = { .name = "probe_subgroup.shuffle" }, .buffers = { out }, .buffer_count = 1,
+    struct work w = { .kernel = { .name = kernel }, .buffers = { out }, .buffer_count = 1,
                       .groups = { GROUPS, 1, 1 } };
     if (r == VKD_OK)
         r = work_run(t->dev, &w);
@@ -276,7 +280,7 @@ static void shuffle(struct selftest_run *t, const struct selftest_probe *p)
         selftest_say(t, SELFTEST_FALLBACK, "not in compute shaders: products load what they would pass on");
         return;
     }
-    if (!selftest_ok(t, r, "probe_subgroup.shuffle"))
+    if (!selftest_ok(t, r, kernel))
         return;
     for (uint32_t i = 0; i < COUNT; i++) {
         uint32_t from = (5 * y[i][2] + 3) % y[i][1], want = UINT32_MAX;
@@ -291,6 +295,47 @@ static void shuffle(struct selftest_run *t, const struct selftest_probe *p)
         }
     }
     selftest_say(t, SELFTEST_PASS, "%d invocations in subgroups of %u get what another lane has", COUNT, y[0][1]);
+}
+
+// ---- Bytes of words ----------------------------------------------------------------------------
+
+static void unpack8(struct selftest_run *t, const struct selftest_probe *p)
+{
+    (void)p;
+    enum { COUNT = 4096 };
+    static uint32_t x[COUNT];
+    static int32_t y[COUNT][2][4];      // without, with a sign
+    const struct vkd_pc_probe push = { .count = COUNT };
+    vkd_buffer *b[2] = { NULL, NULL };
+    for (uint32_t i = 0; i < COUNT; i++)
+        x[i] = i < 1024 ? (i % 256) << 8 * (i / 256) : i * 2654435761u;
+    vkd_result r = work_buffer(t->dev, x, sizeof x, &b[0]);
+    if (r == VKD_OK)
+        r = work_buffer(t->dev, NULL, sizeof y, &b[1]);
+    struct work w = { .kernel = { .name = "probe_unpack8" }, .buffers = { b[0], b[1] }, .buffer_count = 2, .push = &push,
+                      .push_size = sizeof push, .groups = { COUNT / 64, 1, 1 } };
+    if (r == VKD_OK)
+        r = work_run(t->dev, &w);
+    if (r == VKD_OK)
+        r = vkd_buffer_read(t->dev, b[1], 0, y, sizeof y);
+    for (int i = 0; i < 2; i++)
+        vkd_buffer_destroy(t->dev, &b[i]);
+    if (r == VKD_UNSUPPORTED) {
+        selftest_say(t, SELFTEST_FALLBACK, "numbers of 8 bits are not advertised, and no kernel of training uses them");
+        return;
+    }
+    if (!selftest_ok(t, r, "probe_unpack8"))
+        return;
+    for (uint32_t i = 0; i < COUNT * 4; i++) {
+        uint8_t byte = (uint8_t)(x[i / 4] >> 8 * (i % 4));
+        const int32_t *got = y[i / 4][0] + i % 4;
+        if (got[0] != byte || got[4] != (int8_t)byte) {
+            selftest_say(t, SELFTEST_FAIL, "byte %u of 0x%08x is %d and %d, expected %d and %d", i % 4, x[i / 4], got[0],
+                         got[4], byte, (int8_t)byte);
+            return;
+        }
+    }
+    selftest_say(t, SELFTEST_PASS, "%d words give their bytes, without and with a sign", COUNT);
 }
 
 // ---- Random numbers ----------------------------------------------------------------------------
@@ -395,7 +440,9 @@ static const struct selftest_probe probes[] = {
     { .name = "loops", .about = "loops of more than 65535 turns", .run = loops },
     { .name = "halves", .about = "all f16 numbers read and stored", .run = halves },
     { .name = "bfloats", .about = "all bf16 numbers read and stored", .run = halves },
-    { .name = "shuffle", .about = "subgroup shuffles of f32", .run = shuffle },
+    { .name = "shuffle", .about = "subgroup shuffles of f32", .run = shuffle, .data = "probe_subgroup.shuffle" },
+    { .name = "shuffle_half", .about = "subgroup shuffles of f16", .run = shuffle, .data = "probe_subgroup.shuffle_half" },
+    { .name = "unpack8", .about = "a word's four bytes, by unpack8", .run = unpack8 },
     { .name = "random", .about = "random numbers equal those of the host", .run = random_words },
     { .name = "tails", .about = "sizes one below and above those of workgroups", .run = tails },
     { .name = "extremes", .about = "exp, tanh and erf of large numbers", .run = extremes },
