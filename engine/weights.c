@@ -417,12 +417,13 @@ vkd_result vkd_weights_load_part(vkd_device *dev, vkd_params *params, const stru
     struct complaint c = { 0 };
     uint32_t fitting = compare(f, params, &sel, part->more, &c);
     if (c.count) {
-        bool enough = partial && fitting;
+        bool enough = (partial || part->less) && fitting;
         char more[32] = "";
         if (c.left_out)
             snprintf(more, sizeof(more), "; and %u more", c.left_out);
-        vkd_log_write(log, enough ? VKD_LOG_WARNING : VKD_LOG_ERROR, "%.120s: %u of %u tensors fit: %s%s", path,
-                      fitting, sel.count, c.text, more);
+        if (!enough || !part->less)
+            vkd_log_write(log, enough ? VKD_LOG_WARNING : VKD_LOG_ERROR, "%.120s: %u of %u tensors fit: %s%s",
+                          path, fitting, sel.count, c.text, more);
         r = enough ? VKD_OK : VKD_FORMAT;
     }
     for (uint32_t i = 0; r == VKD_OK && part->finite && i < sel.count; i++) {

@@ -82,9 +82,8 @@ static vkd_result load(struct extraction *e)
         renames[used++] = (struct vkd_weights_rename) { from, to };
     }
     if (r == VKD_OK)
-        r = vkd_weights_load_part(e->dev, e->params, &(struct vkd_weights_part) { .renames = renames, .rename_count = used,
-                                                               .more = e->p->partial },
-                                  e->model.path, e->p->partial);
+        r = vkd_weights_load_part(e->dev, e->params, &(struct vkd_weights_part) {
+            .renames = renames, .rename_count = used, .more = e->p->partial, .less = e->p->partial }, e->model.path, false);
     free(renames);
     free(names);
     return r;

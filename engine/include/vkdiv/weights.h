@@ -32,6 +32,7 @@ struct vkd_weights_part {
     const struct vkd_weights_rename *renames;   // the first that matches a name counts
     uint32_t rename_count;
     bool more;                  // loading: the file may hold more than this, which is left alone
+    bool less;                  // loading: `partial` without its warning, for a file that has been looked at
     bool finite;                // loading: numbers that are not finite are an error, VKD_FORMAT
 };
 
