@@ -14,6 +14,22 @@
 
 enum { ANCESTORS_MAX = 16, PATH_SIZE = 4096 };
 
+// ---- Results ----
+
+vkd_result vkd__results_check(const char *dir, struct vkd__why *why)
+{
+    char path[PATH_SIZE + 16];
+    const bool fresh = vkd__path_kind(dir, NULL, NULL) == VKD__PATH_NONE;
+    snprintf(path, sizeof(path), "%.4000s/transfer", dir);
+    vkd_result r = vkd__dir_create(path, why);
+    if (r == VKD_OK)
+        r = vkd__dir_writable(path, why);
+    vkd__dir_remove_empty(path);
+    if (fresh)
+        vkd__dir_remove_empty(dir);
+    return r;
+}
+
 // ---- Weights ----
 
 bool vkd__run_is_validated(const char *dir)

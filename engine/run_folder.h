@@ -2,7 +2,7 @@
 #ifndef VKD_RUN_FOLDER_H
 #define VKD_RUN_FOLDER_H
 
-#include <vkdiv/base.h>
+#include "../runtime/os.h"
 
 #include <jansson.h>
 
@@ -18,6 +18,12 @@ void vkd__model_path(const char *path, char *out, size_t size);
 //
 //   VKD_NO_MEMORY
 VKD_CHECKED vkd_result vkd__run_weights(const char *dir, const struct vkd_log *log, char path[4096], char hash[17]);
+
+// Whether results of transfers can be written below `dir`, a run's folder or another one. Leaves nothing there that it made,
+// and no `dir` that it made.
+//
+//   VKD_IO, VKD_NO_MEMORY  (why says what was in the way)
+VKD_CHECKED vkd_result vkd__results_check(const char *dir, struct vkd__why *why);
 
 // Of what the same settings of a transfer come to: one more when numbers change.
 enum { VKD__TRANSFER_VERSION = 4 };

@@ -209,6 +209,30 @@ START_TEST(partial_model_is_told_once)
 }
 END_TEST
 
+// Results cannot be written where a file is in the way: the work failed, by either command. A name that no folder can
+// have is wrong usage.
+START_TEST(folders_that_take_no_results)
+{
+    static const char study[] = "study blocked --data 'idx:set?collage=2' --base idx:set";
+    ck_assert_int_eq(system("cd " DIR " && cp -r run blocked && rm -rf blocked/transfer && echo x > blocked/transfer"), 0);
+    ck_assert_int_eq(run("transfer blocked --data idx:set --protocol knn"), 1);
+    has(err, "blocked/transfer");
+    has(err, "name a folder for results with --out");
+    ck_assert_int_eq(run(study), 1);
+    has(err, "blocked/transfer");
+    has(err, "--no-run does without");
+    ck_assert_uint_eq(times(err, "error:"), 1);
+    ck_assert_int_eq(run("transfer blocked --data idx:set --protocol knn --out free"), 0);
+    ck_assert_int_eq(run("transfer run --data idx:set --protocol knn --out small.yaml"), 2);
+    ck_assert_int_eq(run("study run --data idx:set --base idx:set --out small.yaml"), 2);
+    ck_assert_int_eq(run("study nowhere --data idx:set --base idx:set"), 2);
+    has(err, "nowhere: no such folder");
+    // Nothing is left where nothing was to be written.
+    ck_assert_int_eq(run("transfer run --data idx:nowhere --protocol knn --out fresh"), 2);
+    ck_assert(vkd__path_kind(DIR "/fresh", NULL, NULL) == VKD__PATH_NONE);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("cli_measures");
@@ -218,6 +242,7 @@ int main(void)
     tcase_add_test(t, transfer_of_run);
     tcase_add_test(t, features_of_run);
     tcase_add_test(t, partial_model_is_told_once);
+    tcase_add_test(t, folders_that_take_no_results);
     Suite *s = suite_create("cli_measures");
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

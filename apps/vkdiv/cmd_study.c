@@ -262,11 +262,29 @@ static enum exit_status study(struct study_options *o)
         app_ended("the study ended", r);
         if (r == VKD_INTERRUPTED)
             fprintf(stderr, "What was computed is kept; the same command goes on from there.\n");
-        return r == VKD_IO ? EXIT_USAGE : app_status(r);
+        return app_status(r);
     }
     enum exit_status status = fit_and_show(o, &s);
     vkd_study_finish(&s);
     return status;
+}
+
+// A folder that is given must be there to be read.
+static bool is_folder(const char *dir)
+{
+    struct vkd__why why;
+    char **names;
+    uint32_t count;
+    if (vkd__path_kind(dir, NULL, NULL) != VKD__PATH_DIR) {
+        app_error("%s: no such folder", dir);
+        return false;
+    }
+    if (vkd__dir_list(dir, &names, &count, &why) != VKD_OK) {
+        app_error("%s", why.text);
+        return false;
+    }
+    free(names);
+    return true;
 }
 
 enum exit_status cmd_study(int argc, char **argv)
@@ -277,10 +295,7 @@ enum exit_status cmd_study(int argc, char **argv)
     vkd__os_catch_interrupt();
     bool ok = true;
     for (uint32_t i = 0; ok && i < o.gather.dir_count; i++)
-        if (vkd__path_kind(o.dirs[i], NULL, NULL) != VKD__PATH_DIR) {
-            app_error("%s: no such folder", o.dirs[i]);
-            ok = false;
-        }
+        ok = is_folder(o.dirs[i]);
     if (ok && (o.tasks_file == NULL || app_tasks_read(&o.tasks, o.tasks_file)))
         status = check_outputs(&o);
     else

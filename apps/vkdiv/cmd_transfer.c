@@ -1,6 +1,7 @@
 // cmd_transfer.c -- vkdiv transfer: how well models serve other data.
 #include "apps/vkdiv/transfer.h"
 
+#include "engine/run_folder.h"
 #include "engine/study/study.h"
 #include "engine/suggest.h"
 #include "runtime/os.h"
@@ -247,19 +248,11 @@ static void pass_errors(void *user, enum vkd_log_level level, const char *text)
         log->fn(log->user, level, text);
 }
 
-// Where results and features go must take files. A folder that was made for nothing is taken away again.
+// Where results and features go must take files.
 static enum exit_status check_folder(const char *dir)
 {
     struct vkd__why why;
-    char results[4200];
-    const bool fresh = vkd__path_kind(dir, NULL, NULL) == VKD__PATH_NONE;
-    snprintf(results, sizeof results, "%.4000s/transfer", dir);
-    vkd_result r = vkd__dir_create(results, &why);
-    if (r == VKD_OK)
-        r = vkd__dir_writable(results, &why);
-    vkd__dir_remove_empty(results);
-    if (fresh)
-        vkd__dir_remove_empty(dir);
+    vkd_result r = vkd__results_check(dir, &why);
     if (r == VKD_OK)
         return EXIT_DONE;
     app_error("%s; name a folder for results with --out", why.text);

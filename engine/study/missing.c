@@ -1,7 +1,7 @@
 // missing.c -- computes what the runs of a study lack, and leaves it in their folders.
 #include "study.h"
 
-#include "../../runtime/os.h"
+#include "../run_folder.h"
 
 #include <vkdiv/transfer.h>
 
@@ -138,7 +138,7 @@ static vkd_result check_folder(const struct vkd__gather *g, const struct vkd__st
     }
     if (r < 0 || !lacks)
         return r;
-    r = vkd__dir_writable(run->model->run, &why);
+    r = vkd__results_check(run->model->run, &why);
     if (r < 0)
         vkd_log_write(&g->p->log, VKD_LOG_ERROR, "study: %s, and it lacks results, which are kept there; --no-run does without "
                       "what is missing", why.text);
