@@ -35,6 +35,8 @@ VKD_CHECKED vkd_result vkd__file_read(const char *path, uint64_t limit, uint8_t 
                                       struct vkd__why *why);
 // Replaces `path` atomically: temporary file beside it, write, fsync, rename, fsync of the folder.
 VKD_CHECKED vkd_result vkd__file_replace(const char *path, const void *data, uint64_t size, struct vkd__why *why);
+// Whether that could be done now: makes and removes the temporary file.
+VKD_CHECKED vkd_result vkd__file_replaceable(const char *path, struct vkd__why *why);
 // Creates a folder and its parents; fine when it exists.
 VKD_CHECKED vkd_result vkd__dir_create(const char *path, struct vkd__why *why);
 // Creates a folder PARENT/PREFIX...... under a name that nothing had, for this user alone; `path` gets its name.

@@ -354,27 +354,48 @@ static vkd_result sync_parent(const char *path, struct vkd__why *why)
     return r;
 }
 
-vkd_result vkd__file_replace(const char *path, const void *data, uint64_t size, struct vkd__why *why)
+// Opens the temporary file beside `path`; its name is malloc'd.
+static vkd_result open_beside(const char *path, char **temp, int *fd, struct vkd__why *why)
 {
-    vkd_result r = VKD_OK;
-    int fd = -1;
-    bool created = false;
     size_t n = strlen(path);
     struct stat st;
     if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))     // no device shall become a file
         return why_text(why, "%.380s: expected a file to replace, found a %s", path,
                         S_ISDIR(st.st_mode) ? "folder" : "device or the like");
-    char *temp = malloc(n + 12);
-    if (!temp)
+    char *name = malloc(n + 12);
+    if (!name)
         return why_memory(why, path);
     // One writer per path is the rule; the process number keeps two programs apart.
-    snprintf(temp, n + 12, "%s.%08lx~", path, (unsigned long)getpid() & 0xfffffffful);
-    fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (fd < 0) {
-        r = why_errno(why, path, "create");
-        goto fail;
+    snprintf(name, n + 12, "%s.%08lx~", path, (unsigned long)getpid() & 0xfffffffful);
+    *fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (*fd < 0) {
+        free(name);
+        return why_errno(why, path, "create");
     }
-    created = true;
+    *temp = name;
+    return VKD_OK;
+}
+
+vkd_result vkd__file_replaceable(const char *path, struct vkd__why *why)
+{
+    char *temp;
+    int fd;
+    vkd_result r = open_beside(path, &temp, &fd, why);
+    if (r != VKD_OK)
+        return r;
+    close(fd);
+    unlink(temp);
+    free(temp);
+    return VKD_OK;
+}
+
+vkd_result vkd__file_replace(const char *path, const void *data, uint64_t size, struct vkd__why *why)
+{
+    char *temp;
+    int fd;
+    vkd_result r = open_beside(path, &temp, &fd, why);
+    if (r != VKD_OK)
+        return r;
     r = write_all(fd, path, data, size, why);
     if (r != VKD_OK)
         goto fail;
@@ -397,8 +418,7 @@ vkd_result vkd__file_replace(const char *path, const void *data, uint64_t size, 
 fail:
     if (fd >= 0)
         close(fd);
-    if (created)
-        unlink(temp);
+    unlink(temp);
     free(temp);
     return r;
 }

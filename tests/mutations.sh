@@ -29,7 +29,7 @@ mutant() {
   (cd "$copy" && timeout 600 env "$@") >"$copy/log.txt" 2>&1 || rc=$?
   if [ $rc -ne 0 ] && [ $rc -ne 124 ] && [ $rc -ne 127 ]; then
     found=$((found + 1))
-    say "found   $what: $(grep -m 1 -E ':[FE]:' "$copy/log.txt" | sed 's/^[^ ]*:[FE]:[^ ]* *//' | cut -c 1-160)"
+    say "found   $what: $(grep -m 1 -E ':[FE]:|^  fail ' "$copy/log.txt" | sed -e 's/^[^ ]*:[FE]:[^ ]* *//' -e 's/^  fail *//' | cut -c 1-160)"
   else
     missed=$((missed + 1))
     say "MISSED  $what ($*: exit status $rc)"
@@ -39,12 +39,13 @@ mutant() {
 
 build() {
   { [ -f "$copy/build/build.ninja" ] || cmake -S "$copy" -B "$copy/build" -G Ninja -DVKDIV_TESTS=ON; } >"$copy/log.txt" 2>&1 &&
-    ninja -C "$copy/build" test_ops test_mixed >>"$copy/log.txt" 2>&1 || { tail -n 20 "$copy/log.txt"; say "$1: does not build"; exit 1; }
+    ninja -C "$copy/build" test_ops test_mixed test_selftest vkdiv >>"$copy/log.txt" 2>&1 || { tail -n 20 "$copy/log.txt"; say "$1: does not build"; exit 1; }
 }
 
 step "Without a bug"
 build "no bug"
-for t in "test_ops matmul" "test_ops conv2d" "test_ops batch_norm" "test_ops cast" test_mixed; do
+for t in "test_ops matmul" "test_ops conv2d" "test_ops batch_norm" "test_ops cast" test_mixed \
+  "vkdiv selftest --filter traps.*"; do
   # shellcheck disable=SC2086
   "$copy"/build/bin/$t >"$copy/log.txt" 2>&1 || { tail -n 20 "$copy/log.txt"; say "$t fails"; exit 1; }
 done
@@ -67,6 +68,14 @@ mutant "a load past the end" shaders/bias.comp 's/uint i = min(linear_item(k), p
 mutant "an overflow of fp16 that is not infinite" shaders/load.glsl '/uvec4(0x7c00u)/d' build/bin/test_mixed
 mutant "padding that is not 0" shaders/gemm_register.comp 's/mix(vec4(0), acc\[i\]\[j\], lessThan(n, uvec4(pc.n)))/acc[i][j]/' \
   build/bin/test_ops matmul
+
+step "Bugs for vkdiv selftest, and one of its own"
+mutant "selftest: a word behind the end written" shaders/map.glsl 's/if (i < pc.count)/if (i <= pc.count)/' \
+  build/bin/vkdiv selftest --filter traps.tails
+mutant "selftest: a missing barrier between dispatches" runtime/sync.c \
+  's/wait = hazard(sync, &uses\[i\]);/wait = hazard(sync, \&uses[i]) \&\& false;/' build/bin/vkdiv selftest --filter traps.barriers
+mutant "a verdict that is always a pass" apps/selftest/report.c \
+  's/counts\[SELFTEST_FAIL\] > 0 ?/counts[SELFTEST_SKIP] > 1000 ?/' CK_RUN_CASE=command build/bin/test_selftest
 
 step "Result"
 say "$found found, $missed missed"

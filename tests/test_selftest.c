@@ -230,6 +230,45 @@ START_TEST(wrong_usage_is_refused)
     ck_assert_int_eq(run("--probe no.such"), 2);
     ck_assert_int_eq(run_with("VK_ICD_FILENAMES=/nonexistent VK_DRIVER_FILES=/nonexistent", "--filter identity"), 3);
     ck_assert_int_eq(run("--filter identity --device nothing-like-it"), 3);
+    ck_assert(strstr(err, "'nothing-like-it' matches no device") && strstr(err, "  0: "));
+    ck_assert(!strstr(err, "broke a documented rule"));
+    ck_assert_int_eq(run_with("VKDIV_LIMITS=enormous", "--filter identity"), 2);
+    ck_assert(strstr(err, "VKDIV_LIMITS") && strstr(err, "minimum") && !out[0]);
+    ck_assert_int_eq(run_with("VKDIV_FAULT=flood=1", "--filter identity"), 2);
+    ck_assert(strstr(err, "VKDIV_FAULT") && !out[0]);
+    // What cannot be written is said before the probes run, also where its folder is there.
+    static const char *const places[] = { "/proc/x.json", "/dev/full", DIR };
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        char arguments[512];
+        snprintf(arguments, sizeof(arguments), "--filter identity %s %s", i == 1 ? "--markdown" : "-o", places[i]);
+        ck_assert_int_eq(run(arguments), 2);
+        ck_assert_msg(strstr(err, places[i]) && !out[0], "%s: %s%s", arguments, err, out);
+    }
+}
+END_TEST
+
+// Ctrl-C, in the middle of a probe that works with files: what was found is kept, the files are not.
+START_TEST(keeps_what_was_found_when_stopped)
+{
+    ck_assert_int_eq(system("rm -rf " DIR "/tmp && mkdir " DIR "/tmp"), 0);
+    int status = system("cd " DIR " && { TMPDIR=" DIR "/tmp " PROGRAM " selftest --json -o partial.json --markdown partial.md "
+                        "--filter robustness.leaks >out.txt 2>err.txt & p=$!; "
+                        "n=0; while [ -z \"$(find tmp -name run.json)\" ] && [ $n -lt 600 ]; do sleep 0.1; n=$((n + 1)); done; "
+                        "kill -TERM $p; wait $p; }");
+    slurp(DIR "/out.txt", out, sizeof(out));
+    slurp(DIR "/err.txt", err, sizeof(err));
+    ck_assert_msg(WEXITSTATUS(status) == 130, "exit status %d: %s", WEXITSTATUS(status), err);
+    ck_assert(strstr(err, "stopped after 1 of 2 probes, which are kept in partial.json"));
+    json_t *doc = parse(), *file = json_load_file(DIR "/partial.json", 0, NULL);
+    validate(doc, schema, "document");
+    ck_assert(json_equal(doc, file) && json_is_true(json_object_get(doc, "stopped")));
+    ck_assert_str_eq(text_of(find(doc, "identity.device"), "verdict"), "pass");
+    slurp(DIR "/partial.md", out, sizeof(out));
+    ck_assert(strstr(out, "stopped before the end"));
+    ck_assert_int_eq(system("[ -z \"$(ls -A " DIR "/tmp)\" ]"), 0);
+    ck_assert_int_eq(run("--diff result.json partial.json"), 0);
+    json_decref(file);
+    json_decref(doc);
 }
 END_TEST
 
@@ -343,6 +382,7 @@ START_TEST(results_fit_the_schema)
             check_skips(doc);
             ck_assert_msg(json_is_null(json_object_get(doc, "filter")) && json_is_false(json_object_get(doc, "quick")),
                           "%s: expected the result of all probes", names[i]);
+            ck_assert_msg(!json_object_get(doc, "stopped"), "%s was stopped", names[i]);
             ran++;
         }
         json_decref(doc);
@@ -368,7 +408,11 @@ int main(void)
     tcase_add_test(t, wrong_usage_is_refused);
     tcase_add_test(t, tells_what_changed);
     tcase_add_test(t, results_fit_the_schema);
+    suite_add_tcase(s, t);
+    t = tcase_create("device");
+    tcase_set_timeout(t, 0);
     tcase_add_test(t, this_device_passes);
+    tcase_add_test(t, keeps_what_was_found_when_stopped);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_set_fork_status(r, CK_NOFORK);

@@ -66,6 +66,10 @@ static void hear(void *user, enum vkd_log_level level, const char *text)
     struct selftest_run *t = user;
     if (level == VKD_LOG_ERROR)
         snprintf(t->last_error, sizeof t->last_error, "%s", text);
+    if (level == VKD_LOG_ERROR && t->errors != NULL) {
+        size_t used = strlen(t->errors);
+        snprintf(t->errors + used, t->errors_size - used, "%s%s", used > 0 ? "\n" : "", text);
+    }
     if (level <= VKD_LOG_WARNING || t->app->verbose)
         fprintf(stderr, "%s\n", text);
 }
@@ -99,9 +103,16 @@ static void run(struct selftest_run *t, const struct selftest_probe *p)
     struct vkd_device_params params;
     if (!selftest_device_params(t, &params))
         return;
+    char errors[1000] = "";
+    t->errors = errors;
+    t->errors_size = sizeof errors;
     vkd_result r = vkd_device_create(&params, &t->dev);
-    if (r == VKD_UNSUPPORTED || r == VKD_INVALID)
+    t->errors = NULL;
+    if (r == VKD_UNSUPPORTED || r == VKD_INVALID) {
         line(t, json_pack("{s:b}", "no_device", 1));
+        selftest_say(t, SELFTEST_FAIL, "%s", errors);
+        return;
+    }
     if (!selftest_ok(t, r, "the device could not be opened"))
         return;
     p->run(t, p);
@@ -112,7 +123,7 @@ static void run(struct selftest_run *t, const struct selftest_probe *p)
     vkd_device_destroy(&t->dev);
 }
 
-enum exit_status selftest_child(const struct app_options *app, bool quick, const char *name)
+enum exit_status selftest_child(const struct app_options *app, bool quick, const char *name, const char *scratch)
 {
     struct selftest_probe p;
     if (!find(name, &p)) {
@@ -127,7 +138,7 @@ enum exit_status selftest_child(const struct app_options *app, bool quick, const
         app_error("the lines to the parent could not be opened");
         return EXIT_FAILED;
     }
-    struct selftest_run t = { .app = app, .quick = quick, .out = out, .numbers = json_object() };
+    struct selftest_run t = { .app = app, .quick = quick, .out = out, .numbers = json_object(), .scratch = scratch };
     t.log = (struct vkd_log){ .fn = hear, .user = &t };
     run(&t, &p);
     if (!t.said)

@@ -44,7 +44,8 @@ static const json_t *find(const json_t *doc, const char *name)
 // Whether not all probes were asked for.
 static bool is_partial(const json_t *doc)
 {
-    return json_is_true(json_object_get(doc, "quick")) || json_is_string(json_object_get(doc, "filter"));
+    return json_is_true(json_object_get(doc, "quick")) || json_is_string(json_object_get(doc, "filter")) ||
+           json_is_true(json_object_get(doc, "stopped"));
 }
 
 static int rank(const json_t *row)
@@ -199,6 +200,6 @@ void selftest_diff(const json_t *a, const json_t *b, bool as_json, bool *worse)
     if (json_array_size(d.list) == 0)
         printf("no change in %u probes\n", d.both);
     if (d.left_out > 0)
-        printf("%u probes are in one document alone: the other was made with --quick or --filter\n", d.left_out);
+        printf("%u probes are in one document alone: the other was made with --quick or --filter, or stopped\n", d.left_out);
     json_decref(d.list);
 }

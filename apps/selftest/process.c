@@ -34,13 +34,15 @@ struct child {
 
 // ---- Starting ----------------------------------------------------------------------------------
 
-static void make_arguments(const struct selftest_command *c, const char *name, const char *argv[12])
+static void make_arguments(const struct selftest_command *c, const char *name, const char *scratch, const char *argv[14])
 {
     int n = 0;
     argv[n++] = c->program;
     argv[n++] = "selftest";
     argv[n++] = "--probe";
     argv[n++] = name;
+    argv[n++] = "--scratch";
+    argv[n++] = scratch;
     if (c->quick)
         argv[n++] = "--quick";
     if (c->app->validation)
@@ -72,11 +74,11 @@ static int spawn(struct child *k, const char *const *argv, const int out[2], con
 }
 
 // errno's number, or 0.
-static int start(struct child *k, const struct selftest_command *c, const char *name)
+static int start(struct child *k, const struct selftest_command *c, const char *name, const char *scratch)
 {
     int out[2], err[2];
-    const char *argv[12];
-    make_arguments(c, name, argv);
+    const char *argv[14];
+    make_arguments(c, name, scratch, argv);
     if (pipe(out) != 0)
         return errno;
     if (pipe(err) != 0) {
@@ -250,16 +252,18 @@ static bool broken(const struct child *k, int status, uint32_t patience, char wh
 json_t *selftest_process(const struct selftest_command *c, const char *name, uint32_t patience, bool *no_device)
 {
     struct child *k = calloc(1, sizeof *k);
-    char why[160], detail[1400];
+    char why[160], detail[1400], scratch[SELFTEST_PATH_MAX];
     if (k == NULL)
         return NULL;
     patience = c->patience > 0 ? c->patience : patience > 0 ? patience : SELFTEST_PATIENCE;
     double begin = vkd__os_seconds();
-    int e = start(k, c, name), status = 0;
+    selftest_scratch_open(scratch);         // what needs it says that there is none
+    int e = start(k, c, name, scratch), status = 0;
     if (e == 0) {
         listen_to(k, c, patience);
         status = finish(k);
     }
+    selftest_scratch_close(scratch);
     double ms = 1e3 * (vkd__os_seconds() - begin);
     json_t *row = NULL;
     *no_device = k->no_device;

@@ -73,7 +73,7 @@ static const json_t *find_row(const json_t *rows, const char *name)
     return NULL;
 }
 
-json_t *selftest_document(json_t *rows, const struct selftest_choice *c, double seconds)
+json_t *selftest_document(json_t *rows, const struct selftest_choice *c, double seconds, bool stopped)
 {
     uint32_t counts[SELFTEST_VERDICTS] = { 0 };
     json_t *parts = json_array();
@@ -88,10 +88,13 @@ json_t *selftest_document(json_t *rows, const struct selftest_choice *c, double 
     char date[32] = "";
     time_t now = (time_t)vkd__os_wall_seconds();
     strftime(date, sizeof date, "%Y-%m-%d", gmtime(&now));
-    return json_pack("{s:i, s:s, s:s, s:s, s:b, s:s?, s:s?, s:O?, s:s, s:o, s:o, s:o, s:o}",
+    json_t *doc = json_pack("{s:i, s:s, s:s, s:s, s:b, s:s?, s:s?, s:O?, s:s, s:o, s:o, s:o, s:o}",
                      "schema", SELFTEST_SCHEMA, "kind", "selftest", "version", VKD_VERSION, "date", date, "quick", c->quick,
                      "filter", c->filter, "device", name, "identity", identity, "verdict", verdict_of_counts(counts),
                      "counts", counts_json(counts), "seconds", app_json_real(seconds), "parts", parts, "probes", rows);
+    if (stopped)
+        json_object_set_new(doc, "stopped", json_true());
+    return doc;
 }
 
 // ---- Text --------------------------------------------------------------------------------------
@@ -126,7 +129,8 @@ void selftest_print_summary(FILE *f, const json_t *doc)
     for (int i = 0; i < SELFTEST_VERDICTS; i++)
         fprintf(f, "%s%d %s", i == 0 ? " (" : ", ", (int)json_integer_value(json_object_get(counts, selftest_verdicts[i])),
                 selftest_verdicts[i]);
-    fprintf(f, ") after %s\n", app_duration(time, json_number_value(json_object_get(doc, "seconds"))));
+    fprintf(f, ") after %s%s\n", app_duration(time, json_number_value(json_object_get(doc, "seconds"))),
+            json_is_true(json_object_get(doc, "stopped")) ? ", stopped before the end" : "");
 }
 
 // ---- Markdown ----------------------------------------------------------------------------------
@@ -187,7 +191,8 @@ bool selftest_write_markdown(const char *path, const json_t *doc)
     FILE *f = open_memstream(&text, &size);
     if (f != NULL) {
         const char *filter = json_string_value(json_object_get(doc, "filter"));
-        const char *which = json_is_true(json_object_get(doc, "quick")) ? "quick" : filter ? "some probes" : "all probes";
+        const char *which = json_is_true(json_object_get(doc, "stopped")) ? "stopped before the end"
+                          : json_is_true(json_object_get(doc, "quick")) ? "quick" : filter ? "some probes" : "all probes";
         fprintf(f, "# %s\n\nvkdiv %s on %s, %s %s, Vulkan %s: **%s** (%s, %s).\n", text_of(doc, "device"), text_of(doc, "version"),
                 text_of(id, "os"), text_of(id, "driver"), text_of(id, "driver_info"), text_of(id, "api"),
                 text_of(doc, "verdict"), which, text_of(doc, "date"));

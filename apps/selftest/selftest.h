@@ -28,6 +28,9 @@ struct selftest_run {
     char detail[1200];
     json_t *numbers;                // name -> number or text
     char last_error[512];           // of the log
+    char *errors;                   // all of it, while a device is opened; NULL otherwise
+    size_t errors_size;
+    const char *scratch;            // a folder for files; "": none could be made
 };
 
 struct selftest_probe {
@@ -39,7 +42,7 @@ struct selftest_probe {
     bool no_device;                 // opens none, or its own
     uint32_t patience;              // seconds without a word until it counts as hung; 0: SELFTEST_PATIENCE
 };
-enum { SELFTEST_PATIENCE = 120, SELFTEST_NAME_MAX = 96 };
+enum { SELFTEST_PATIENCE = 120, SELFTEST_NAME_MAX = 96, SELFTEST_PATH_MAX = 512 };
 
 struct selftest_part {
     const char *name, *title;
@@ -64,7 +67,7 @@ void selftest_at(struct selftest_run *t, const char *format, ...) VKD_PRINTF(2, 
 bool selftest_device_params(struct selftest_run *t, struct vkd_device_params *out);
 
 // Runs the probe of that name in this process; returns its exit status.
-enum exit_status selftest_child(const struct app_options *app, bool quick, const char *name);
+enum exit_status selftest_child(const struct app_options *app, bool quick, const char *name, const char *scratch);
 
 // ---- The table of parts ------------------------------------------------------------------------
 
@@ -84,6 +87,10 @@ struct selftest_command {
     void *user;
 };
 
+// A folder of its own, and its end with all that is in it. False, and "", where none can be made.
+bool selftest_scratch_open(char path[SELFTEST_PATH_MAX]);
+void selftest_scratch_close(const char *path);
+
 // Runs one probe in a process of its own. Returns its row {name, verdict, detail, ms, numbers}, whatever becomes of the
 // process. *no_device: there is none to test.
 json_t *selftest_process(const struct selftest_command *c, const char *name, uint32_t patience, bool *no_device);
@@ -92,8 +99,8 @@ json_t *selftest_process(const struct selftest_command *c, const char *name, uin
 struct selftest_choice { const char *filter; bool quick; };
 bool selftest_chosen(const struct selftest_choice *c, const struct selftest_part *part, const struct selftest_probe *p);
 
-// The document of some rows, which it takes.
-json_t *selftest_document(json_t *rows, const struct selftest_choice *c, double seconds);
+// The document of some rows, which it takes. `stopped`: there would have been more.
+json_t *selftest_document(json_t *rows, const struct selftest_choice *c, double seconds, bool stopped);
 void selftest_print_row(FILE *f, const json_t *row);
 void selftest_print_summary(FILE *f, const json_t *doc);
 // As a page of Markdown, atomically. False after a message.

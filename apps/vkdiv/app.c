@@ -313,11 +313,11 @@ enum exit_status app_check_output(const char *path)
         app_error("%s: expected the name of a file to write, found a folder", path);
     else if (vkd__path_kind(dir, NULL, NULL) != VKD__PATH_DIR)
         app_error("%s: cannot be written: %s is no folder", path, dir);
-    else if (vkd__dir_writable(dir, &why) != VKD_OK)
+    else if (vkd__file_replaceable(path, &why) != VKD_OK)
         app_error("%s", why.text);
     else
         return EXIT_DONE;
-    return app_output_status(path);
+    return EXIT_USAGE;
 }
 
 enum exit_status app_output_status(const char *path)

@@ -81,10 +81,10 @@ vkd_device *app_open_device(const struct app_options *o, enum exit_status *statu
 enum exit_status app_status(vkd_result r);
 // Of an output that could not be written: a place where nothing can be is bad input, a full disk is failed work.
 enum exit_status app_output_status(const char *path);
-enum exit_status app_folder_status(const char *dir); // Whether a folder is that of a run; the terminal says what is missing.
+enum exit_status app_folder_status(const char *dir);    // the same of a folder for outputs
+// Whether a folder is that of a run; the terminal says what is missing.
 bool app_is_run(const char *dir);
-        // the same of a folder for outputs
-// Whether a file can be written, before the work that it is for. Says why not.
+// EXIT_DONE where a file can be written, before the work that it is for; else says why not.
 enum exit_status app_check_output(const char *path);
 // Whether the set opens; quietly.
 bool app_data_readable(const char *spec, const char *split);

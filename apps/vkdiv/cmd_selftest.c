@@ -14,10 +14,11 @@ struct selftest_options {
     bool list, diff;
     const char *files[2];
     uint32_t file_count, patience;
-    const char *output, *markdown, *probe;
+    const char *output, *markdown, *probe, *scratch;
 };
 
-enum { KEY_OUT = 'o', KEY_FILTER = 'f', KEY_QUICK = 'q', KEY_LIST = 'l', KEY_DIFF = 0x2001, KEY_MARKDOWN, KEY_PATIENCE, KEY_PROBE };
+enum { KEY_OUT = 'o', KEY_FILTER = 'f', KEY_QUICK = 'q', KEY_LIST = 'l', KEY_DIFF = 0x2001, KEY_MARKDOWN, KEY_PATIENCE,
+       KEY_PROBE, KEY_SCRATCH };
 
 static void check(const struct selftest_options *o, const struct argp_state *state)
 {
@@ -57,10 +58,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static error_t parse_hidden(int key, char *arg, struct argp_state *state)
 {
     struct selftest_options *o = state->input;
-    if (key != KEY_PROBE)
-        return ARGP_ERR_UNKNOWN;
-    o->probe = arg;
-    return 0;
+    switch (key) {
+    case KEY_PROBE:   o->probe = arg; return 0;
+    case KEY_SCRATCH: o->scratch = arg; return 0;
+    default:          return ARGP_ERR_UNKNOWN;
+    }
 }
 
 static const struct argp_option options[] = {
@@ -77,7 +79,8 @@ static const struct argp_option options[] = {
 };
 // What the program runs itself with.
 static const struct argp_option hidden_options[] = {
-    { "probe", KEY_PROBE, "NAME", OPTION_HIDDEN, "run one probe in this process", 0 }, { 0 },
+    { "probe", KEY_PROBE, "NAME", OPTION_HIDDEN, "run one probe in this process", 0 },
+    { "scratch", KEY_SCRATCH, "DIR", OPTION_HIDDEN, "where it may write files", 0 }, { 0 },
 };
 static const struct argp hidden_argp = { .options = hidden_options, .parser = parse_hidden };
 static const struct argp_child children[] = {
@@ -166,6 +169,8 @@ static enum exit_status write_results(const struct selftest_options *o, json_t *
 {
     const struct vkd_log log = app_log(&o->app);
     enum exit_status status = strcmp(json_string_value(json_object_get(doc, "verdict")), "fail") ? EXIT_DONE : EXIT_FAILED;
+    if (app_stop(NULL))
+        status = EXIT_STOPPED;
     if (o->output != NULL && vkd__json_save(o->output, doc, &log, VKD_LOG_ERROR) != VKD_OK)
         status = EXIT_FAILED;
     if (o->markdown != NULL && !selftest_write_markdown(o->markdown, doc))
@@ -185,6 +190,9 @@ static enum exit_status run_all(const struct selftest_options *o)
         app_error("the system does not tell where this program is, which runs itself for each probe");
         return EXIT_FAILED;
     }
+    struct vkd_device_params params;
+    if (!app_device_params(&o->app, &params))           // once, and not by each probe
+        return EXIT_USAGE;
     struct session s = { .o = o, .rows = json_array() };
     s.command = (struct selftest_command){ .program = program, .app = &o->app, .quick = o->choice.quick,
                                            .patience = o->patience, .at = show, .user = &s.live };
@@ -193,15 +201,17 @@ static enum exit_status run_all(const struct selftest_options *o)
     vkd__os_catch_interrupt();
     double begin = vkd__os_seconds();
     each(&o->choice, run_one, &s);
-    enum exit_status status = s.no_device ? EXIT_NO_DEVICE : app_stop(NULL) ? EXIT_STOPPED : EXIT_FAILED;
-    if (status == EXIT_STOPPED)
-        app_error("stopped after %u of %u probes, which is no result", s.live.done - 1, s.live.count);
-    if (status != EXIT_FAILED || s.broken) {
+    const uint32_t done = (uint32_t)json_array_size(s.rows);
+    bool stopped = app_stop(NULL) && done < s.live.count;
+    if (s.no_device || s.broken || (stopped && done == 0)) {
         json_decref(s.rows);
-        return status;
+        return s.no_device ? EXIT_NO_DEVICE : stopped ? EXIT_STOPPED : EXIT_FAILED;
     }
-    json_t *doc = selftest_document(s.rows, &o->choice, vkd__os_seconds() - begin);
-    status = doc != NULL ? write_results(o, doc) : EXIT_FAILED;
+    json_t *doc = selftest_document(s.rows, &o->choice, vkd__os_seconds() - begin, stopped);
+    enum exit_status status = doc != NULL ? write_results(o, doc) : EXIT_FAILED;
+    if (stopped && status == EXIT_STOPPED)
+        app_error("stopped after %u of %u probes%s%s", done, s.live.count, o->output ? ", which are kept in " : "",
+                  o->output ? o->output : "");
     json_decref(doc);
     return status;
 }
@@ -263,7 +273,7 @@ enum exit_status cmd_selftest(int argc, char **argv)
     struct selftest_options o = { 0 };
     app_parse(&cmd_selftest_argp, argc, argv, &o);
     if (o.probe != NULL)
-        return selftest_child(&o.app, o.choice.quick, o.probe);
+        return selftest_child(&o.app, o.choice.quick, o.probe, o.scratch != NULL ? o.scratch : "");
     if (o.diff)
         return diff(&o);
     if (o.choice.filter != NULL && each(&o.choice, NULL, NULL) <= 1) {

@@ -12,37 +12,16 @@
 #include <vkdiv/model.h>
 #include <vkdiv/program.h>
 
-// ---- Runs on images of noise, in a folder that goes away ---------------------------------------
+// ---- Runs on images of noise -------------------------------------------------------------------
 
-struct runs {
-    struct selftest_run *t;
-    char root[256];
-};
-
-static void remove_tree(const char *path, int depth)
-{
-    char **names = NULL, inner[1024];
-    uint32_t count = 0;
-    struct vkd__why why;
-    if (depth < 4 && vkd__path_kind(path, NULL, NULL) == VKD__PATH_DIR && vkd__dir_list(path, &names, &count, &why) == VKD_OK)
-        for (uint32_t i = 0; i < count; i++) {
-            snprintf(inner, sizeof inner, "%s/%s", path, names[i]);
-            remove_tree(inner, depth + 1);
-        }
-    free(names);
-    remove(path);
-}
+struct runs { struct selftest_run *t; };
 
 static bool runs_open(struct runs *r, struct selftest_run *t)
 {
-    const char *tmp = getenv("TMPDIR");
     r->t = t;
-    snprintf(r->root, sizeof r->root, "%.200s/vkdiv-selftest-XXXXXX", tmp != NULL && tmp[0] == '/' ? tmp : "/tmp");
-    if (mkdtemp(r->root) != NULL)
-        return true;
-    r->root[0] = 0;
-    selftest_say(t, SELFTEST_FAIL, "no folder for a run can be made in %.200s", tmp != NULL && tmp[0] == '/' ? tmp : "/tmp");
-    return false;
+    if (t->scratch[0] == 0)
+        selftest_say(t, SELFTEST_FAIL, "no folder for a run can be made in $TMPDIR or /tmp");
+    return t->scratch[0] != 0;
 }
 
 static bool stop(void *user)
@@ -51,7 +30,7 @@ static bool stop(void *user)
     return *left > 0 && --*left == 0;
 }
 
-// A run of 20 steps into root/NAME, on a device of its own that has `faults`, stopped when asked for the `stop_at`-th time
+// A run of 20 steps into a folder NAME, on a device of its own that has `faults`, stopped when asked for the `stop_at`-th time
 // (0: never). *submissions may be NULL. False after a verdict: the device leaves something behind, or cannot be opened.
 static bool run_into(struct runs *r, const char *name, struct vkd_faults faults, uint32_t stop_at, vkd_result *result,
                      struct vkd_train_result *out, uint64_t *submissions)
@@ -60,8 +39,8 @@ static bool run_into(struct runs *r, const char *name, struct vkd_faults faults,
     struct vkd_device_params dp;
     struct vkd_recipe re;
     vkd_device *dev = NULL;
-    char path[512], file[600];
-    snprintf(path, sizeof path, "%s/%s", r->root, name);
+    char path[600], file[700];
+    snprintf(path, sizeof path, "%s/%s", t->scratch, name);
     snprintf(file, sizeof file, "%s/run.json", path);
     if (!selftest_device_params(t, &dp))
         return false;
@@ -165,7 +144,6 @@ static void leaks(struct selftest_run *t, const struct selftest_probe *p)
         selftest_say(t, grown <= LEAK_KIB ? SELFTEST_PASS : SELFTEST_FAIL, "no buffer or list is left after a run, and %d more "
                      "runs let the process grow by %.0f KiB (allowed %d)", count, grown, LEAK_KIB);
     }
-    remove_tree(r.root, 0);
 }
 
 static void resume(struct selftest_run *t, const struct selftest_probe *p)
@@ -180,7 +158,6 @@ static void resume(struct selftest_run *t, const struct selftest_probe *p)
         run_broken(&r, "late", none, 14, VKD_INTERRUPTED, &whole))
         selftest_say(t, SELFTEST_PASS, "stopped and resumed, the weights are those of an uninterrupted run: %016llx",
                      (unsigned long long)whole.weights_hash);
-    remove_tree(r.root, 0);
 }
 
 static void out_of_memory(struct selftest_run *t, const struct selftest_probe *p)
@@ -204,7 +181,6 @@ static void out_of_memory(struct selftest_run *t, const struct selftest_probe *p
     if (done == count)
         selftest_say(t, SELFTEST_PASS, "memory refused for one of %u buffers: the error is returned, nothing is left behind, and a "
                      "second try ends with the same weights", count);
-    remove_tree(r.root, 0);
 }
 
 static void device_lost(struct selftest_run *t, const struct selftest_probe *p)
@@ -228,7 +204,6 @@ static void device_lost(struct selftest_run *t, const struct selftest_probe *p)
     if (done == 3)
         selftest_say(t, SELFTEST_PASS, "lost at the first, middle and last of %u submissions: the error is returned, nothing is "
                      "left behind, and a run on a fresh device goes on to the same weights", (unsigned)all);
-    remove_tree(r.root, 0);
 }
 
 // ---- The longest submission --------------------------------------------------------------------
