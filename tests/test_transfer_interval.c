@@ -25,63 +25,97 @@ static double normal(uint64_t *state)
 
 // ---- Coverage of mean average precision --------------------------------------------------------
 
-enum { IMAGES = 400, LABELS = 20, SETS = 30, STEPS = 4000 };
+enum { IMAGES = 400, LABELS = 20, STEPS = 4000 };
 
-// Each image shows the label with probability `share`; scores are normal, those of images that do higher by `d`. Average
-// precision over all such images: precision against recall, integrated.
-static double population_ap(double share, double d)
+// A test set of `images`, and whose labels each of them shows with the probability `share`; scores are normal, those of
+// images that do higher by `d`.
+struct population { uint32_t images, labels; double share, d; };
+
+static float set_scores[IMAGES * LABELS];
+static int8_t set_truth[IMAGES * LABELS];
+
+static struct vkd_map draw_set(const struct population *p, uint64_t *state)
+{
+    struct vkd_map map;
+    for (uint32_t k = 0; k < p->images * p->labels; k++) {
+        set_truth[k] = uniform(state) < p->share;
+        set_scores[k] = (float) (normal(state) + (set_truth[k] ? p->d : 0));
+    }
+    ck_assert_int_eq(vkd_average_precision(&(struct vkd_matrix) { set_scores, p->images, p->labels, 0 }, set_truth, NULL,
+                                           NULL, &map), VKD_OK);
+    return map;
+}
+
+// Average precision over all images there are: precision against recall, integrated.
+static double of_all(const struct population *p)
 {
     double sum = 0;
     for (int i = 0; i < STEPS; i++) {
-        const double low = -8 + (16 + d) * i / STEPS, high = -8 + (16 + d) * (i + 1) / STEPS, at = (low + high) / 2;
-        const double above = share * erfc((at - d) / sqrt(2)), other = (1 - share) * erfc(at / sqrt(2));
-        sum += above / (above + other) * (erfc((low - d) / sqrt(2)) - erfc((high - d) / sqrt(2))) / 2;
+        const double low = -8 + (16 + p->d) * i / STEPS, high = -8 + (16 + p->d) * (i + 1) / STEPS, at = (low + high) / 2;
+        const double above = p->share * erfc((at - p->d) / sqrt(2)), other = (1 - p->share) * erfc(at / sqrt(2));
+        sum += above / (above + other) * (erfc((low - p->d) / sqrt(2)) - erfc((high - p->d) / sqrt(2))) / 2;
     }
     return sum;
 }
 
-// How many of the sets' intervals hold the population's value.
-static uint32_t covered(double share, double d, enum vkd__metric metric, double population)
+// The mean of 11 points over `sets` test sets.
+static double of_sets(const struct population *p, uint32_t sets)
 {
-    static float scores[IMAGES * LABELS];
-    static int8_t truth[IMAGES * LABELS];
+    uint64_t state = 5;
+    double sum = 0;
+    for (uint32_t i = 0; i < sets; i++)
+        sum += draw_set(p, &state).voc11;
+    return sum / sets;
+}
+
+// How many of the sets' intervals hold `value`.
+static uint32_t covered(const struct population *p, enum vkd__metric metric, uint32_t sets, double value)
+{
     uint64_t state = 11;
     uint32_t count = 0;
-    for (uint32_t set = 0; set < SETS; set++) {
-        struct vkd__transfer t = { .metric = metric, .p = { .seed = set } };
-        struct vkd_transfer_result r = { .multi_label = true, .test = IMAGES, .classes = LABELS, .scores = scores, .truth = truth };
+    for (uint32_t set = 0; set < sets; set++) {
+        const struct vkd_map map = draw_set(p, &state);
+        const struct vkd__transfer t = { .metric = metric, .p = { .seed = set } };
+        const struct vkd_transfer_result r = { .multi_label = true, .test = p->images, .classes = p->labels, .scores = set_scores,
+                                               .truth = set_truth, .value = metric == VKD__METRIC_MAP ? map.plain : map.voc11 };
         struct vkd_interval i;
-        struct vkd_map map;
-        for (uint32_t k = 0; k < IMAGES * LABELS; k++) {
-            truth[k] = uniform(&state) < share;
-            scores[k] = (float) (normal(&state) + (truth[k] ? d : 0));
-        }
-        ck_assert_int_eq(vkd_average_precision(&(struct vkd_matrix) { scores, IMAGES, LABELS, 0 }, truth, NULL, NULL, &map),
-                         VKD_OK);
-        r.value = metric == VKD__METRIC_MAP ? map.plain : map.voc11;
         ck_assert_int_eq(vkd__transfer_interval(&t, &r, &i), VKD_OK);
-        ck_assert_msg(0 <= i.low && i.low <= r.value && r.value <= i.high && i.high <= 1, "%g not in [%g, %g]", r.value, i.low,
-                      i.high);
+        ck_assert_msg(0 <= i.low && i.low <= r.value && r.value <= i.high && i.high <= 1 + 1e-12, "%g not in [%g, %g]",
+                      r.value, i.low, i.high);
         ck_assert(i.high - i.low < 0.5);                       // it says something
-        count += i.low <= population && population <= i.high;
+        count += i.low <= value && value <= i.high;
     }
     return count;
 }
 
 // Labels that 4 or 40 of 400 images show; the percentile interval holds the value of next to none of the rare ones.
-static const struct { double share, d; } rare[] = { { .01, .5 }, { .01, 2 }, { .1, 1 } };
+static const struct population rare[] = { { IMAGES, LABELS, .01, .5 }, { IMAGES, LABELS, .01, 2 }, { IMAGES, LABELS, .1, 1 } };
 
 START_TEST(precisions_of_rare_labels)
 {
-    const double population = population_ap(rare[_i].share, rare[_i].d);
-    const uint32_t count = covered(rare[_i].share, rare[_i].d, VKD__METRIC_MAP, population);
-    ck_assert_msg(10 * count >= 9 * SETS, "%u of %d intervals hold %g", count, SETS, population);
+    const double value = of_all(&rare[_i]);
+    const uint32_t sets = 30, count = covered(&rare[_i], VKD__METRIC_MAP, sets, value);
+    ck_assert_msg(10 * count >= 9 * sets, "%u of %u intervals hold %g", count, sets, value);
 }
 END_TEST
 
-START_TEST(eleven_points_hold_their_estimate)
+// By 11 points: few positives, the usual, and nearly all in order, of which there is less room above than below.
+static const struct population eleven[] = { { 100, 8, .06, 1.5 }, { 100, 3, .2, 1 }, { 100, 3, .3, 3 } };
+
+START_TEST(eleven_points)
 {
-    covered(.02, 1.5, VKD__METRIC_MAP11, .2);
+    const double value = of_sets(&eleven[_i], 4000);
+    const uint32_t sets = 200, count = covered(&eleven[_i], VKD__METRIC_MAP11, sets, value);
+    ck_assert_msg(100 * count >= 90 * sets && 100 * count <= 99 * sets, "%u of %u intervals hold %g", count, sets, value);
+}
+END_TEST
+
+// All in order: an interval nearly as narrow as a single image makes it.
+START_TEST(eleven_points_of_no_error)
+{
+    const struct population p = { 100, 3, .3, 30 };
+    ck_assert_double_eq_tol(of_sets(&p, 9), 1, 1e-12);
+    ck_assert_uint_eq(covered(&p, VKD__METRIC_MAP11, 3, 1), 3);
 }
 END_TEST
 
@@ -253,7 +287,8 @@ int main(void)
     tcase_set_timeout(t, 0);
     tcase_add_unchecked_fixture(t, NULL, remove_all);
     tcase_add_loop_test(t, precisions_of_rare_labels, 0, sizeof(rare) / sizeof(rare[0]));
-    tcase_add_test(t, eleven_points_hold_their_estimate);
+    tcase_add_loop_test(t, eleven_points, 0, sizeof(eleven) / sizeof(eleven[0]));
+    tcase_add_test(t, eleven_points_of_no_error);
     tcase_add_test(t, intervals_know_groups);
     tcase_add_test(t, precisions_know_groups);
     tcase_add_test(t, tests_know_groups);

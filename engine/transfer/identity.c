@@ -117,9 +117,10 @@ static json_t *val_of(const struct vkd__transfer *t)
 static json_t *settings_of(const struct vkd__transfer *t)
 {
     static const char *const kinds[VKD__METRIC_COUNT] = { NULL, NULL, "plain", "VOC 2007" };
-    const char *kind = kinds[t->metric];
-    return json_pack("{s:o, s:o, s:o, s:{s:s, s:s*}}", "protocol", t->protocol->settings(t), "features", features_of(t), "val",
-                     val_of(t), "measure", "metric", vkd__metric_name(t->metric), "average precision", kind);
+    const char *kind = kinds[t->metric], *of = t->metric == VKD__METRIC_MAP11 ? "of sets of this size" : NULL;
+    return json_pack("{s:o, s:o, s:o, s:{s:s, s:s*, s:s*}}", "protocol", t->protocol->settings(t), "features", features_of(t),
+                     "val", val_of(t), "measure", "metric", vkd__metric_name(t->metric), "average precision", kind, "interval",
+                     of);
 }
 
 vkd_result vkd__transfer_settle(struct vkd__transfer *t)

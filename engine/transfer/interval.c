@@ -123,9 +123,15 @@ static vkd_result resample_halves(const struct vkd__transfer *t, const struct vk
     return res;
 }
 
+// `value` and how far `a` is from `middle`, in log-odds.
+static double shifted(double value, double a, double middle, uint32_t count)
+{
+    return 1 / (1 + exp(vkd_log_odds(middle, count) - vkd_log_odds(a, count) - vkd_log_odds(value, count)));
+}
+
 static vkd_result of_precisions(const struct vkd__transfer *t, const struct vkd_transfer_result *r, struct vkd_interval *out)
 {
-    const enum vkd__ap kind = t->metric == VKD__METRIC_MAP11 ? VKD__AP_OTHERS_VOC11 : VKD__AP_OTHERS;
+    const enum vkd__ap kind = t->metric == VKD__METRIC_MAP11 ? VKD__AP_VOC11 : VKD__AP_OTHERS;
     struct vkd__ranking *ranking = NULL;
     double *values = malloc((HALVES + 1) * sizeof(*values)), all = NAN;
     uint32_t found = 0;
@@ -136,8 +142,10 @@ static vkd_result of_precisions(const struct vkd__transfer *t, const struct vkd_
         *out = (struct vkd_interval) { .value = r->value, .low = NAN, .high = NAN, .resamples = found };
         if (2 * found >= HALVES) {
             qsort(values, found, sizeof(*values), ascending);
-            out->low = fmax(2 * all - quantile(values, found, .975), 0);
-            out->high = fmin(2 * all - quantile(values, found, .025), 1);
+            const double low = quantile(values, found, .025), high = quantile(values, found, .975);
+            const double middle = quantile(values, found, .5);
+            out->low = kind == VKD__AP_VOC11 ? shifted(all, low, middle, r->test) : fmax(2 * all - high, 0);
+            out->high = kind == VKD__AP_VOC11 ? shifted(all, high, middle, r->test) : fmin(2 * all - low, 1);
         }
     }
     vkd__ranking_destroy(&ranking);

@@ -66,10 +66,11 @@ void vkd__ranking_destroy(struct vkd__ranking **pr)
 }
 
 // vkd_average_precision's voc11 or plain, from the last place to the first: so the best precision from a point on is at
-// hand, and that where equal scores end. `others`: the precision at an example is that among the others that score as
-// high; where there are none, that of the next positive.
-static double class_ap(const struct place *places, uint32_t n, const uint32_t *count, bool voc11, bool others)
+// hand, and that where equal scores end. VKD__AP_OTHERS: the precision at an example is that among the others that score
+// as high; where there are none, that of the next positive.
+static double class_ap(const struct place *places, uint32_t n, const uint32_t *count, enum vkd__ap kind)
 {
+    const bool voc11 = kind == VKD__AP_VOC11, others = kind == VKD__AP_OTHERS;
     uint64_t entered = 0, right = 0;
     for (uint32_t i = 0; i < n; i++) {
         entered += count[places[i].example];
@@ -101,12 +102,10 @@ static double class_ap(const struct place *places, uint32_t n, const uint32_t *c
 
 double vkd__ranking_map(const struct vkd__ranking *r, const uint32_t *count, enum vkd__ap kind)
 {
-    const bool voc11 = kind == VKD__AP_VOC11 || kind == VKD__AP_OTHERS_VOC11;
-    const bool others = kind == VKD__AP_OTHERS || kind == VKD__AP_OTHERS_VOC11;
     double sum = 0;
     uint32_t classes = 0;
     for (uint32_t c = 0; c < r->classes; c++) {
-        double ap = class_ap(r->places + (uint64_t) c * r->rows, r->known[c], count, voc11, others);
+        double ap = class_ap(r->places + (uint64_t) c * r->rows, r->known[c], count, kind);
         sum += isnan(ap) ? 0 : ap;
         classes += !isnan(ap);
     }

@@ -168,8 +168,8 @@ VKD_CHECKED vkd_result vkd__ranking_create(const float *scores, const int8_t *tr
 void vkd__ranking_destroy(struct vkd__ranking **r);
 // Mean average precision, plain or over the 11 points of VOC 2007, of examples that count[i] times are there; NaN without
 // positives. An example is among those that score as high as itself: with few positives that makes precisions, and their
-// mean, larger than they are of many images. Of `OTHERS` it is not, which leaves next to nothing of that excess.
-enum vkd__ap { VKD__AP_PLAIN, VKD__AP_VOC11, VKD__AP_OTHERS, VKD__AP_OTHERS_VOC11 };
+// mean, larger than they are of many images. Of OTHERS it is not, which leaves next to nothing of that excess.
+enum vkd__ap { VKD__AP_PLAIN, VKD__AP_VOC11, VKD__AP_OTHERS };
 double vkd__ranking_map(const struct vkd__ranking *r, const uint32_t *count, enum vkd__ap kind);
 
 // ---- Intervals (interval.c) ----
@@ -177,6 +177,10 @@ double vkd__ranking_map(const struct vkd__ranking *r, const uint32_t *count, enu
 // The bootstrap interval of a result's metric, groups as a whole. Of shares right it is that of percentiles. A mean average
 // precision of few positives is too large, and resamples with their copies are more so: there half of the images, which
 // vary as much, stand for a resample, and the basic interval is that of the precisions among others.
+//
+// The 11 points come near to no value of all images: those at recall 0 and 1 hang on the highest and the lowest scores of a
+// test set, and so on its size. Their interval is for the mean over test sets of this size: halves say how far single ones
+// are from the middle, in log-odds, for near 1 there is less room above than below.
 VKD_CHECKED vkd_result vkd__transfer_interval(const struct vkd__transfer *t, const struct vkd_transfer_result *r,
                                               struct vkd_interval *out);
 
