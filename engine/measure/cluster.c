@@ -117,23 +117,20 @@ static uint32_t root_of(uint32_t *parent, uint32_t i)
 vkd_result vkd_cluster_labels(const struct vkd_matrix *w, double threshold, const struct vkd_log *log, uint32_t *labels)
 {
     const char call[] = "cluster";
-    struct vkd_matrix m = *w;
-    double *cosines = NULL;
-    vkd_result r = vkd__matrix_check(call, "W", &m, log);
-    if (r == VKD_OK)
-        r = vkd__cosines(call, &m, NULL, log, &cosines);
+    double *cosines;
+    vkd_result r = vkd__cosines(call, w, NULL, log, &cosines);
     if (r < 0)
         return r;
-    struct vkd__merge *merges = vkd__measure_alloc(m.rows, 1, sizeof(*merges));
-    uint32_t *parent = vkd__measure_alloc(m.rows, 1, sizeof(*parent)), count = 0;
-    r = merges && parent ? vkd__cluster_cosines(cosines, m.rows, log, merges) : vkd__measure_memory(call, "the merges", log);
-    for (uint32_t i = 0; r == VKD_OK && i < m.rows; i++)
+    struct vkd__merge *merges = vkd__measure_alloc(w->rows, 1, sizeof(*merges));
+    uint32_t *parent = vkd__measure_alloc(w->rows, 1, sizeof(*parent)), count = 0;
+    r = merges && parent ? vkd__cluster_cosines(cosines, w->rows, log, merges) : vkd__measure_memory(call, "the merges", log);
+    for (uint32_t i = 0; r == VKD_OK && i < w->rows; i++)
         parent[i] = i;
-    for (uint32_t i = 0; r == VKD_OK && i + 1 < m.rows && merges[i].height <= threshold; i++) {
+    for (uint32_t i = 0; r == VKD_OK && i + 1 < w->rows && merges[i].height <= threshold; i++) {
         const uint32_t a = root_of(parent, merges[i].a), b = root_of(parent, merges[i].b);
         parent[a > b ? a : b] = a > b ? b : a;
     }
-    for (uint32_t i = 0; r == VKD_OK && i < m.rows; i++) {
+    for (uint32_t i = 0; r == VKD_OK && i < w->rows; i++) {
         const uint32_t first = root_of(parent, i);
         labels[i] = first == i ? count++ : labels[first];
     }

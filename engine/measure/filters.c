@@ -59,19 +59,16 @@ vkd_result vkd__filters_measure(const struct vkd_matrix *w, vkd_products *produc
                                 struct vkd_filter_measures *out, double *heights)
 {
     struct vkd_filter_measures f;
-    struct vkd_matrix m = *w;
-    double *cosines = NULL;
-    vkd_result r = vkd__matrix_check(call, "W", &m, log);
-    if (r == VKD_OK)
-        r = vkd__cosines(call, &m, products, log, &cosines);
+    double *cosines;
+    vkd_result r = vkd__cosines(call, w, products, log, &cosines);
     if (r < 0)
         return r;
-    measure_spread(cosines, m.rows, &f);
+    measure_spread(cosines, w->rows, &f);
     if (heights)
-        r = cluster(cosines, m.rows, log, heights);
+        r = cluster(cosines, w->rows, log, heights);
     free(cosines);
     if (r == VKD_OK && out)
-        r = measure_rank(&m, log, &f.effective_rank);
+        r = measure_rank(w, log, &f.effective_rank);
     if (r == VKD_OK && out)
         *out = f;
     return r;

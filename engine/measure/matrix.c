@@ -119,16 +119,22 @@ vkd_result vkd__gram(const char *call, vkd__fill fill, const void *user, uint32_
     return VKD_OK;
 }
 
-vkd_result vkd__cosines(const char *call, const struct vkd_matrix *m, vkd_products *products, const struct vkd_log *log,
+vkd_result vkd__cosines(const char *call, const struct vkd_matrix *w, vkd_products *products, const struct vkd_log *log,
                         double **out)
 {
-    const uint64_t n = m->rows;
-    double *cosines = vkd__measure_alloc(n, n, sizeof(*cosines)), *scale = vkd__measure_alloc(n, 1, sizeof(*scale));
-    vkd_result r = cosines && scale ? VKD_OK : vkd__measure_memory(call, "the cosines of all pairs", log);
+    const uint64_t n = w->rows;
+    struct vkd_matrix m = *w;
+    double *cosines = NULL, *scale = NULL;
+    vkd_result r = vkd__matrix_check(call, "W", &m, log);
+    if (r < 0)
+        return r;
+    cosines = vkd__measure_alloc(n, n, sizeof(*cosines));
+    scale = vkd__measure_alloc(n, 1, sizeof(*scale));
+    r = cosines && scale ? VKD_OK : vkd__measure_memory(call, "the cosines of all pairs", log);
     for (uint32_t i = 0; r == VKD_OK && i < n; i++)
-        scale[i] = vkd__row_scale(vkd__row(m, i), m->cols);
+        scale[i] = vkd__row_scale(vkd__row(&m, i), m.cols);
     if (r == VKD_OK)
-        r = vkd__gram(call, vkd__fill_scaled, &(struct vkd__scaled) { m, scale, NULL }, m->rows, m->cols, products, log,
+        r = vkd__gram(call, vkd__fill_scaled, &(struct vkd__scaled) { &m, scale, NULL }, m.rows, m.cols, products, log,
                       cosines);
     if (r < 0) {
         free(scale);

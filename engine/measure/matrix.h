@@ -52,8 +52,9 @@ struct vkd__scaled {
 
 void vkd__fill_scaled(const void *user, uint32_t row, uint32_t begin, uint32_t width, double *out);
 
-// The cosines of all rows with each other (rows, rows); the diagonal is 1, or 0 of a zero row. malloc'd.
-VKD_CHECKED vkd_result vkd__cosines(const char *call, const struct vkd_matrix *m, vkd_products *products,
+// The cosines of all rows of the filters W with each other (rows, rows), after its check; the diagonal is 1, or 0 of a zero
+// row. malloc'd.
+VKD_CHECKED vkd_result vkd__cosines(const char *call, const struct vkd_matrix *w, vkd_products *products,
                                     const struct vkd_log *log, double **out);
 
 // ---- LAPACK ----
