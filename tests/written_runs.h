@@ -9,7 +9,7 @@
 
 static struct messages said;
 
-static void write_json(const char *name, json_t *doc)
+static inline void write_json(const char *name, json_t *doc)
 {
     char *text = json_dumps(doc, JSON_INDENT(1));
     ck_assert_ptr_nonnull(text);
@@ -18,7 +18,7 @@ static void write_json(const char *name, json_t *doc)
     json_decref(doc);
 }
 
-static void write_run(const char *dir, int recipe, int seed, bool complete)
+static inline void write_run(const char *dir, int recipe, int seed, bool complete)
 {
     char name[256];
     snprintf(name, sizeof(name), "%s/run.json", dir);
@@ -30,7 +30,7 @@ static void write_run(const char *dir, int recipe, int seed, bool complete)
         0.5 + 0.01 * recipe));
 }
 
-static void check_said(const char *words)
+static inline void check_said(const char *words)
 {
     ck_assert_msg(strstr(said.text, words) != NULL, "no \"%s\" in: %s", words, said.text);
 }
