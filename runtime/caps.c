@@ -189,6 +189,7 @@ static void read_properties(struct vkd__instance *inst, VkPhysicalDevice pd, str
     caps->invocations_max = lim->maxComputeWorkGroupInvocations;
     caps->shared_size_max = lim->maxComputeSharedMemorySize;
     caps->push_size_max = lim->maxPushConstantsSize;
+    caps->bindings_max = lim->maxPerStageDescriptorStorageBuffers;
     caps->subgroup_size = v11.subgroupSize;
     if (v11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT)
         facts->subgroup_ops = v11.subgroupSupportedOperations;
@@ -272,16 +273,17 @@ static void read_queue(struct vkd__instance *inst, VkPhysicalDevice pd, struct v
         }
     }
     if (facts->queue_family != UINT32_MAX)
-        vkd__caps_queue(inst, pd, facts->queue_family, caps);
+        vkd__caps_queue(inst, pd, facts->queue_family, 0, caps);
 }
 
-bool vkd__caps_queue(struct vkd__instance *inst, VkPhysicalDevice pd, uint32_t family, struct vkd_caps *caps)
+bool vkd__caps_queue(struct vkd__instance *inst, VkPhysicalDevice pd, uint32_t family, uint32_t index,
+                     struct vkd_caps *caps)
 {
     VkQueueFamilyProperties families[32];
     VkPhysicalDeviceProperties p;
     uint32_t count = 32;
     inst->vk.GetPhysicalDeviceQueueFamilyProperties(pd, &count, families);
-    if (family >= count || !(families[family].queueFlags & VK_QUEUE_COMPUTE_BIT))
+    if (family >= count || index >= families[family].queueCount || !(families[family].queueFlags & VK_QUEUE_COMPUTE_BIT))
         return false;
     inst->vk.GetPhysicalDeviceProperties(pd, &p);
     caps->timestamp_bits = families[family].timestampValidBits;

@@ -32,7 +32,9 @@ static vkd_result pool_create(vkd_commands *cmds)
         .poolSizeCount = 2,
         .pPoolSizes = sizes,
     };
-    VK(dev, dev->vk.vkCreateDescriptorPool(dev->handle, &info, dev->host_memory, &cmds->pools[cmds->pool_count]));
+    VkResult vk = vkd__fault_refuses(dev->faults.pool, &dev->met.pool) ? VK_ERROR_OUT_OF_DEVICE_MEMORY
+        : dev->vk.vkCreateDescriptorPool(dev->handle, &info, dev->host_memory, &cmds->pools[cmds->pool_count]);
+    VK_AS(dev, vk, CreateDescriptorPool);
     cmds->pool_count++;
 fail:
     return result;

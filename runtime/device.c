@@ -302,6 +302,7 @@ vkd_result vkd_device_import(const struct vkd_import_params *p, vkd_device **out
     dev->log = p->log;
     take_allocator(dev, p->allocator);
     dev->source = p->memory;
+    dev->faults = p->faults;
     dev->imported = true;
     dev->pace.budget = p->submission_seconds > 0 ? p->submission_seconds : 0.1;
     dev->physical = p->physical_device;
@@ -316,9 +317,9 @@ vkd_result vkd_device_import(const struct vkd_import_params *p, vkd_device **out
         result = vkd__fail(dev, VKD_UNSUPPORTED, "%s cannot be used: %s", dev->caps.name, why);
         goto fail;
     }
-    if (!vkd__caps_queue(dev->inst, dev->physical, p->queue_family, &dev->caps)) {
-        result = vkd__fail(dev, VKD_INVALID, "queue family %u cannot compute: import a queue of a family with "
-                           "VK_QUEUE_COMPUTE_BIT", p->queue_family);
+    if (!vkd__caps_queue(dev->inst, dev->physical, p->queue_family, p->queue_index, &dev->caps)) {
+        result = vkd__fail(dev, VKD_INVALID, "queue %u of family %u is not there or cannot compute: import a queue that the "
+                           "device was created with, of a family with VK_QUEUE_COMPUTE_BIT", p->queue_index, p->queue_family);
         goto fail;
     }
     TRY(set_up(dev, p->queue_family, p->queue_index, &(struct vkd__cache_source) {
@@ -338,6 +339,7 @@ void vkd_device_destroy(vkd_device **p)
     *p = NULL;
     if (!dev)
         return;
+    dev->faults = (struct vkd_faults) { 0 };
     if (dev->handle && dev->queue.timeline) {
         uint64_t ticket = dev->queue.submitted;
         vkd_result result = dev->lost ? VKD_OK : vkd_wait(dev, ticket, UINT64_MAX, NULL);

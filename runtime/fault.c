@@ -1,4 +1,4 @@
-// fault.c -- what a driver knows of why the device was lost (VK_EXT_device_fault), in the log.
+// fault.c -- what a driver knows of why the device was lost (VK_EXT_device_fault), in the log; faults that are asked for.
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -19,6 +19,11 @@ static const char *address_text(VkDeviceFaultAddressTypeEXT type)
     default:
         return "an address";
     }
+}
+
+bool vkd__fault_refuses(uint64_t at, uint64_t *met)
+{
+    return at && ++*met >= at;
 }
 
 void vkd__fault_log(vkd_device *dev)

@@ -50,6 +50,8 @@ VKD_CHECKED vkd_result vkd__device_check(vkd_device *dev);
 
 // Logs what the driver tells of a loss, where it can (fault.c).
 void vkd__fault_log(vkd_device *dev);
+// Counts in *met; true from the `at`-th time on, which the application wants to fail.
+bool vkd__fault_refuses(uint64_t at, uint64_t *met);
 
 // Grows a malloc'd array so that it holds `count` elements of `size` bytes. False: no memory.
 bool vkd__reserve(void *array, uint32_t *capacity, uint32_t count, size_t size);
@@ -105,8 +107,9 @@ VKD_CHECKED vkd_result vkd__caps_read(struct vkd__instance *inst, VkPhysicalDevi
 void vkd__caps_restrict(const struct vkd_import_params *p, struct vkd_caps *caps, struct vkd__facts *facts);
 // What vkd_device_wants tells, of a device whose caps and facts are known.
 void vkd__caps_wants(const struct vkd_caps *caps, const struct vkd__facts *facts, struct vkd_device_wants *out);
-// Fills `timestamp_*` for the queue family in use; false when it cannot compute.
-bool vkd__caps_queue(struct vkd__instance *inst, VkPhysicalDevice pd, uint32_t family, struct vkd_caps *caps);
+// Fills `timestamp_*` for the queue in use; false when its family cannot compute or has no such queue.
+bool vkd__caps_queue(struct vkd__instance *inst, VkPhysicalDevice pd, uint32_t family, uint32_t index,
+                     struct vkd_caps *caps);
 // Why the device cannot be used (false) or what class it is.
 bool vkd__caps_usable(const struct vkd_caps *caps, const struct vkd__facts *facts, char *why, size_t size);
 // Makes the device seem to be of another kind (profile.c).
@@ -142,7 +145,6 @@ struct vkd__memory {
     struct vkd__block **blocks;
     uint32_t count, capacity;
     uint64_t heap_held[VK_MAX_MEMORY_HEAPS];
-    uint64_t requests;          // counted for struct vkd_faults
 };
 
 struct vkd__allocation {
@@ -362,7 +364,7 @@ struct vkd_device {
     struct vkd_device_stats stats;
     char last_error[1024];
     bool lost;
-    struct vkd_faults faults;
+    struct vkd_faults faults, met;      // to be injected; how many of each there were
 
     struct vkd__queue queue;
     struct vkd__pace pace;

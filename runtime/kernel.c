@@ -68,6 +68,12 @@ static vkd_result check_module(vkd_device *dev, const char *name, const struct v
                              caps->local_size_max[0], caps->local_size_max[1], caps->local_size_max[2],
                              caps->invocations_max);
     }
+    uint32_t bindings = 0;
+    for (uint32_t i = 0; i < m->binding_count; i++)
+        bindings += m->bindings[i].kind == VKD__BINDING_STORAGE;
+    if (bindings > caps->bindings_max)
+        return vkd__fail(dev, VKD_UNSUPPORTED, "kernel %s has %u storage bindings, %.64s allows %u", name, bindings,
+                         caps->name, caps->bindings_max);
     if (m->shared_size > caps->shared_size_max)
         return vkd__fail(dev, VKD_UNSUPPORTED, "kernel %s uses %u bytes of shared memory, %.64s has %u", name,
                          m->shared_size, caps->name, caps->shared_size_max);
@@ -160,7 +166,8 @@ static vkd_result create_pipeline(vkd_device *dev, vkd_kernel *k, const uint32_t
         },
         .layout = k->layout,
     };
-    VkResult vk = dev->vk.vkCreateComputePipelines(dev->handle, dev->cache, 1, &info, dev->host_memory, &k->pipeline);
+    VkResult vk = vkd__fault_refuses(dev->faults.pipeline, &dev->met.pipeline) ? VK_ERROR_OUT_OF_DEVICE_MEMORY
+        : dev->vk.vkCreateComputePipelines(dev->handle, dev->cache, 1, &info, dev->host_memory, &k->pipeline);
     if (vk < 0) {
         result = vkd__vk_failed(dev, vk, "CreateComputePipelines", __FILE__, __LINE__);
         if (result == VKD_UNSUPPORTED)

@@ -132,7 +132,8 @@ static VkResult block_create(vkd_device *dev, uint32_t type, uint64_t size, bool
     m->heap_held[heap] += size;
     if ((dev->facts.memory.memoryTypes[type].propertyFlags & MAPPABLE) == MAPPABLE) {
         void *data = NULL;
-        vk = dev->vk.vkMapMemory(dev->handle, b->handle, 0, VK_WHOLE_SIZE, 0, &data);
+        vk = vkd__fault_refuses(dev->faults.map, &dev->met.map) ? VK_ERROR_MEMORY_MAP_FAILED
+           : dev->vk.vkMapMemory(dev->handle, b->handle, 0, VK_WHOLE_SIZE, 0, &data);
         if (vk < 0)
             goto fail;
         b->data = data;
@@ -227,7 +228,7 @@ vkd_result vkd__memory_take(vkd_device *dev, const VkMemoryRequirements *req, en
         return vkd__fail(dev, VKD_UNSUPPORTED, "%.64s has no memory type for this kind of buffer", dev->caps.name);
     uint64_t align = req->alignment > 256 ? req->alignment : 256;
     uint64_t size = align_up(req->size, 256);
-    bool refused = dev->faults.memory && ++dev->memory.requests >= dev->faults.memory;
+    bool refused = vkd__fault_refuses(dev->faults.memory, &dev->met.memory);
     VkResult vk = refused ? VK_ERROR_OUT_OF_DEVICE_MEMORY : take_from_any(dev, types, count, size, align, out);
     if (vk < 0 && dev->queue.garbage_count && !refused) {
         TRY(vkd_wait(dev, dev->queue.submitted, UINT64_MAX, NULL));     // frees what was discarded

@@ -205,7 +205,10 @@ vkd_result vkd_wait(vkd_device *dev, uint64_t ticket, uint64_t timeout_ns, bool 
     if (ticket > q->submitted)
         return vkd__fail(dev, VKD_INVALID, "vkd_wait: ticket %llu was never given, the last is %llu",
                          (unsigned long long) ticket, (unsigned long long) q->submitted);
-    if (ticket > q->done) {
+    bool lose = dev->faults.wait && ++dev->met.wait == dev->faults.wait;
+    if (lose)
+        ticket = q->submitted;          // nothing may run of what is destroyed now, as in submit
+    if (ticket > q->done || lose) {
         dev->stats.waits++;
         VkSemaphoreWaitInfo info = {
             .sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
@@ -213,7 +216,8 @@ vkd_result vkd_wait(vkd_device *dev, uint64_t ticket, uint64_t timeout_ns, bool 
             .pSemaphores = &q->timeline,
             .pValues = &ticket,
         };
-        vk = dev->vk.vkWaitSemaphores(dev->handle, &info, timeout_ns);
+        vk = dev->vk.vkWaitSemaphores(dev->handle, &info, lose ? UINT64_MAX : timeout_ns);
+        vk = lose && vk >= 0 ? VK_ERROR_DEVICE_LOST : vk;
         VK_AS(dev, vk, WaitSemaphores);
         if (vk == VK_SUCCESS && ticket > q->done)
             q->done = ticket;

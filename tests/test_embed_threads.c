@@ -28,8 +28,9 @@ struct worker {
     pthread_t thread;
     bool import;                    // the host's device; else one of vkdiv's own
     const char *failed;             // the first call that failed, or NULL
-    uint64_t hash;                  // of the gradients
+    uint64_t hash, embedded;        // of the gradients; and of passes in the host's command buffers, of imports
     unsigned lines;                 // of its log
+    struct host_buffer input;       // of the host, for a pass in its command buffer
 };
 
 static void count_line(void *user, enum vkd_log_level level, const char *text)
@@ -86,6 +87,68 @@ done:
     vkd_graph_destroy(&g);
 }
 
+// The host's command buffer runs a pass that vkdiv has recorded.
+static bool submit_pass(vkd_program *program)
+{
+    VkCommandPool cb_pool = VK_NULL_HANDLE;
+    VkCommandBuffer cb = VK_NULL_HANDLE;
+    VkFence fence = VK_NULL_HANDLE;
+    VkCommandPoolCreateInfo pi = { .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO, .queueFamilyIndex = host.family };
+    VkFenceCreateInfo fi = { .sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO };
+    VkCommandBufferBeginInfo begin = { .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO };
+    VkSubmitInfo submit = { .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1, .pCommandBuffers = &cb };
+    bool fine = vkCreateCommandPool(host.device, &pi, NULL, &cb_pool) == VK_SUCCESS;
+    VkCommandBufferAllocateInfo ai = {
+        .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO, .commandPool = cb_pool, .commandBufferCount = 1,
+    };
+    fine = fine && vkCreateFence(host.device, &fi, NULL, &fence) == VK_SUCCESS;
+    fine = fine && vkAllocateCommandBuffers(host.device, &ai, &cb) == VK_SUCCESS;
+    fine = fine && vkBeginCommandBuffer(cb, &begin) == VK_SUCCESS;
+    fine = fine && vkd_program_embed(program, cb, NULL, NULL, NULL) == VKD_OK && vkEndCommandBuffer(cb) == VK_SUCCESS;
+    if (fine) {
+        take_queue(&queue_lock);
+        fine = vkQueueSubmit(host.queue, 1, &submit, fence) == VK_SUCCESS;
+        give_queue(&queue_lock);
+    }
+    fine = fine && vkWaitForFences(host.device, 1, &fence, VK_TRUE, UINT64_MAX) == VK_SUCCESS;
+    vkDestroyFence(host.device, fence, NULL);
+    vkDestroyCommandPool(host.device, cb_pool, NULL);
+    return fine;
+}
+
+static void embed_model(struct worker *w, vkd_device *dev)
+{
+    vkd_graph *g = NULL;
+    vkd_params *params = NULL;
+    vkd_program *program = NULL;
+    vkd_buffer *input = NULL;
+    struct vkd_range y;
+    float back[COLUMNS];
+    const struct vkd_wrap_params wrap = { .buffer = w->input.buffer, .size = 4 * COLUMNS, .usage = VKD_WRAP_USAGE };
+    TRY(vkd_buffer_wrap(dev, &wrap, &input));
+    TRY(vkd_graph_create(vkd_device_log(dev), &g));
+    vkd_tensor *x = vkd_input(g, "x", VKD_F32, (struct vkd_shape) {{ 1, 1, 1, COLUMNS }});
+    vkd_mark(g, vkd_relu(g, vkd_layer_linear(g, x, "a", COLUMNS, true)), "y");
+    TRY(vkd_params_create(dev, g, false, &params));
+    TRY(vkd_params_init(params, 11));
+    const struct vkd_binding binding = { "x", { input, 0, 0 } };
+    TRY(vkd_program_create(dev, g, params, &(struct vkd_program_params) { .embedded = true, .bindings = &binding,
+                                                                           .binding_count = 1 }, &program));
+    TRY(vkd_program_range(program, "y", &y));
+    TRY(submit_pass(program) ? VKD_OK : VKD_UNSUPPORTED);
+    TRY(vkd_buffer_read(dev, y.buffer, y.ofs, back, sizeof(back)));
+    for (size_t i = 0; i < COLUMNS; i++) {
+        uint32_t bits;
+        memcpy(&bits, &back[i], 4);
+        w->hash = (w->hash ^ bits) * 0x100000001b3u;
+    }
+done:
+    vkd_program_destroy(&program);
+    vkd_params_destroy(&params);
+    vkd_graph_destroy(&g);
+    vkd_buffer_destroy(dev, &input);
+}
+
 static void *work(void *arg)
 {
     struct worker *w = arg;
@@ -98,34 +161,50 @@ static void *work(void *arg)
     p.user = &queue_lock;
     TRY(w->import ? vkd_device_import(&p, &dev) : vkd_device_create(&own, &dev));
     run_model(w, dev);
+    uint64_t trained = w->hash;
+    for (int i = 0; w->import && i < ROUNDS; i++)
+        embed_model(w, dev);
+    w->embedded = w->hash;
+    w->hash = trained;
 done:
     vkd_device_destroy(&dev);
     return NULL;
 }
 
-static void run_all(bool import, bool mixed, uint64_t want)
+static struct host_buffer make_input(void)
+{
+    struct host_buffer b = host_buffer(4 * COLUMNS, VKD_WRAP_USAGE);
+    for (int i = 0; i < COLUMNS; i++)
+        ((float *) b.data)[i] = (float) i / COLUMNS - 0.3f;
+    return b;
+}
+
+static void run_all(bool import, bool mixed, const struct worker *want)
 {
     struct worker w[THREADS];
     for (int i = 0; i < THREADS; i++) {
-        w[i] = (struct worker) { .import = mixed ? i % 2 : import };
+        w[i] = (struct worker) { .import = mixed ? i % 2 : import, .input = make_input() };
         ck_assert_int_eq(pthread_create(&w[i].thread, NULL, work, &w[i]), 0);
     }
     for (int i = 0; i < THREADS; i++)
         ck_assert_int_eq(pthread_join(w[i].thread, NULL), 0);
     for (int i = 0; i < THREADS; i++) {
         ck_assert_msg(!w[i].failed, "%s", w[i].failed);
-        ck_assert_uint_eq(w[i].hash, want);
+        ck_assert_uint_eq(w[i].hash, want->hash);
+        ck_assert(!w[i].import || w[i].embedded == want->embedded);
+        host_buffer_free(&w[i].input);
     }
 }
 
 START_TEST(contexts_do_not_meet)
 {
-    struct worker alone = { .import = true };
+    struct worker alone = { .import = true, .input = make_input() };
     work(&alone);
     ck_assert_msg(!alone.failed, "%s", alone.failed);
-    ck_assert_uint_ne(alone.hash, 0);
-    run_all(true, false, alone.hash);       // imports of one VkDevice, which share its queue
-    run_all(false, true, alone.hash);       // and devices of vkdiv's own beside them
+    ck_assert(alone.hash && alone.embedded != alone.hash);
+    run_all(true, false, &alone);           // imports of one VkDevice, which share its queue
+    run_all(false, true, &alone);           // and devices of vkdiv's own beside them
+    host_buffer_free(&alone.input);
     host_still_works();
 }
 END_TEST
@@ -141,8 +220,13 @@ static void *ask(void *arg)
         fine = fine && vkd_required_features(&count) && vkd_required_extensions(&count) && vkd_required_limits(&count);
         fine = fine && vkd_result_text(VKD_INVALID) && vkd_device_caps(dev)->name[0] && vkd_device_log(dev);
         fine = fine && vkd_device_timeline(dev);
+        fine = fine && vkd_profile_at(0) && vkd_profile_find("minimum") && !vkd_profile_find("none");
         fine = fine && vkd_device_wants(host.instance, host.physical, vkGetInstanceProcAddr, NULL, &wants) == VKD_OK;
     }
+    struct vkd_device_row *rows = NULL;
+    int selected = -1;
+    fine = fine && vkd_device_list(NULL, NULL, &rows, &count, &selected) == VKD_OK && selected >= 0;
+    free(rows);
     return fine ? arg : NULL;
 }
 

@@ -118,6 +118,65 @@ START_TEST(the_device_is_lost)
 }
 END_TEST
 
+// What else a driver may refuse, from the first time on and from later ones.
+static const struct { const char *name, *says; struct vkd_faults first; } refused[] = {
+    { "map", "out of memory", { .map = 1 } },
+    { "pipeline", "vkCreateComputePipelines", { .pipeline = 1 } },
+    { "pool", "vkCreateDescriptorPool", { .pool = 1 } },
+};
+
+START_TEST(objects_are_refused)
+{
+    struct vkd_recipe r = recipe_of(0);
+    struct vkd_train_result expected, res;
+    uint64_t submissions;
+    char name[64];
+    uint32_t met = 0;
+    snprintf(name, sizeof(name), "%s-0", refused[_i].name);
+    expected = truth(&r, name, &submissions);
+    for (uint64_t n = 1; n <= 4096; n = n < 4 ? n + 1 : 2 * n) {
+        struct vkd_faults f = refused[_i].first;
+        f.map *= n;
+        f.pipeline *= n;
+        f.pool *= n;
+        snprintf(name, sizeof(name), "%s-%d", refused[_i].name, (int) n);
+        open_with(f);
+        gpu_last_error[0] = 0;
+        vkd_result result = world_train(&r, name, false, 0, &res);
+        close_it();
+        if (result == VKD_OK)
+            break;
+        met++;
+        ck_assert_msg(result == VKD_NO_MEMORY, "%s: %s", name, vkd_result_text(result));
+        ck_assert_msg(strstr(gpu_last_error, refused[_i].says), "%s: \"%s\"", name, gpu_last_error);
+        ends_as(&r, name, &expected);
+    }
+    ck_assert_uint_ge(met, 1);
+    ck_assert_uint_eq(res.weights_hash, expected.weights_hash);
+}
+END_TEST
+
+START_TEST(a_wait_finds_the_device_lost)
+{
+    struct vkd_recipe r = recipe_of(0);
+    struct vkd_train_result expected, res;
+    uint64_t all;
+    char name[64];
+    expected = truth(&r, "wait", &all);
+    const uint64_t at[] = { 1, 2, 5, 20 };
+    for (size_t k = 0; k < sizeof(at) / sizeof(at[0]); k++) {
+        snprintf(name, sizeof(name), "wait-%d", (int) at[k]);
+        open_with((struct vkd_faults) { .wait = at[k] });
+        gpu_last_error[0] = 0;
+        vkd_result result = world_train(&r, name, false, 0, &res);
+        ck_assert_msg(result == VKD_DEVICE_LOST, "%s: %s", name, vkd_result_text(result));
+        ck_assert_msg(strstr(gpu_last_error, "lost"), "%s: \"%s\"", name, gpu_last_error);
+        close_it();
+        ends_as(&r, name, &expected);
+    }
+}
+END_TEST
+
 static void set_up(void)
 {
     world.error = gpu_last_error;
@@ -133,6 +192,8 @@ int main(void)
     tcase_add_unchecked_fixture(t, set_up, world_remove);
     tcase_add_loop_test(t, memory_runs_out, 0, 2);
     tcase_add_loop_test(t, the_device_is_lost, 0, 2);
+    tcase_add_loop_test(t, objects_are_refused, 0, sizeof(refused) / sizeof(refused[0]));
+    tcase_add_test(t, a_wait_finds_the_device_lost);
     suite_add_tcase(s, t);
     return gpu_run(s);
 }

@@ -148,6 +148,68 @@ START_TEST(takes_memory_from_the_application)
 }
 END_TEST
 
+// ---- Faults of the application's driver ----
+
+// fill_index twice, with a copy in between: some of everything.
+static vkd_result try_everything(vkd_device *dev)
+{
+    uint32_t count = 256, groups[3] = { 4, 1, 1 }, data[256] = { 0 };
+    vkd_kernel *k = NULL;
+    vkd_buffer *buf = NULL;
+    vkd_commands *cmds = NULL;
+    vkd_result r = vkd_kernel_get(dev, &(struct vkd_kernel_params) { .name = "fill_index" }, &k);
+    if (r == VKD_OK)
+        r = vkd_buffer_create(dev, sizeof(data), VKD_MEMORY_DEVICE, &buf);
+    if (r == VKD_OK)
+        r = vkd_buffer_write(dev, buf, 0, data, sizeof(data));
+    if (r == VKD_OK)
+        r = vkd_commands_create(dev, &cmds);
+    for (int i = 0; r == VKD_OK && i < 2; i++) {
+        r = vkd_commands_begin(cmds);
+        if (r != VKD_OK)
+            break;
+        vkd_commands_dispatch(cmds, k, &(struct vkd_range) { .buffer = buf }, 1, &count, 4, groups);
+        r = vkd_commands_end(cmds);
+        if (r == VKD_OK)
+            r = vkd_submit(dev, &cmds, 1, NULL);
+        if (r == VKD_OK)
+            r = vkd_buffer_read(dev, buf, 0, data, sizeof(data));
+    }
+    vkd_commands_destroy(dev, &cmds);
+    vkd_buffer_destroy(dev, &buf);
+    return r == VKD_OK && data[255] != 255 ? VKD_INVALID : r;
+}
+
+// What is refused in an imported device comes back as an error; nothing is left in the application's, which goes on.
+START_TEST(faults_come_back)
+{
+    static const struct { struct vkd_faults first; vkd_result expected; } kinds[] = {
+        { { .memory = 1 }, VKD_NO_MEMORY }, { { .map = 1 }, VKD_NO_MEMORY }, { { .pipeline = 1 }, VKD_NO_MEMORY },
+        { { .pool = 1 }, VKD_NO_MEMORY }, { { .submit = 1 }, VKD_DEVICE_LOST }, { { .wait = 1 }, VKD_DEVICE_LOST },
+    };
+    struct vkd_faults f = kinds[_i].first;
+    vkd_result r = VKD_NO_MEMORY;
+    unsigned n = 0;
+    memset(&pool, 0, sizeof(pool));
+    for (; r != VKD_OK && n < 100; n++) {
+        struct vkd_import_params p = import_params();
+        vkd_device *dev = NULL;
+        p.memory = (struct vkd_memory_source) { take, give, &pool };
+        p.faults = (struct vkd_faults) { f.memory * (n + 1), f.map * (n + 1), f.pipeline * (n + 1), f.pool * (n + 1),
+                                         f.submit * (n + 1), f.wait * (n + 1) };
+        ck_assert_int_eq(vkd_device_import(&p, &dev), VKD_OK);
+        r = try_everything(dev);
+        ck_assert_msg(r == VKD_OK || r == kinds[_i].expected, "fault %d, time %u: %s", _i, n + 1, vkd_result_text(r));
+        unsigned errors = gpu_errors;
+        vkd_device_destroy(&dev);
+        ck_assert_msg(gpu_errors == errors, "fault %d, time %u: %s", _i, n + 1, gpu_last_error);
+        ck_assert(pool.taken == pool.given && pool.size == 0 && host.locked == 0);
+        host_still_works();
+    }
+    ck_assert_msg(n > 1 && r == VKD_OK, "fault %d: met %u times", _i, n);
+}
+END_TEST
+
 // ---- Compiled pipelines of the application ----
 
 START_TEST(shares_a_pipeline_cache)
@@ -288,8 +350,11 @@ START_TEST(refuses_wrong_imports)
     p.unlock_queue = NULL;
     refuse(&p, VKD_INVALID, "'unlock_queue'");
     p = import_params();
+    p.queue_index = 4096;
+    refuse(&p, VKD_INVALID, "queue 4096 of family");
+    p = import_params();
     p.queue_family = 77;
-    refuse(&p, VKD_INVALID, "queue family 77");
+    refuse(&p, VKD_INVALID, "queue 0 of family 77");
     p = import_params();
     p.memory.allocate = take;
     refuse(&p, VKD_INVALID, "'memory.release'");
@@ -321,6 +386,7 @@ int main(void)
     tcase_add_test(t, imports_without_extras);
     tcase_add_test(t, lives_beside_others);
     tcase_add_test(t, takes_memory_from_the_application);
+    tcase_add_loop_test(t, faults_come_back, 0, 6);
     tcase_add_test(t, shares_a_pipeline_cache);
     tcase_add_test(t, keeps_pipelines_as_bytes);
     tcase_add_test(t, tells_what_it_wants);

@@ -379,16 +379,22 @@ static bool read_tests(struct vkd_device_params *p)
     }
     if (fault != NULL && fault[0] != 0) {
         unsigned long long n = 0;
-        char kind[8] = "", rest = 0;
-        bool ok = sscanf(fault, "%6[a-z]=%llu%c", kind, &n, &rest) == 2 && n > 0;
-        if (ok && strcmp(kind, "memory") == 0)
-            p->faults.memory = n;
-        else if (ok && strcmp(kind, "submit") == 0)
-            p->faults.submit = n;
-        else {
-            app_error("VKDIV_FAULT: expected memory=N or submit=N with N from 1, found '%s'", fault);
+        char kind[12] = "", rest = 0;
+        const struct { const char *name; uint64_t *at; } kinds[] = {
+            { "memory", &p->faults.memory }, { "map", &p->faults.map }, { "pipeline", &p->faults.pipeline },
+            { "pool", &p->faults.pool }, { "submit", &p->faults.submit }, { "wait", &p->faults.wait },
+        };
+        const size_t count = sizeof kinds / sizeof kinds[0];
+        bool ok = sscanf(fault, "%11[a-z]=%llu%c", kind, &n, &rest) == 2 && n > 0;
+        size_t i = 0;
+        while (i < count && strcmp(kind, kinds[i].name) != 0)
+            i++;
+        if (!ok || i == count) {
+            app_error("VKDIV_FAULT: expected memory=N, map=N, pipeline=N, pool=N, submit=N or wait=N with N from 1, found '%s'",
+                      fault);
             return false;
         }
+        *kinds[i].at = n;
     }
     return true;
 }

@@ -34,7 +34,8 @@ const struct app_variable app_environment[] = {
     { "VKDIV_LIMITS",     "uses the device as if it were of another kind, to test that: minimum, maxwell, mali, adreno, "
                           "moltenvk" },
     { "VKDIV_FAULT",      "to test what happens then: memory=N refuses memory for the N-th buffer and all later ones, "
-                          "submit=N loses the device at the N-th submission" },
+                          "and so do map, pipeline and pool; submit=N and wait=N lose the device at the N-th submission, or wait "
+                          "for one" },
     { "XDG_CACHE_HOME",   "compiled pipelines are kept in its folder vkdiv; else in ~/.cache/vkdiv" },
     { "NO_COLOR",         "no colours, if it is set and not empty" },
     { "VK_DRIVER_FILES, VK_ICD_FILENAMES", "of the Vulkan loader: the drivers to use" },

@@ -183,6 +183,27 @@ static void out_of_memory(struct selftest_run *t, const struct selftest_probe *p
                      "second try ends with the same weights", count);
 }
 
+static void objects(struct selftest_run *t, const struct selftest_probe *p)
+{
+    (void)p;
+    static const struct { const char *name; struct vkd_faults faults; } kinds[] = {
+        { "pipeline-1", { .pipeline = 1 } }, { "pipeline-9", { .pipeline = 9 } }, { "pool-1", { .pool = 1 } },
+        { "pool-5", { .pool = 5 } }, { "map-1", { .map = 1 } },
+    };
+    const uint32_t count = sizeof kinds / sizeof kinds[0];
+    struct runs r;
+    struct vkd_train_result whole;
+    uint32_t done = 0;
+    if (!runs_open(&r, t))
+        return;
+    if (run_whole(&r, "whole", &whole, NULL))
+        while (done < count && run_broken(&r, kinds[done].name, kinds[done].faults, 0, VKD_NO_MEMORY, &whole))
+            done++;
+    if (done == count)
+        selftest_say(t, SELFTEST_PASS, "pipelines, pools of descriptors and mappings refused, %u times: the error is returned, "
+                     "nothing is left behind, and a second try ends with the same weights", count);
+}
+
 static void device_lost(struct selftest_run *t, const struct selftest_probe *p)
 {
     (void)p;
@@ -200,10 +221,12 @@ static void device_lost(struct selftest_run *t, const struct selftest_probe *p)
             if (!run_broken(&r, name, (struct vkd_faults){ .submit = at[done] }, 0, VKD_DEVICE_LOST, &whole))
                 break;
         }
+        if (done == 3)
+            done += run_broken(&r, "lost-wait", (struct vkd_faults){ .wait = 7 }, 0, VKD_DEVICE_LOST, &whole);
     }
-    if (done == 3)
-        selftest_say(t, SELFTEST_PASS, "lost at the first, middle and last of %u submissions: the error is returned, nothing is "
-                     "left behind, and a run on a fresh device goes on to the same weights", (unsigned)all);
+    if (done == 4)
+        selftest_say(t, SELFTEST_PASS, "lost at the first, middle and last of %u submissions, and at a wait: the error is "
+                     "returned, nothing is left behind, and a run on a fresh device goes on to the same weights", (unsigned)all);
 }
 
 // ---- The longest submission --------------------------------------------------------------------
@@ -284,7 +307,9 @@ static const struct selftest_probe probes[] = {
     { .name = "resume", .about = "stopped and resumed, a run ends with the same weights", .run = resume, .no_device = true },
     { .name = "memory", .about = "out of memory at the n-th buffer", .run = out_of_memory, .no_device = true,
       .slow = true },
-    { .name = "lost", .about = "the device lost at the n-th submission", .run = device_lost, .no_device = true },
+    { .name = "objects", .about = "pipelines, pools of descriptors and mappings refused", .run = objects, .no_device = true,
+      .slow = true },
+    { .name = "lost", .about = "the device lost at the n-th submission or wait", .run = device_lost, .no_device = true },
 };
 
 const struct selftest_part selftest_part_robustness = {

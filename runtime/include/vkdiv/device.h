@@ -35,6 +35,7 @@ struct vkd_caps {
     uint32_t invocations_max;       // per workgroup
     uint32_t shared_size_max;
     uint32_t push_size_max;
+    uint32_t bindings_max;          // storage buffers of one kernel
     uint32_t subgroup_size;         // as advertised
     uint32_t subgroup_size_min, subgroup_size_max;      // powers of two that a kernel can ask for; 0: none
     bool     subgroup_shuffle;      // in compute shaders
@@ -63,12 +64,13 @@ struct vkd_device_row {
 VKD_CHECKED vkd_result vkd_device_list(const struct vkd_log *log, const char *selector,
                                        struct vkd_device_row **rows, uint32_t *count, int *selected);
 
-// Limits and features of a kind of device, to be tested where there is none: the device seems to have no more than these,
-// is no CPU driver, and reports this subgroup size, whatever its own is. 0 and false: it has none.
+// Limits and features of a kind of device, to be tested where there is none: the device seems to have no more than these
+// (`bindings` are those that vkdiv asks for: see struct vkd_limit), is no CPU driver, and reports this subgroup size,
+// whatever its own is. 0 and false: it has none.
 struct vkd_profile {
     const char *name, *about;
     uint32_t invocations, local_size[3], groups[3], push, texels, storage_align, texel_align, subgroup_size,
-             timestamp_bits;
+             timestamp_bits, bindings;
     uint64_t shared, storage_range, allocation, buffer;     // bytes
     bool shuffle, f16_storage, f16_arithmetic;
 };
@@ -80,7 +82,11 @@ const struct vkd_profile *vkd_profile_find(const char *name);
 // Faults to be injected, so that what follows can be tested. Counted from 1; 0: never.
 struct vkd_faults {
     uint64_t memory;                // memory for this buffer and all later ones is refused
+    uint64_t map;                   // so is the mapping of this block of memory,
+    uint64_t pipeline;              // this pipeline,
+    uint64_t pool;                  // this pool of descriptors
     uint64_t submit;                // this submission finds the device lost; all that was submitted before is done
+    uint64_t wait;                  // so does this wait for a submission
 };
 
 struct vkd_device_params {
@@ -214,12 +220,14 @@ struct vkd_import_params {
     const VkAllocationCallbacks *allocator;     // as in vkd_device_params
     double submission_seconds;                  // as in vkd_device_params
     struct vkd_memory_source memory;            // all zero: the driver's
+    struct vkd_faults faults;                   // as in vkd_device_params
 };
 
 // Wraps an existing VkDevice. On success *out owns everything vkdiv allocates on it; on failure
 // *out is NULL and nothing is left behind.
 //
-//   VKD_INVALID      a required field is missing, fields contradict, or the queue family cannot compute
+//   VKD_INVALID      a required field is missing, fields contradict, or the queue family cannot compute or has
+//                    no queue of that index
 //   VKD_UNSUPPORTED  a feature vkdiv requires was not enabled, a limit is too low (the log names it)
 //   VKD_NO_MEMORY
 //
