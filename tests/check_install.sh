@@ -17,6 +17,7 @@ version=$(sed -n 's/^#define VKD_VERSION "\(.*\)"/\1/p' "$source/runtime/include
 pc=$(find "$prefix" -name vkdiv.pc)
 libdir=$(dirname "$(dirname "$pc")")
 for f in "$prefix/bin/vkdiv" "$prefix/share/vkdiv/recipes/fashion-quickstart.yaml" "$prefix/share/doc/vkdiv/copyright" \
+  "$prefix/share/vkdiv/selftest.schema.json" \
   "$prefix/share/man/man1/vkdiv.1.gz" "$prefix/share/bash-completion/completions/vkdiv" \
   "$prefix/share/zsh/site-functions/_vkdiv" "$prefix/share/fish/vendor_completions.d/vkdiv.fish" \
   "$libdir/libvkdiv.a" "$libdir/libvkdiv.so" "$libdir/libvkdiv.so.${version%%.*}" "$libdir/libvkdiv.so.$version"; do
@@ -40,6 +41,9 @@ grep -q "did you mean 'fashion-quickstart'" message.txt || fail "$(cat message.t
 export PKG_CONFIG_PATH="$libdir/pkgconfig"
 flags="-std=c11 -Wall -Wextra -Werror $(pkg-config --cflags vkdiv)"
 [ "$(pkg-config --modversion vkdiv)" = "$version" ] || fail "vkdiv.pc has another version"
+# Vulkan's headers are needed, its loader is not.
+pkg-config --print-requires-private vkdiv | grep -qx vulkan || fail "vkdiv.pc does not ask for Vulkan's headers"
+case " $(pkg-config --libs vkdiv) " in *" -lvulkan "*) fail "vkdiv.pc links Vulkan's loader";; esac
 # needs PROGRAM yes|no: runs it, and says whether it wants libvkdiv.so.
 needs() {
   LD_LIBRARY_PATH="$libdir" "$1" || fail "$1 ended with $?"
@@ -68,5 +72,8 @@ needs ./all_headers yes
 # ---- CMake ----
 cmake -S "$source/tests/consumer" -B cmake -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release >cmake.txt
 cmake --build cmake >>cmake.txt
+cmake -S "$source/tests/consumer" -B cmake_headers -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_IGNORE_PATH=/usr/include >headers.txt 2>&1 &&
+  fail "found without Vulkan's headers"
+grep -q "Vulkan's headers are missing" headers.txt || fail "$(cat headers.txt)"
 needs cmake/with_shared yes
 needs cmake/with_static no

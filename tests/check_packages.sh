@@ -30,6 +30,7 @@ needs() {
   done
 }
 holds vkdiv usr/bin/vkdiv usr/share/man/man1/vkdiv.1.gz usr/share/vkdiv/recipes/fashion-quickstart.yaml \
+  usr/share/vkdiv/selftest.schema.json \
   usr/share/bash-completion/completions/vkdiv usr/share/doc/vkdiv/copyright
 holds "$library" "$lib/$soname" "$lib/libvkdiv.so.$version" "usr/share/doc/$library/copyright"
 holds libvkdiv-dev "$lib/libvkdiv.so" "$lib/libvkdiv.a" "$lib/pkgconfig/vkdiv.pc" "$lib/cmake/vkdiv/vkdiv-config.cmake" \

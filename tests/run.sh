@@ -42,6 +42,10 @@ export NO_COLOR=1 VKDIV_VALIDATION=1
 export VK_ICD_FILENAMES="$LAVAPIPE"
 run_tests lavapipe build -LE profiles
 run_tests profiles build -L profiles -j 2
+export VKDIV_VALIDATION=0 VKDIV_SELFTEST=full CK_RUN_CASE=device
+run_tests selftest build -R '^test_selftest$'
+unset VKDIV_SELFTEST CK_RUN_CASE
+export VKDIV_VALIDATION=1
 export VK_ICD_FILENAMES="$SWIFTSHADER"
 run_tests swiftshader build -L gpu
 export VKDIV_VALIDATION=0 VK_ICD_FILENAMES="$LAVAPIPE"
