@@ -42,7 +42,7 @@ void vkd__elementwise(const struct vkd_call *c, struct vkd_plan *p, const char *
     char variant[48];
     enum vkd_dtype type = variant_type(c, slots, slot_count);
     bool texel = vkd__loads_texels(c->caps, (count < window ? count : window) * 4);
-    snprintf(variant, sizeof(variant), "%s.%s", kernel, vkd__load_name(texel, type));
+    snprintf(variant, sizeof(variant), "%s.%s", kernel, vkd__load_name(c->caps, texel, type));
     for (uint64_t first = 0; first < count; first += window) {
         uint64_t here = count - first < window ? count - first : window;
         struct vkd_pc_elementwise push = { 0 };

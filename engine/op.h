@@ -132,7 +132,7 @@ void vkd__groups_1d(const struct vkd_call *c, uint64_t count, uint32_t groups[3]
 // that have as many texels, of 4 elements each.
 bool vkd__loads_texels(const struct vkd_caps *caps, uint64_t numel);
 // The variant of shaders/load.glsl for tensors stored as `t`.
-const char *vkd__load_name(bool texel, enum vkd_dtype t);
+const char *vkd__load_name(const struct vkd_caps *caps, bool texel, enum vkd_dtype t);
 // Sets its specialisation constant 0. To be called before other constants are added; NULL d is fine.
 void vkd__load_spec(struct vkd_dispatch *d, enum vkd_dtype t);
 bool vkd__is_real(enum vkd_dtype t);            // f32, f16 or bf16

@@ -55,7 +55,7 @@ struct vkd_dispatch *vkd__pool_dispatch(const struct vkd_call *c, struct vkd_pla
     struct vkd_pc_pool pc = vkd__pool_push(c);
     uint32_t groups[3];
     char variant[48];
-    snprintf(variant, sizeof(variant), "%s.%s", kernel, vkd__load_name(false, c->in[0].dtype));
+    snprintf(variant, sizeof(variant), "%s.%s", kernel, vkd__load_name(c->caps, false, c->in[0].dtype));
     vkd__groups_1d(c, vkd__div_up(vkd__numel(over.shape) / 4, 64), groups);
     struct vkd_dispatch *d = vkd__dispatch(p, variant, &pc, sizeof(pc), groups[0], groups[1], groups[2]);
     vkd__load_spec(d, c->in[0].dtype);

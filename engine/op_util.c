@@ -81,9 +81,11 @@ bool vkd__loads_texels(const struct vkd_caps *caps, uint64_t numel)
     return caps->cpu && numel / 4 <= caps->texel_count_max;
 }
 
-const char *vkd__load_name(bool texel, enum vkd_dtype t)
+const char *vkd__load_name(const struct vkd_caps *caps, bool texel, enum vkd_dtype t)
 {
-    return vkd__is_half(t) ? texel ? "texel_half" : "buffer_half" : texel ? "texel" : "buffer";
+    if (vkd__is_half(t))
+        return texel ? "texel_half" : "buffer_half";
+    return !texel ? "buffer" : caps->int64 ? "wide" : "texel";
 }
 
 void vkd__load_spec(struct vkd_dispatch *d, enum vkd_dtype t)

@@ -9,6 +9,7 @@ static const struct vkd_feature required_features[] = {
     { "timelineSemaphore", "VkPhysicalDeviceVulkan12Features", true, "one semaphore orders all submissions" },
     { "storageBuffer16BitAccess", "VkPhysicalDeviceVulkan11Features", false, "tensors of 16-bit floats" },
     { "shaderFloat16", "VkPhysicalDeviceVulkan12Features", false, "16-bit arithmetic" },
+    { "shaderInt64", "VkPhysicalDeviceFeatures", false, "fewer stores on drivers that run on a CPU" },
     { "subgroupSizeControl", "VK_EXT_subgroup_size_control", false, "kernels that need one subgroup size" },
     { "computeFullSubgroups", "VK_EXT_subgroup_size_control", false, "kernels that need one subgroup size" },
     { "deviceFault", "VK_EXT_device_fault", false, "why a device was lost, in the log" },
@@ -128,6 +129,7 @@ static void read_features(struct vkd__instance *inst, VkPhysicalDevice pd, struc
     caps->f16_arithmetic = v12.shaderFloat16;
     caps->f16_shuffle = v12.shaderFloat16 && v12.shaderSubgroupExtendedTypes;
     caps->int8 = v12.shaderInt8;
+    caps->int64 = features.features.shaderInt64;
 }
 
 // The first limit that is too low, in facts->limit.
@@ -324,7 +326,11 @@ void vkd__caps_wants(const struct vkd_caps *caps, const struct vkd__facts *facts
     *w = (struct vkd_device_wants) {
         .queue_family = facts->queue_family,
         .extension_count = facts->extension_count,
-        .features = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &w->v11 },
+        .features = {
+            .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+            .pNext = &w->v11,
+            .features.shaderInt64 = caps->int64,
+        },
         .v11 = {
             .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
             .pNext = &w->v12,
@@ -389,6 +395,7 @@ void vkd__caps_restrict(const struct vkd_import_params *p, struct vkd_caps *caps
     if (p->features)
         facts->timeline = (v12 && v12->timelineSemaphore) || (timeline && timeline->timelineSemaphore);
     caps->f16_storage = (v11 && v11->storageBuffer16BitAccess) || (storage && storage->storageBuffer16BitAccess);
+    caps->int64 = caps->int64 && p->features && p->features->features.shaderInt64;
     caps->f16_arithmetic = (v12 && v12->shaderFloat16) || (f16 && f16->shaderFloat16);
     bool enabled = false;
     for (uint32_t i = 0; i < p->extension_count; i++)

@@ -9,7 +9,7 @@
 
 // ---- What a module needs of the device --------------------------------------------------------
 
-enum need { NEED_NOTHING, NEED_F16_STORAGE, NEED_F16_ARITHMETIC, NEED_INT8, NEED_SUBGROUP };
+enum need { NEED_NOTHING, NEED_F16_STORAGE, NEED_F16_ARITHMETIC, NEED_INT8, NEED_INT64, NEED_SUBGROUP };
 
 // The capabilities vkdiv's shaders may declare (SPIR-V specification, section 3.31).
 static const struct capability {
@@ -21,6 +21,7 @@ static const struct capability {
     { 0, "Matrix", NEED_NOTHING, 0 },
     { 1, "Shader", NEED_NOTHING, 0 },
     { 9, "Float16", NEED_F16_ARITHMETIC, 0 },
+    { 11, "Int64", NEED_INT64, 0 },
     { 39, "Int8", NEED_INT8, 0 },
     { 46, "SampledBuffer", NEED_NOTHING, 0 },
     { 50, "ImageQuery", NEED_NOTHING, 0 },
@@ -43,7 +44,8 @@ static vkd_result check_capability(vkd_device *dev, const char *name, uint32_t i
             continue;
         if ((c->need == NEED_F16_STORAGE && !dev->caps.f16_storage)
             || (c->need == NEED_F16_ARITHMETIC && !dev->caps.f16_arithmetic)
-            || (c->need == NEED_INT8 && !dev->caps.int8) || (dev->facts.subgroup_ops & c->ops) != c->ops)
+            || (c->need == NEED_INT8 && !dev->caps.int8) || (c->need == NEED_INT64 && !dev->caps.int64)
+            || (dev->facts.subgroup_ops & c->ops) != c->ops)
             return vkd__fail(dev, VKD_UNSUPPORTED, "kernel %s needs the capability %s, which %.64s lacks or the "
                              "application did not enable", name, c->name, dev->caps.name);
         return VKD_OK;

@@ -91,7 +91,7 @@ void vkd__profile_apply(const struct vkd_profile *p, struct vkd_caps *caps, stru
         facts->subgroup_ops &= VK_SUBGROUP_FEATURE_BASIC_BIT;
     facts->subgroup_control = facts->full_subgroups = false;
     caps->subgroup_size_min = caps->subgroup_size_max = 0;
-    caps->f16_shuffle = caps->int8 = false;
+    caps->f16_shuffle = caps->int8 = caps->int64 = false;
     caps->f16_storage = caps->f16_storage && p->f16_storage;
     caps->f16_arithmetic = caps->f16_arithmetic && p->f16_arithmetic;
     caps->matrices = false;

@@ -1,6 +1,6 @@
 // batch_norm_apply -- y = act((x - mean) * invstd * gamma + beta + residual).
 #version 450
-//: axis buffer:TEXEL=0 texel:TEXEL=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
+//: axis buffer:TEXEL=0 texel:TEXEL=1 wide:TEXEL=1,WIDE64=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
 #extension GL_GOOGLE_include_directive : require
 #include "batch_norm.glsl"
 #include "load.glsl"

@@ -1,7 +1,7 @@
 // batch_norm_back_apply -- dx = k (g - c0 - (x - mean) c1) and dresidual = g, g = dy masked by y
 // (found again from x without a residual).
 #version 450
-//: axis buffer:TEXEL=0 texel:TEXEL=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
+//: axis buffer:TEXEL=0 texel:TEXEL=1 wide:TEXEL=1,WIDE64=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
 #extension GL_GOOGLE_include_directive : require
 #include "batch_norm.glsl"
 #include "load.glsl"

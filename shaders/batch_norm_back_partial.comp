@@ -1,7 +1,7 @@
 // batch_norm_back_partial -- sums over each chunk of rows of g and g * (x - mean), g = dy masked by y.
 // Without a residual, y is found again from x, which is read anyway.
 #version 450
-//: axis buffer:TEXEL=0 texel:TEXEL=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
+//: axis buffer:TEXEL=0 texel:TEXEL=1 wide:TEXEL=1,WIDE64=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
 #extension GL_GOOGLE_include_directive : require
 #include "batch_norm.glsl"
 #include "load.glsl"
@@ -12,7 +12,7 @@ SOURCE_F32(readonly restrict, 3, Mean); // (c4), as the next three
 SOURCE_F32(readonly restrict, 4, Invstd);
 SOURCE_F32(readonly restrict, 5, Gamma);
 SOURCE_F32(readonly restrict, 6, Beta);
-layout(binding = 7) writeonly restrict buffer Partial { vec4 partial[]; };      // (c4, chunks, 2)
+RESULT_F32(writeonly restrict, 7, Partial);      // (c4, chunks, 2)
 
 void main()
 {
@@ -35,6 +35,6 @@ void main()
         sum += t1;
         dot += t2;
     }
-    partial[2 * (c4 * pc.chunks + chunk)] = sum;
-    partial[2 * (c4 * pc.chunks + chunk) + 1] = dot;
+    STORE_F32(Partial, 2 * (c4 * pc.chunks + chunk), sum);
+    STORE_F32(Partial, 2 * (c4 * pc.chunks + chunk) + 1, dot);
 }

@@ -4,12 +4,12 @@
 //
 // The pivot keeps the squares small when |mean| >> std.
 #version 450
-//: axis buffer:TEXEL=0 texel:TEXEL=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
+//: axis buffer:TEXEL=0 texel:TEXEL=1 wide:TEXEL=1,WIDE64=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
 #extension GL_GOOGLE_include_directive : require
 #include "batch_norm.glsl"
 #include "load.glsl"
 SOURCE(readonly restrict, 0, X);        // (rows, c4)
-layout(binding = 1) writeonly restrict buffer Partial { vec4 partial[]; };      // (c4, chunks, 2)
+RESULT_F32(writeonly restrict, 1, Partial);      // (c4, chunks, 2)
 
 void main()
 {
@@ -34,6 +34,6 @@ void main()
         mean = pivot + s1 / float(n);
         m2 = max(s2 - s1 * s1 / float(n), vec4(0));
     }
-    partial[2 * (c4 * pc.chunks + chunk)] = mean;
-    partial[2 * (c4 * pc.chunks + chunk) + 1] = m2;
+    STORE_F32(Partial, 2 * (c4 * pc.chunks + chunk), mean);
+    STORE_F32(Partial, 2 * (c4 * pc.chunks + chunk) + 1, m2);
 }

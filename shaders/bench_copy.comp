@@ -1,13 +1,13 @@
 // bench_copy -- y = x, for the bandwidth of the roofline.
 #version 450
-//: axis buffer:TEXEL=0 texel:TEXEL=1
+//: axis buffer:TEXEL=0 texel:TEXEL=1 wide:TEXEL=1,WIDE64=1
 #extension GL_GOOGLE_include_directive : require
 #include "linear.glsl"
 #include "load.glsl"
 #include "pc_bench.h"
 layout(push_constant) uniform block { vkd_pc_bench pc; };
 SOURCE(readonly restrict, 0, X);                                    // (count)
-layout(binding = 1) writeonly restrict buffer Y { vec4 y[]; };      // (count)
+RESULT_F32(writeonly restrict, 1, Y);      // (count)
 
 void main()
 {
@@ -16,5 +16,5 @@ void main()
         v[k] = LOAD(X, min(linear_item(k), pc.count - 1));
     for (uint k = 0; k < 4; k++)
         if (linear_item(k) < pc.count)
-            y[linear_item(k)] = v[k];
+            STORE_F32(Y, linear_item(k), v[k]);
 }

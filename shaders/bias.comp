@@ -1,6 +1,6 @@
 // bias -- y(n, h, w, c) = x(n, h, w, c) + b(c). y may lie on x.
 #version 450
-//: axis buffer:TEXEL=0 texel:TEXEL=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
+//: axis buffer:TEXEL=0 texel:TEXEL=1 wide:TEXEL=1,WIDE64=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
 #extension GL_GOOGLE_include_directive : require
 #include "linear.glsl"
 #include "load.glsl"

@@ -1,6 +1,6 @@
 //: axis pixels:WGRAD=0 wgrad:WGRAD=1
 //: axis any:STRIDE=0 three1:STRIDE=1 three2:STRIDE=2
-//: axis texel:TEXEL=1 buffer:TEXEL=0 texel_half:TEXEL=1,HALF=1 buffer_half:TEXEL=0,HALF=1
+//: axis texel:TEXEL=1 wide:TEXEL=1,WIDE64=1 buffer:TEXEL=0 texel_half:TEXEL=1,HALF=1 buffer_half:TEXEL=0,HALF=1
 // conv_depthwise -- convolution with one channel per group; w is (R, S, 1, C). See pc_gemm.h for the
 // gathering, which serves forward and dgrad alike.
 //
@@ -20,7 +20,7 @@ layout(push_constant) uniform block { vkd_pc_gather pc; };
 SOURCE(readonly restrict, 0, A);
 #if WGRAD
 SOURCE(readonly restrict, 1, B);
-layout(binding = 2) writeonly restrict buffer OUT { vec4 result[]; };
+RESULT_F32(writeonly restrict, 2, Result);
 #else
 SOURCE_F32(readonly restrict, 1, B);
 RESULT(writeonly restrict, 2, Result);
@@ -98,7 +98,7 @@ void compute(uint i)
         }
     }
     [[unroll]] for (uint v = 0; v < 3; v++)
-        result[gl_WorkGroupID.z * pc.stride_c + (u * 3 + v) * pc.src_c + c] = sum[v];
+        STORE_F32(Result, gl_WorkGroupID.z * pc.stride_c + (u * 3 + v) * pc.src_c + c, sum[v]);
 }
 
 #else
@@ -117,7 +117,7 @@ void compute(uint i)
                    LOAD(B, (row * pc.rows_w + x) * pc.src_c + c);
         }
     }
-    result[gl_WorkGroupID.z * pc.stride_c + i] = sum;
+    STORE_F32(Result, gl_WorkGroupID.z * pc.stride_c + i, sum);
 }
 
 #endif

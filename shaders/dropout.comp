@@ -1,7 +1,7 @@
 // dropout -- y = x m / (1 - p), m is 0 with probability p. Backward is the same kernel on dy: the mask is
 // not stored but drawn again. A product, not a choice, so that a NaN cannot be dropped.
 #version 450
-//: axis buffer:TEXEL=0 texel:TEXEL=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
+//: axis buffer:TEXEL=0 texel:TEXEL=1 wide:TEXEL=1,WIDE64=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
 #extension GL_GOOGLE_include_directive : require
 #include "linear.glsl"
 #include "load.glsl"

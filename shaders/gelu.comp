@@ -2,7 +2,7 @@
 // Backward, from x: dx = dy (P(x) + x p(x)), p(x) = exp(-x^2 / 2) / sqrt(2 pi).
 #version 450
 //: axis fwd:INPUTS=1 bwd:INPUTS=2
-//: axis buffer:TEXEL=0 texel:TEXEL=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
+//: axis buffer:TEXEL=0 texel:TEXEL=1 wide:TEXEL=1,WIDE64=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
 #extension GL_GOOGLE_include_directive : require
 #include "map.glsl"
 

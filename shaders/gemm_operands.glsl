@@ -25,7 +25,7 @@ void store_c(uint i, vec4 v)
     }
 }
 #else
-layout(binding = 2) writeonly restrict buffer C_ { vec4 C[]; };
+RESULT_F32(writeonly restrict, 2, C);
 
-void store_c(uint i, vec4 v) { C[i] = v; }
+void store_c(uint i, vec4 v) { STORE_F32(C, i, v); }
 #endif

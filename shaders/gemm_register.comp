@@ -1,5 +1,5 @@
 //: axis nn:A_T=0,B_T=0,GATHER=0 nt:A_T=0,B_T=1,GATHER=0 tn:A_T=1,B_T=0,GATHER=0 tt:A_T=1,B_T=1,GATHER=0 forward:A_T=0,B_T=0,GATHER=1 dgrad:A_T=0,B_T=1,GATHER=1 wgrad:A_T=1,B_T=0,GATHER=1
-//: axis m4n16:TM=4,TN=4,TEXEL=1 m8n8:TM=8,TN=2,TEXEL=1 plain:TM=4,TN=2,TEXEL=0 m4n16_half:TM=4,TN=4,TEXEL=1,HALF=1 m8n8_half:TM=8,TN=2,TEXEL=1,HALF=1 plain_half:TM=4,TN=2,TEXEL=0,HALF=1
+//: axis m4n16:TM=4,TN=4,TEXEL=1 wide:TM=4,TN=4,TEXEL=1,WIDE64=1 m8n8:TM=8,TN=2,TEXEL=1 plain:TM=4,TN=2,TEXEL=0 m4n16_half:TM=4,TN=4,TEXEL=1,HALF=1 m8n8_half:TM=8,TN=2,TEXEL=1,HALF=1 plain_half:TM=4,TN=2,TEXEL=0,HALF=1
 // gemm_register -- C = A B in register tiles without shared memory, for drivers that run on a CPU.
 //
 // A lane owns TM rows and 4 TN columns; the 8 lanes of a workgroup own the same columns. In the
@@ -24,18 +24,26 @@ layout(push_constant) uniform block { vkd_pc_gemm pc; };
 
 #define LOAD_A_IF(ok, i) mix(vec4(0), LOAD(A, (ok) ? (i) : 0), bvec4(ok))
 
-vec4 acc[TM][TN];
-vec4 a[TM];         // 4 k: of row i along k, or with A_T TM/4 vec4 along the rows per k
-#if TEXEL
-vec4 b[TN / 2];     // 4 k: vec4 f * 8 + lane of the tile's B
+// Rounds of 4 k; of 8 where that saves more turns of the loop than it costs registers.
+#if TEXEL && A_T && !GATHER && !HALF
+const uint KQ = 2;
 #else
-vec4 b[4 * TN];
+const uint KQ = 1;
+#endif
+const uint KS = 4 * KQ;
+
+vec4 acc[TM][TN];
+vec4 a[TM * KQ];            // q * TM + i: 4 k of row i along k, or with A_T TM/4 vec4 along the rows per k
+#if TEXEL
+vec4 b[TN * KQ / 2];        // vec4 f * 8 + lane of the round's B
+#else
+vec4 b[4 * TN * KQ];
 #endif
 
 uint lane = gl_LocalInvocationID.x;
-uint m0, n0;        // first row of the lane, first vec4 column of the tile
+uint m0, n0;                // first row of the lane, first vec4 column of the tile
 
-// The number of b[f] among the vec4 of 4 k.
+// The number of b[f] among the vec4 of a round.
 uint b_number(uint f)
 {
 #if TEXEL
@@ -45,31 +53,38 @@ uint b_number(uint f)
 #endif
 }
 
-// Columns 4 j ... 4 j + 3 of row k of the B tile.
-vec4 b_at(uint k, uint j)
+// Vec4 number i of B, wherever it is.
+vec4 b_shared(uint i)
 {
-#if TEXEL && B_T
-    return vec4(subgroupShuffle(b[j / 2][k], j % 2 * 4), subgroupShuffle(b[j / 2][k], j % 2 * 4 + 1),
-                subgroupShuffle(b[j / 2][k], j % 2 * 4 + 2), subgroupShuffle(b[j / 2][k], j % 2 * 4 + 3));
-#elif TEXEL
-    return subgroupShuffle(b[(k * TN + j) / 8], (k * TN + j) % 8);
-#elif B_T
-    return vec4(b[4 * j][k], b[4 * j + 1][k], b[4 * j + 2][k], b[4 * j + 3][k]);
+#if TEXEL
+    return subgroupShuffle(b[i / 8], i % 8);
 #else
-    return b[k * TN + j];
+    return b[i];
 #endif
 }
 
+// Columns 4 j ... 4 j + 3 of row k of the round's B.
+vec4 b_at(uint k, uint j)
+{
+#if B_T
+    uint first = (k / 4 * TN + j) * 4;
+    return vec4(b_shared(first)[k % 4], b_shared(first + 1)[k % 4], b_shared(first + 2)[k % 4], b_shared(first + 3)[k % 4]);
+#else
+    return b_shared(k * TN + j);
+#endif
+}
+
+// Each accumulator takes all of a round before the next one does: it then stays in a register meanwhile.
 void multiply()
 {
-    [[unroll]] for (uint k = 0; k < 4; k++) {
-        [[unroll]] for (uint j = 0; j < TN; j++) {
+    [[unroll]] for (uint j = 0; j < TN; j++) {
+        [[unroll]] for (uint k = 0; k < KS; k++) {
             vec4 col = b_at(k, j);
             [[unroll]] for (uint i = 0; i < TM; i++)
 #if A_T
                 acc[i][j] += a[k * (TM / 4) + i / 4][i % 4] * col;
 #else
-                acc[i][j] += a[i][k] * col;
+                acc[i][j] += a[k / 4 * TM + i][k % 4] * col;
 #endif
         }
     }
@@ -81,20 +96,20 @@ void init_b()
 {
     [[unroll]] for (uint f = 0; f < b.length(); f++) {
 #if B_T
-        b_col[f] = min(n0 * 4 + b_number(f), pc.n - 1) * pc.ldb;
+        b_col[f] = min(n0 * 4 + b_number(f) % (4 * TN), pc.n - 1) * pc.ldb;
 #else
         b_col[f] = min(n0 + b_number(f) % TN, pc.ldb - 1);
 #endif
     }
 }
 
-// Loads 4 rows of B from row k on (B_T: vec4 k/4 of its rows). Rows from k_end on meet zeros of A, but
+// Loads the rows of B from k on that a round takes (B_T: vec4 k/4 of its rows). Rows from k_end on meet zeros of A, but
 // may lie past the end of B.
 void load_b(uint base, uint k, uint k_end)
 {
     [[unroll]] for (uint f = 0; f < b.length(); f++) {
 #if B_T
-        b[f] = LOAD_B(base + k / 4 + b_col[f]);
+        b[f] = LOAD_B(base + min(k / 4 + b_number(f) / (4 * TN), (k_end - 1) / 4) + b_col[f]);
 #else
         b[f] = LOAD_B(base + min(k + b_number(f) / TN, k_end - 1) * pc.ldb + b_col[f]);
 #endif
@@ -122,16 +137,17 @@ void reduce()
     uint batch = gl_WorkGroupID.z % pc.batch, begin = gl_WorkGroupID.z / pc.batch * pc.split;
     uint end = min(begin + pc.split, pc.k);
     uint base_a = batch * pc.stride_a, base_b = batch * pc.stride_b;
-    for (uint k = begin; k < end; k += 4) {
+    for (uint k = begin; k < end; k += KS) {
+        [[unroll]] for (uint i = 0; i < TM * KQ; i++) {
 #if A_T
-        [[unroll]] for (uint i = 0; i < TM; i++) {
             uint row = k + i / (TM / 4), col = min(m0 / 4 + i % (TM / 4), pc.lda - 1);
             a[i] = LOAD_A_IF(row < end, base_a + row * pc.lda + col);
-        }
 #else
-        [[unroll]] for (uint i = 0; i < TM; i++)
-            a[i] = LOAD(A, base_a + min(m0 + i, pc.m - 1) * pc.lda + k / 4);
+            uint row = min(m0 + i % TM, pc.m - 1), first = k + i / TM * 4;
+            a[i] = i < TM ? LOAD(A, base_a + row * pc.lda + first / 4)
+                          : LOAD_A_IF(first < end, base_a + row * pc.lda + first / 4);
 #endif
+        }
         load_b(base_b, k, pc.k);
         multiply();
     }

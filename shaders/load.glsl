@@ -1,16 +1,32 @@
 // load.glsl -- tensors by their vec4s. A kernel that includes this has some of the variants
 //
-//   axis buffer:TEXEL=0 texel:TEXEL=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
+//   axis buffer:TEXEL=0 texel:TEXEL=1 wide:TEXEL=1,WIDE64=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
 //
 // and vkd__load_name chooses. TEXEL: sources are read through texel views, at a third of a storage buffer's cost on CPU
-// drivers. HALF: what SOURCE and RESULT declare is stored in 16 bits, as two words for four elements, which takes no
-// feature of a device; specialisation constant 0 says how: 0 f16, 1 bf16. Arithmetic is f32 always, and SOURCE_F32
-// declares what is always stored so. LOAD and LOAD_F32 read vec4 number i, STORE writes it.
+// drivers. WIDE64: results are stored as 64-bit integers besides, for the time such a driver takes to store goes by the
+// number of scalars. HALF: what SOURCE and RESULT declare is stored in 16 bits, as two words for four elements, which
+// takes no feature of a device; specialisation constant 0 says how: 0 f16, 1 bf16. Arithmetic is f32 always, and
+// SOURCE_F32 and RESULT_F32 declare what is always stored so. LOAD and LOAD_F32 read vec4 number i, STORE and STORE_F32
+// write it.
 #ifndef TEXEL
 #define TEXEL 0
 #endif
 #ifndef HALF
 #define HALF 0
+#endif
+#ifndef WIDE64
+#define WIDE64 0
+#endif
+
+#if WIDE64
+#extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
+#define WORDS_F32 u64vec2
+vec4 unpack_f32(u64vec2 w) { return uintBitsToFloat(uvec4(unpackUint2x32(w.x), unpackUint2x32(w.y))); }
+u64vec2 pack_f32(vec4 v) { return u64vec2(packUint2x32(floatBitsToUint(v.xy)), packUint2x32(floatBitsToUint(v.zw))); }
+#else
+#define WORDS_F32 vec4
+vec4 unpack_f32(vec4 v) { return v; }
+vec4 pack_f32(vec4 v) { return v; }
 #endif
 
 #if HALF
@@ -51,9 +67,9 @@ uvec2 pack(vec4 v)
 
 #define WORDS uvec2
 #else
-#define WORDS vec4
-vec4 unpack(vec4 v) { return v; }
-vec4 pack(vec4 v) { return v; }
+#define WORDS WORDS_F32
+#define pack pack_f32
+#define unpack unpack_f32
 #endif
 
 #if TEXEL
@@ -77,3 +93,6 @@ vec4 pack(vec4 v) { return v; }
 
 #define RESULT(qualifiers, number, name) layout(binding = number) qualifiers buffer name##_ { WORDS name[]; }
 #define STORE(name, i, v) name[i] = pack(v)
+
+#define RESULT_F32(qualifiers, number, name) layout(binding = number) qualifiers buffer name##_ { WORDS_F32 name[]; }
+#define STORE_F32(name, i, v) name[i] = pack_f32(v)

@@ -1,7 +1,7 @@
 // relu6 -- y = min(max(x, 0), 6), a NaN stays one. Backward, from y: dx = dy where 0 < y < 6.
 #version 450
 //: axis fwd:INPUTS=1 bwd:INPUTS=2
-//: axis buffer:TEXEL=0 texel:TEXEL=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
+//: axis buffer:TEXEL=0 texel:TEXEL=1 wide:TEXEL=1,WIDE64=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
 #extension GL_GOOGLE_include_directive : require
 #include "map.glsl"
 

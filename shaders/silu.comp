@@ -1,7 +1,7 @@
 // silu -- y = x s(x), s(x) = 1 / (1 + exp(-x)). Backward, from x: dx = dy s (1 + x (1 - s)).
 #version 450
 //: axis fwd:INPUTS=1 bwd:INPUTS=2
-//: axis buffer:TEXEL=0 texel:TEXEL=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
+//: axis buffer:TEXEL=0 texel:TEXEL=1 wide:TEXEL=1,WIDE64=1 buffer_half:TEXEL=0,HALF=1 texel_half:TEXEL=1,HALF=1
 #extension GL_GOOGLE_include_directive : require
 #include "map.glsl"
 

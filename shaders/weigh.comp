@@ -1,6 +1,6 @@
 // weigh -- y = x times a weight of the step block. Backward is the same kernel on dy.
 #version 450
-//: axis buffer:TEXEL=0 texel:TEXEL=1
+//: axis buffer:TEXEL=0 texel:TEXEL=1 wide:TEXEL=1,WIDE64=1
 #extension GL_GOOGLE_include_directive : require
 #include "linear.glsl"
 #include "load.glsl"
@@ -9,7 +9,7 @@
 layout(push_constant) uniform Block { vkd_pc_elementwise pc; };
 SOURCE(readonly, 0, X);                                     // (count)
 layout(binding = 1) readonly buffer Step { vkd_step_block step_block; };
-layout(binding = 2) writeonly buffer Y { vec4 y[]; };       // (count); may lie on x
+RESULT_F32(writeonly, 2, Y);       // (count); may lie on x
 
 void main()
 {
@@ -19,6 +19,6 @@ void main()
     for (uint k = 0; k < 4; k++) {
         uint i = linear_item(k);
         if (i < pc.count)
-            y[i] = v[k];
+            STORE_F32(Y, i, v[k]);
     }
 }

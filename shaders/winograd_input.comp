@@ -1,5 +1,5 @@
 //: axis image:GRADIENT=0 gradient:GRADIENT=1
-//: axis texel:TEXEL=1 buffer:TEXEL=0 texel_half:TEXEL=1,HALF=1 buffer_half:TEXEL=0,HALF=1
+//: axis texel:TEXEL=1 wide:TEXEL=1,WIDE64=1 buffer:TEXEL=0 texel_half:TEXEL=1,HALF=1 buffer_half:TEXEL=0,HALF=1
 // winograd_input -- V(36, tiles, C) = B^T d B of each 6x6 tile of an image, or A dy A^T of each 4x4
 // tile of a gradient. Outside the image there are zeros.
 #version 450
@@ -13,11 +13,15 @@ layout(push_constant) uniform block { vkd_pc_winograd pc; };
 #if TEXEL
 SOURCE(readonly restrict, 0, X);
 #define LOAD_X(i) LOAD(X, i)
+RESULT_F32(writeonly restrict, 1, V);
+#define STORE_V(i, v) STORE_F32(V, i, v)
 #define T vec4
 #define T_BOOL bvec4
 #else
 #define T vec2      // a vec4 takes so many registers that some GPUs spill
 #define T_BOOL bvec2
+layout(binding = 1) writeonly restrict buffer V_ { T V[]; };
+#define STORE_V(i, v) V[i] = v
 #if HALF
 layout(binding = 0) readonly restrict buffer X_ { uint X[]; };
 #define LOAD_X(i) unpack(X[i])
@@ -26,7 +30,6 @@ layout(binding = 0) readonly restrict buffer X_ { T X[]; };
 #define LOAD_X(i) X[i]
 #endif
 #endif
-layout(binding = 1) writeonly restrict buffer V_ { T V[]; };
 #include "winograd.glsl"
 
 #if GRADIENT
@@ -60,6 +63,6 @@ void main()
             d[y] = rows[y][x];
         APPLY(d, t);
         [[unroll]] for (uint y = 0; y < 6; y++)
-            V[((y * 6 + x) * pc.tiles + tile) * pc.c + c] = t[y];
+            STORE_V((y * 6 + x) * pc.count + i, t[y]);
     }
 }

@@ -1,4 +1,4 @@
-//: axis texel:TEXEL=1 buffer:TEXEL=0 texel_half:TEXEL=1,HALF=1 buffer_half:TEXEL=0,HALF=1
+//: axis texel:TEXEL=1 wide:TEXEL=1,WIDE64=1 buffer:TEXEL=0 texel_half:TEXEL=1,HALF=1 buffer_half:TEXEL=0,HALF=1
 // winograd_output -- the 4x4 results A^T m A of each tile of M(36, tiles, K), cut at the image's edge.
 #version 450
 #extension GL_GOOGLE_include_directive : require
@@ -40,7 +40,7 @@ void main()
     [[unroll]] for (uint y = 0; y < 6; y++) {
         T m[6];
         [[unroll]] for (uint x = 0; x < 6; x++)
-            m[x] = LOAD_M(((y * 6 + x) * pc.tiles + tile) * pc.c + c);
+            m[x] = LOAD_M((y * 6 + x) * pc.count + i);
         apply_at(m, rows[y]);
     }
     [[unroll]] for (uint x = 0; x < 4; x++) {

@@ -85,11 +85,13 @@ static vkd_result measure_copy(vkd_device *dev, const struct vkd_caps *caps, str
     if (r == VKD_OK) {
         struct vkd_pc_bench push = { .count = (uint32_t)(size / 16) };
         r = time_kernel(dev, kernel, buffers, 2, push, push.count / VKD_BENCH_GROUP, &t);
-        if (r == VKD_OK && texels)
-            r = time_kernel(dev, "bench_copy.texel", buffers, 2, push, push.count / VKD_BENCH_GROUP, &other);
-        if (r == VKD_OK && texels && other.best < t.best) {
-            t = other;
-            kernel = "bench_copy.texel";
+        static const char *const others[] = { "bench_copy.texel", "bench_copy.wide" };
+        for (int i = 0; i < 2 && r == VKD_OK && texels && (i == 0 || caps->int64); i++) {
+            r = time_kernel(dev, others[i], buffers, 2, push, push.count / VKD_BENCH_GROUP, &other);
+            if (r == VKD_OK && other.best < t.best) {
+                t = other;
+                kernel = others[i];
+            }
         }
     }
     vkd_buffer_destroy(dev, &buffers[1]);

@@ -11,7 +11,7 @@ static void dispatch(const struct vkd_call *c, struct vkd_plan *p, const struct 
     bool three = pc->taps_x == 3 && pc->step_x == 1 && (pc->mul_x == 1 || pc->mul_x == 2);
     char kernel[48];
     snprintf(kernel, sizeof(kernel), "conv_depthwise.%s.%s.%s", wgrad ? "wgrad" : "pixels",
-             !three ? "any" : pc->mul_x == 1 ? "three1" : "three2", vkd__load_name(texel, c->in[0].dtype));
+             !three ? "any" : pc->mul_x == 1 ? "three1" : "three2", vkd__load_name(c->caps, texel, c->in[0].dtype));
     struct vkd_pc_gather push = *pc;
     if (wgrad)
         push.m = pc->src_c * pc->taps_y * (three ? 1 : pc->taps_x);

@@ -24,7 +24,7 @@ static void dispatch(const struct vkd_call *c, struct vkd_plan *p, const struct 
                      const char *pass, uint32_t parts, struct vkd_conv_slots slots)
 {
     char kernel[48];
-    snprintf(kernel, sizeof(kernel), "conv_grouped.%s.%s", pass, vkd__load_name(false, c->in[0].dtype));
+    snprintf(kernel, sizeof(kernel), "conv_grouped.%s.%s", pass, vkd__load_name(c->caps, false, c->in[0].dtype));
     struct vkd_dispatch *d = vkd__dispatch(p, kernel, pc, sizeof(*pc), 0, 0, 0);
     if (!d)
         return;

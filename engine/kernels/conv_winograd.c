@@ -110,6 +110,12 @@ static void transform(const struct vkd_call *c, struct vkd_plan *p, const char *
     vkd__bind(d, to);
 }
 
+// The variant for sources of `numel` elements that are f32 always.
+static const char *load_f32(const struct vkd_caps *caps, uint64_t numel)
+{
+    return vkd__load_name(caps, vkd__loads_texels(caps, numel), VKD_F32);
+}
+
 // Transforms `images` images of the pass's source (kind "image") or destination (kind "gradient").
 static void transform_images(const struct vkd_call *c, struct vkd_plan *p, const struct pass *s, bool gradient,
                              uint32_t first, uint32_t images, struct vkd_slot from, uint32_t scratch)
@@ -121,13 +127,13 @@ static void transform_images(const struct vkd_call *c, struct vkd_plan *p, const
     uint32_t vectors = ch / (texel ? 4 : 2);
     struct vkd_pc_winograd pc = {
         .h = h, .w = w, .c = vectors,
-        .tiles_y = s->tiles_y, .tiles_x = s->tiles_x, .tiles = tiles_of(s, images),
+        .tiles_y = s->tiles_y, .tiles_x = s->tiles_x,
         .ofs_y = gradient ? 0 : s->ofs[0], .ofs_x = gradient ? 0 : s->ofs[1],
         .count = tiles_of(s, images) * vectors,
     };
     char kernel[48];
     snprintf(kernel, sizeof(kernel), "winograd_input.%s.%s", gradient ? "gradient" : "image",
-             vkd__load_name(texel, c->in[0].dtype));
+             vkd__load_name(c->caps, texel, c->in[0].dtype));
     vkd__scratch(p, scratch, size);
     transform(c, p, kernel, &pc, vkd__slot_part(from, first * image, images * image),
               vkd__slot_part(VKD_SCRATCH((uint8_t) scratch), 0, size));
@@ -142,7 +148,8 @@ static void convolve(const struct vkd_call *c, struct vkd_plan *p, const struct 
     char kernel[48];
     struct vkd_pc_winograd filter = { .count = w_c * (w_k / 4), .flip = dgrad };
     vkd__scratch(p, FILTER, size_u);
-    transform(c, p, "winograd_filter.forward", &filter, slots.b, vkd__slot_part(VKD_SCRATCH(FILTER), 0, size_u));
+    snprintf(kernel, sizeof(kernel), "winograd_filter.forward.%s", load_f32(c->caps, size_u / 4));
+    transform(c, p, kernel, &filter, slots.b, vkd__slot_part(VKD_SCRATCH(FILTER), 0, size_u));
     for (uint32_t n = 0; n < v->n; n += s->chunk) {
         uint32_t images = v->n - n < s->chunk ? v->n - n : s->chunk, tiles = tiles_of(s, images);
         uint64_t size_v = 144ull * tiles * ch, size_m = 144ull * tiles * k;
@@ -159,9 +166,9 @@ static void convolve(const struct vkd_call *c, struct vkd_plan *p, const struct 
         uint32_t vectors = k / (texel ? 4 : 2);
         struct vkd_pc_winograd out = {
             .h = s->oh, .w = s->ow, .c = vectors,
-            .tiles_y = s->tiles_y, .tiles_x = s->tiles_x, .tiles = tiles, .count = tiles * vectors,
+            .tiles_y = s->tiles_y, .tiles_x = s->tiles_x, .count = tiles * vectors,
         };
-        snprintf(kernel, sizeof(kernel), "winograd_output.%s", vkd__load_name(texel, v->type));
+        snprintf(kernel, sizeof(kernel), "winograd_output.%s", vkd__load_name(c->caps, texel, v->type));
         transform(c, p, kernel, &out,
                   vkd__slot_part(VKD_SCRATCH(PRODUCTS), 0, size_m),
                   vkd__slot_part(slots.out, n * image, images * image));
@@ -187,9 +194,11 @@ static void wgrad(const struct vkd_call *c, struct vkd_plan *p, const struct vkd
             .c = vkd__slot_part(VKD_SCRATCH(PRODUCTS), at * stride * 4, 144ull * ch * k),
         }, PARTS);
     }
-    struct vkd_pc_winograd pc = { .count = ch * (k / 4), .parts = parts, .part_stride = (u32) (stride / 4) };
-    transform(c, p, "winograd_filter.gradient", &pc,
-              vkd__slot_part(VKD_SCRATCH(PRODUCTS), 0, parts * stride * 4), slots.out);
+    uint32_t vector = vkd__loads_texels(c->caps, parts * stride) ? 4 : 2;
+    struct vkd_pc_winograd pc = { .count = ch * (k / vector), .parts = parts, .part_stride = (u32) (stride / vector) };
+    char kernel[48];
+    snprintf(kernel, sizeof(kernel), "winograd_filter.gradient.%s", load_f32(c->caps, parts * stride));
+    transform(c, p, kernel, &pc, vkd__slot_part(VKD_SCRATCH(PRODUCTS), 0, parts * stride * 4), slots.out);
 }
 
 void vkd__conv_winograd(const struct vkd_call *c, struct vkd_plan *p, const struct vkd_conv *v,

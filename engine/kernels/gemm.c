@@ -12,6 +12,7 @@ enum {
     K_PER_PART = 16384,     // at most 4096 rounds of 4 in one invocation
     K_PER_PART_MIN = 256,   // shorter parts cost more in summing than they gain
     PARTS_SIZE_MAX = 64 << 20,
+    PANEL_GROUPS = 8,       // fewer workgroups leave cores idle
 };
 
 void vkd__plan_fail(struct vkd_plan *p, vkd_result r, const char *format, ...)
@@ -68,7 +69,7 @@ struct vkd_gemm_tile vkd__gemm_tile(const struct vkd_caps *caps, enum vkd_gemm_f
     static const char *const forms[] = { "nn", "nt", "tn", "tt", "forward", "dgrad", "wgrad" };
     struct vkd_gemm_tile t = { .m = 64, .n = 64 };
     if (!caps->cpu && caps->invocations_max >= 256) {
-        snprintf(t.kernel, sizeof(t.kernel), "gemm_shared.%s.%s", forms[form], vkd__load_name(false, type));
+        snprintf(t.kernel, sizeof(t.kernel), "gemm_shared.%s.%s", forms[form], vkd__load_name(caps, false, type));
         return t;
     }
     bool texels = vkd__loads_texels(caps, numel_a > numel_b ? numel_a : numel_b);
@@ -76,10 +77,30 @@ struct vkd_gemm_tile vkd__gemm_tile(const struct vkd_caps *caps, enum vkd_gemm_f
     bool narrow = n <= 8;
     snprintf(t.kernel, sizeof(t.kernel), "gemm_register.%s.%s%s", forms[form],
              !shuffle ? "plain" : narrow ? "m8n8" : "m4n16", vkd__is_half(type) ? "_half" : "");
+    if (shuffle && !narrow && caps->int64 && type == VKD_F32)
+        snprintf(t.kernel, sizeof(t.kernel), "gemm_register.%s.wide", forms[form]);
     t.m = shuffle && narrow ? 64 : 32;
     t.n = shuffle && !narrow ? 16 : 8;
     t.subgroup_size = shuffle ? 8 : 0;
     return t;
+}
+
+// The variants of gemm_panel, which walks over all columns: how many k it sums up and how many rows a workgroup has.
+static const struct panel { uint32_t k, m; const char *name; } panels[] = {
+    { 32, 32, "k32" }, { 64, 32, "k64" }, { 128, 16, "k128" },
+};
+
+// NULL where it does not run or pay.
+static const struct panel *panel_for(const struct vkd_caps *caps, const struct vkd_gemm *g, uint64_t numel)
+{
+    if (!caps->cpu || !caps->int64 || !caps->subgroup_shuffle || caps->subgroup_size != 8 || g->trans_a
+        || g->type != VKD_F32 || !vkd__loads_texels(caps, numel))
+        return NULL;
+    for (size_t i = 0; i < sizeof(panels) / sizeof(panels[0]); i++) {
+        if (g->k <= panels[i].k)
+            return (uint64_t) g->batch * vkd__div_up(g->m, panels[i].m) >= PANEL_GROUPS ? &panels[i] : NULL;
+    }
+    return NULL;
 }
 
 uint32_t vkd__reduction_parts(const struct vkd_caps *caps, uint64_t tiles, uint32_t k, uint64_t part_size)
@@ -176,7 +197,12 @@ static void bounded(const struct vkd_call *c, struct vkd_plan *p, const struct v
                                          : g->trans_b ? VKD_GEMM_NT : VKD_GEMM_NN;
     struct vkd_gemm_tile tile = vkd__gemm_tile(c->caps, form, g->type, g->n, numel_a, numel_b);
     uint64_t tiles = (uint64_t) g->batch * vkd__div_up(g->m, tile.m) * vkd__div_up(g->n, tile.n);
-    uint32_t parts = vkd__reduction_parts(c->caps, tiles, g->k, numel * 4);
+    const struct panel *panel = panel_for(c->caps, g, numel_a > numel_b ? numel_a : numel_b);
+    if (panel) {
+        tile = (struct vkd_gemm_tile) { .m = panel->m, .n = vkd__pad4(g->n), .subgroup_size = 8 };
+        snprintf(tile.kernel, sizeof(tile.kernel), "gemm_panel.%s.%s", g->trans_b ? "nt" : "nn", panel->name);
+    }
+    uint32_t parts = panel ? 1 : vkd__reduction_parts(c->caps, tiles, g->k, numel * 4);
     uint32_t split = vkd__pad4(vkd__div_up(g->k, parts));
     parts = vkd__div_up(g->k, split);
 

@@ -84,7 +84,7 @@ static struct vkd_dispatch *over_chunks(const struct vkd_call *c, struct vkd_pla
 {
     char kernel[48];
     bool texel = vkd__loads_texels(c->caps, vkd__numel(c->in[X].shape));
-    snprintf(kernel, sizeof(kernel), "%s.%s", stem, vkd__load_name(texel, c->in[X].dtype));
+    snprintf(kernel, sizeof(kernel), "%s.%s", stem, vkd__load_name(c->caps, texel, c->in[X].dtype));
     uint32_t groups[3];
     vkd__groups_1d(c, vkd__div_up((uint64_t) pc->chunks * pc->c4, 64), groups);
     struct vkd_dispatch *d = vkd__dispatch(p, kernel, pc, sizeof(*pc), groups[0], groups[1], groups[2]);

@@ -29,7 +29,7 @@ static struct vkd_dispatch *over_chunks(const struct vkd_call *c, struct vkd_pla
                                    .per_chunk = per_chunk, .scale = scale };
     uint32_t groups[3];
     char variant[48];
-    snprintf(variant, sizeof(variant), "%s.%s", kernel, vkd__load_name(false, type));
+    snprintf(variant, sizeof(variant), "%s.%s", kernel, vkd__load_name(c->caps, false, type));
     vkd__groups_1d(c, vkd__div_up((uint64_t) pc.groups * pc.chunks * pc.c4, 64), groups);
     struct vkd_dispatch *d = vkd__dispatch(p, variant, &pc, sizeof(pc), groups[0], groups[1], groups[2]);
     vkd__load_spec(d, type);

@@ -40,6 +40,7 @@ struct vkd_caps {
     uint32_t subgroup_size_min, subgroup_size_max;      // powers of two that a kernel can ask for; 0: none
     bool     subgroup_shuffle;      // in compute shaders
     bool     f16_storage, f16_arithmetic;
+    bool     int64;                 // 64-bit integers in shaders
     bool     f16_shuffle, int8;     // no kernel of training uses these; false on imported devices
     bool     matrices;              // cooperative ones are advertised: see vkd_device_matrices
     double   timestamp_ns;          // per tick; 0 when the queue has no timestamps
