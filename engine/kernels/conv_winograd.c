@@ -74,7 +74,7 @@ bool vkd__conv_winograd_fits(const struct vkd_caps *caps, const struct vkd_conv 
 // image, one of a filter, one of a filter's gradient. Fitted on lavapipe for C 8 to 512, H 4 to 32; the
 // GPU row assumes 20 operations per byte of memory traffic.
 static const struct { double product, image, filter, gradient; } costs[2] = {
-    { 0.85, 68, 38, 190 }, { 1, 160, 160, 200 },
+    { 0.85, 68, 38, 40 }, { 1, 160, 160, 200 },
 };
 
 static double round_up(double value, uint32_t unit)
