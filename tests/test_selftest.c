@@ -368,11 +368,61 @@ START_TEST(this_device_passes)
 }
 END_TEST
 
+// The drivers that CI has: their rows hold each probe that there is.
+static bool has_every_probe(const json_t *doc, const char *file)
+{
+    static const char *const devices[] = { "llvmpipe*", "SwiftShader*" };
+    size_t i;
+    json_t *one;
+    bool ours = false;
+    for (size_t k = 0; k < 2; k++)
+        ours |= !fnmatch(devices[k], text_of(doc, "device"), 0);
+    if (!ours)
+        return false;
+    ck_assert_int_eq(run("--list --json"), 0);
+    json_t *list = parse();
+    json_array_foreach(json_object_get(list, "probes"), i, one) {
+        size_t k;
+        json_t *row;
+        bool found = false;
+        json_array_foreach(json_object_get(doc, "probes"), k, row)
+            found |= !strcmp(text_of(row, "name"), text_of(one, "name"));
+        ck_assert_msg(found, "%s lacks %s: make it anew (tests/portability/README.md)", file, text_of(one, "name"));
+    }
+    ck_assert_uint_eq(json_array_size(json_object_get(list, "probes")), json_array_size(json_object_get(doc, "probes")));
+    json_decref(list);
+    return true;
+}
+
+// A GPU's row holds each kernel that there is, but for those that it skipped and counts.
+static void has_every_kernel(const json_t *doc, const char *file)
+{
+    char **names = NULL;
+    const char *key;
+    uint32_t count = 0, modules = 0;
+    json_t *value;
+    struct vkd__why why;
+    ck_assert_int_eq(vkd__dir_list(VKD_BINARY_DIR "/spirv", &names, &count, &why), VKD_OK);
+    for (uint32_t i = 0; i < count; i++)
+        modules += !fnmatch("*.spv", names[i], 0);
+    free(names);
+    size_t known = json_object_size(json_object_get(doc, "kernels"));
+    json_object_foreach(json_object_get(doc, "kernels"), key, value) {
+        char path[512];
+        snprintf(path, sizeof(path), VKD_BINARY_DIR "/spirv/%s.spv", key);
+        ck_assert_msg(vkd__path_kind(path, NULL, NULL) == VKD__PATH_FILE, "%s: there is no kernel %s: make it anew", file, key);
+    }
+    json_object_foreach(json_object_get(doc, "skipped"), key, value)
+        known += (size_t) json_integer_value(value);
+    ck_assert_msg(known == modules, "%s tells of %zu kernels, there are %u: make it anew (tests/portability/run.sh)", file, known,
+                  modules);
+}
+
 // The rows of the matrix that devices gave.
 START_TEST(results_fit_the_schema)
 {
     char **names = NULL, path[512];
-    uint32_t count = 0, ran = 0;
+    uint32_t count = 0, ran = 0, ours = 0;
     struct vkd__why why;
     ck_assert_int_eq(vkd__dir_list(PORTABILITY "/results", &names, &count, &why), VKD_OK);
     for (uint32_t i = 0; i < count; i++) {
@@ -386,11 +436,15 @@ START_TEST(results_fit_the_schema)
                           "%s: expected the result of all probes", names[i]);
             ck_assert_msg(!json_object_get(doc, "stopped"), "%s was stopped", names[i]);
             ran++;
+            ours += has_every_probe(doc, names[i]);
+        } else {
+            has_every_kernel(doc, names[i]);
         }
         json_decref(doc);
     }
     free(names);
     ck_assert_uint_gt(ran, 0);
+    ck_assert_uint_eq(ours, 2);
 }
 END_TEST
 
