@@ -1,5 +1,5 @@
 // os.h -- the only door to the operating system: threads, clocks, files, terminals, signals.
-// Internal. A port to another system replaces os_posix.c and nothing else.
+// Internal. A port to another system replaces os_posix*.c and nothing else.
 #ifndef VKD_OS_H
 #define VKD_OS_H
 
