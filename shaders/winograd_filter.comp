@@ -33,25 +33,40 @@ const uint FROM = 3, TO = 6;
 #define APPLY apply_g
 #endif
 
+#if GRADIENT
+T part(uint p, uint at, uint i) { return LOAD_A(p * pc.part_stride + at * pc.count + i); }
+#else
+T part(uint p, uint at, uint i) { return LOAD_A((pc.flip != 0 ? 8 - at : at) * pc.count + i); }
+#endif
+
 void main()
 {
     uint i = (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x) * 64 + gl_LocalInvocationID.x;
     if (i >= pc.count)
         return;
-    T from[FROM][FROM], rows[FROM][TO];
-    [[unroll]] for (uint y = 0; y < FROM; y++)
-        [[unroll]] for (uint x = 0; x < FROM; x++) {
-            uint at = y * FROM + x;
-            from[y][x] = LOAD_A((!bool(GRADIENT) && pc.flip != 0 ? 8 - at : at) * pc.count + i);
-        }
-#if GRADIENT
+#if TEXEL
+    // CPU drivers keep arrays in registers only where no loop is inside those that go over them.
+    T sums[FROM * FROM];
+    [[unroll]] for (uint at = 0; at < FROM * FROM; at++)
+        sums[at] = part(0, at, i);
     for (uint p = 1; p < pc.parts; p++)
-        [[unroll]] for (uint y = 0; y < FROM; y++)
-            [[unroll]] for (uint x = 0; x < FROM; x++)
-                from[y][x] += LOAD_A(p * pc.part_stride + (y * FROM + x) * pc.count + i);
+        [[unroll]] for (uint at = 0; at < FROM * FROM; at++)
+            sums[at] += part(p, at, i);
 #endif
-    [[unroll]] for (uint y = 0; y < FROM; y++)
-        APPLY(from[y], rows[y]);
+    T rows[FROM][TO];
+    [[unroll]] for (uint y = 0; y < FROM; y++) {
+        T d[FROM];
+        [[unroll]] for (uint x = 0; x < FROM; x++) {
+#if TEXEL
+            d[x] = sums[y * FROM + x];
+#else
+            d[x] = part(0, y * FROM + x, i);
+            for (uint p = 1; p < pc.parts; p++)
+                d[x] += part(p, y * FROM + x, i);
+#endif
+        }
+        APPLY(d, rows[y]);
+    }
     [[unroll]] for (uint x = 0; x < TO; x++) {
         T d[FROM], t[TO];
         [[unroll]] for (uint y = 0; y < FROM; y++)
