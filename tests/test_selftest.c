@@ -2,6 +2,8 @@
 // changed between two, and the probes themselves on this device.
 #include "runtime/os.h"
 
+#include <shader_table.h>
+
 #include <check.h>
 #include <fnmatch.h>
 #include <jansson.h>
@@ -397,21 +399,15 @@ static bool has_every_probe(const json_t *doc, const char *file)
 // A GPU's row holds each kernel that there is, but for those that it skipped and counts.
 static void has_every_kernel(const json_t *doc, const char *file)
 {
-    char **names = NULL;
     const char *key;
-    uint32_t count = 0, modules = 0;
+    uint32_t modules = 0;
+    size_t size;
     json_t *value;
-    struct vkd__why why;
-    ck_assert_int_eq(vkd__dir_list(VKD_BINARY_DIR "/spirv", &names, &count, &why), VKD_OK);
-    for (uint32_t i = 0; i < count; i++)
-        modules += !fnmatch("*.spv", names[i], 0);
-    free(names);
+    while (vkd__shader_name(modules))
+        modules++;
     size_t known = json_object_size(json_object_get(doc, "kernels"));
-    json_object_foreach(json_object_get(doc, "kernels"), key, value) {
-        char path[512];
-        snprintf(path, sizeof(path), VKD_BINARY_DIR "/spirv/%s.spv", key);
-        ck_assert_msg(vkd__path_kind(path, NULL, NULL) == VKD__PATH_FILE, "%s: there is no kernel %s: make it anew", file, key);
-    }
+    json_object_foreach(json_object_get(doc, "kernels"), key, value)
+        ck_assert_msg(vkd__shader_find(key, &size), "%s: there is no kernel %s: make it anew", file, key);
     json_object_foreach(json_object_get(doc, "skipped"), key, value)
         known += (size_t) json_integer_value(value);
     ck_assert_msg(known == modules, "%s tells of %zu kernels, there are %u: make it anew (tests/portability/run.sh)", file, known,
