@@ -253,6 +253,10 @@ START_TEST(kinds_of_labels)
     json_decref(doc);
     ck_assert_int_eq(run("data check 'idx:set?collage=2'"), 0);
     has(out, "96 images read, 0 broken");
+    write_file(DIR "/bare/one.csv", "path,group,labels\na.ppm,g,x\nb.ppm,g,y\n", 38);
+    ck_assert_int_eq(run("data info 'csv:bare/one.csv?holdout=0.5'"), 2);
+    has(out, "train: 2 colour images");
+    has(err, "nothing of 2 images can be held out: expected two groups");
     write_file(DIR "/bare/bad.csv", "path,label\na.ppm,x\n", 19);
     ck_assert_int_eq(run("data info csv:bare/bad.csv"), 2);
     has(err, "bad.csv:1:6: expected a header with the columns path, split, group and labels, found 'label'; did you mean "

@@ -301,7 +301,48 @@ START_TEST(holdout_keeps_groups)
         write_pictures("hc", (const char[]) { *name, 0 });
     test = open_ok("csv", "hc/x.csv", "test");
     ck_assert_ptr_nonnull(strstr(said.text, "1 group of split test is in train, too, as 'g'"));
+    ck_assert_ptr_nonnull(strstr(said.text, "1 group of split test is in val, too, as 'h'"));
+    ck_assert_ptr_nonnull(strstr(said.text, "put all images of a group into one split"));
     vkd_dataset_close(&test);
+}
+END_TEST
+
+// Images of a table of groups of so many images each that ?holdout= gives the test. Names begin with `letter`.
+static uint32_t held_of_groups(const uint32_t *sizes, uint32_t count, char letter, const char *share)
+{
+    char text[8000] = "path,group,labels\n", rest[64];
+    uint32_t all = 0;
+    for (uint32_t g = 0; g < count; g++)
+        for (uint32_t i = 0; i < sizes[g]; i++)
+            sprintf(text + strlen(text), "%c%u.png,%c%u,x\n", i % 2 ? 'a' : 'b', all++, letter, g);
+    write_text("hn/x.csv", text);
+    for (uint32_t i = 0; i < all; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "hn/%c%u.png", "ba"[i % 2], i);
+        temp_write_bytes(path, png_random(2, 2, 3));
+    }
+    snprintf(rest, sizeof rest, "hn/x.csv?holdout=%s", share);
+    vkd_dataset *test = open_ok("csv", rest, "test"), *train = open_ok("csv", rest, "train");
+    const uint32_t held = vkd_dataset_info(test)->count;
+    ck_assert_uint_eq(held + vkd_dataset_info(train)->count, all);
+    vkd_dataset_close(&train);
+    vkd_dataset_close(&test);
+    return held;
+}
+
+// A group that is too large is passed over where less come nearer, whatever the names.
+START_TEST(holdout_comes_near)
+{
+    static const struct { uint32_t sizes[5], count; const char *share; uint32_t held; } sets[] = {
+        { { 90, 10 }, 2, "0.1", 10 }, { { 60, 40 }, 2, "0.1", 40 }, { { 60, 25, 15 }, 3, "0.1", 15 },
+        { { 19, 10, 71 }, 3, "0.1", 10 }, { { 70, 12, 18 }, 3, "0.3", 30 }, { { 50, 50 }, 2, "0.9", 50 },
+        { { 20, 20, 20, 20, 20 }, 5, "0.29", 20 }, { { 20, 20, 20, 20, 20 }, 5, "0.31", 40 },
+    };
+    for (size_t c = 0; c < sizeof sets / sizeof sets[0]; c++)
+        for (char letter = 'p'; letter < 'v'; letter++) {
+            const uint32_t held = held_of_groups(sets[c].sizes, sets[c].count, letter, sets[c].share);
+            ck_assert_msg(held == sets[c].held, "set %zu, groups %c: %u", c, letter, held);
+        }
 }
 END_TEST
 
@@ -343,6 +384,7 @@ int main(void)
     tcase_add_test(t, csv_fingerprints);
     tcase_add_test(t, holdout_divides_a_folder);
     tcase_add_test(t, holdout_keeps_groups);
+    tcase_add_test(t, holdout_comes_near);
     tcase_add_test(t, holdout_is_steady);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -223,6 +223,27 @@ START_TEST(settings_that_do_not_fit)
 }
 END_TEST
 
+// Where all of train would be held out, or nothing, no protocol does anything.
+START_TEST(sets_that_cannot_be_held_out_of)
+{
+    static const char *const protocols[] = { "knn", "linear", "finetune" };
+    char one[300];
+    snprintf(one, sizeof(one), "%.*s?limit=6&collage=2", (int) strcspn(world.spec, "?"), world.spec);
+    for (int i = 0; i < 6; i++) {
+        struct vkd_transfer_params p = params(protocols[i / 2]);
+        struct vkd_transfer_result r = { .test = 77 };
+        remove_results();
+        p.data = one;
+        p.select = i % 2;
+        p.lambda = p.select ? 0.3 : 0;
+        ck_assert_int_eq(vkd_transfer_check(&p, vkd_device_log(world.dev)), VKD_INVALID);
+        ck_assert_int_eq(vkd_transfer(world.dev, &p, &r), VKD_INVALID);
+        ck_assert_msg(strstr(gpu_last_error, "6 images are all of one group") != NULL, "%s", gpu_last_error);
+        ck_assert(r.test == 77 && !world_exists("run/transfer"));
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("transfer_input");
@@ -233,6 +254,7 @@ int main(void)
     tcase_add_test(t, files_that_are_no_whole_model);
     tcase_add_loop_test(t, weights_that_are_not_finite, 0, 4);
     tcase_add_test(t, settings_that_do_not_fit);
+    tcase_add_test(t, sets_that_cannot_be_held_out_of);
     suite_add_tcase(suite, t);
     return gpu_run(suite);
 }

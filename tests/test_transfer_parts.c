@@ -162,6 +162,76 @@ START_TEST(held_out_collages_share_no_tile)
 }
 END_TEST
 
+// Rows of groups of so many images each, 1 for one without a group, and a test.
+static const char *rows_of_groups(const uint32_t *sizes, uint32_t count)
+{
+    static char rows[20000];
+    rows[0] = 0;
+    for (uint32_t g = 0, image = 0; g < count; g++)
+        for (uint32_t i = 0; i < sizes[g]; i++, image++)
+            if (sizes[g] > 1)
+                sprintf(rows + strlen(rows), "*,train,g%u,%c\n", g, "xy"[image % 2]);
+            else
+                sprintf(rows + strlen(rows), "*,train,,%c\n", "xy"[image % 2]);
+    strcat(rows, "*,test,,x\n*,test,,y\n");
+    return rows;
+}
+
+// However the groups are drawn, as many images are held out as come near what is wanted, and no more than half.
+START_TEST(groups_that_are_too_large_are_not_held_out)
+{
+    static const struct { uint32_t sizes[12], count, least, most; } sets[] = {
+        { { 63, 1, 1, 1, 1, 1, 1, 1 }, 8, 7, 7 },
+        { { 39, 31, 10, 10, 10 }, 5, 20, 20 },
+        { { 90, 10 }, 2, 10, 10 },
+        { { 51, 49 }, 2, 49, 49 },
+        { { 30, 30, 30, 10 }, 4, 10, 30 },
+        { { 32, 32, 26, 10 }, 4, 26, 26 },
+        { { 12, 12, 12, 12, 12, 12, 12, 12 }, 8, 24, 24 },
+        { { 90, 8, 2 }, 3, 10, 10 },
+    };
+    for (size_t c = 0; c < sizeof(sets) / sizeof(sets[0]); c++) {
+        const char *spec = write_table("sizes.csv", rows_of_groups(sets[c].sizes, sets[c].count));
+        for (uint64_t seed = 0; seed < 12; seed++) {
+            struct vkd__transfer_sets s = sets_ok(spec, 0.2, seed);
+            uint32_t held = 0, first = 0;
+            for (uint32_t i = 0; i < s.train_count + s.val_count; i++)
+                held += s.held[i];
+            ck_assert_uint_eq(held, s.val_count);
+            ck_assert_msg(held >= sets[c].least && held <= sets[c].most, "set %zu, seed %u: %u", c, (unsigned) seed, held);
+            for (uint32_t g = 0; g < sets[c].count; first += sets[c].sizes[g++])
+                for (uint32_t i = 0; i < sets[c].sizes[g]; i++)
+                    ck_assert_uint_eq(s.held[first + i], s.held[first]);
+            vkd__transfer_sets_close(&s);
+        }
+    }
+}
+END_TEST
+
+static void nothing_held_out(const char *spec, const char *words)
+{
+    struct vkd__transfer_sets s;
+    const struct vkd_log log = LOG_TO(&said);
+    memset(&said, 0, sizeof(said));
+    ck_assert_int_eq(vkd__transfer_sets_open(spec, 0, 0, &log, &s), VKD_INVALID);
+    ck_assert_msg(strstr(said.text, words) && strstr(said.text, "a split val"), "%s", said.text);
+}
+
+// Nor all there is.
+START_TEST(train_keeps_images)
+{
+    char spec[600];
+    nothing_held_out(write_table("all.csv", rows_of_groups((const uint32_t[1]) { 9 }, 1)), "9 images are all of one group,");
+    nothing_held_out(write_table("all.csv", "*,train,g,x\n*,train,g,y\n*,train,,\n*,test,,x\n*,test,,y\n"),
+                     "3 images are of 2 groups");
+    write_idx_set("few", "train", 40, 8, 8, false);
+    write_idx_set("few", "t10k", 40, 8, 8, false);
+    snprintf(spec, sizeof(spec), "idx:%s?limit=6&collage=2", temp_path("few"));
+    nothing_held_out(spec, "6 images are all of one group (collages of the same images are one)");
+    nothing_held_out(write_table("all.csv", "*,train,,x\n*,train,,y\n*,test,,x\n*,test,,y\n"), "at least two of a class");
+}
+END_TEST
+
 START_TEST(own_validation)
 {
     struct vkd__transfer_sets s = sets_ok(write_table("own.csv",
@@ -547,6 +617,8 @@ int main(void)
     tcase_add_test(t, no_class_is_emptied);
     tcase_add_test(t, labels_that_are_rare_are_held_out_too);
     tcase_add_test(t, held_out_collages_share_no_tile);
+    tcase_add_test(t, groups_that_are_too_large_are_not_held_out);
+    tcase_add_test(t, train_keeps_images);
     tcase_add_test(t, own_validation);
     tcase_add_test(t, unusable_validation);
     tcase_add_loop_test(t, bad_sets, 0, sizeof(bad_tables) / sizeof(bad_tables[0]));

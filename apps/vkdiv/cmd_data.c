@@ -91,11 +91,19 @@ static void pass_warnings(void *user, enum vkd_log_level level, const char *text
         aloud->fn(aloud->user, level, text);
 }
 
+static bool has_option(const char *spec, const char *option)
+{
+    const char *at = strstr(spec, option);
+    while (at != NULL && (at == spec || (at[-1] != '?' && at[-1] != '&')))
+        at = strstr(at + 1, option);
+    return at != NULL;
+}
+
 // Opens the splits that `spec` has; true when there is one. A split that is there and cannot be read is
 // said, and makes *status that of bad input.
 static bool open_splits(const struct data_options *o, vkd_dataset *sets[SPLIT_COUNT], enum exit_status *status)
 {
-    bool named = strstr(o->spec, "?split=") != NULL || strstr(o->spec, "&split=") != NULL, any = false;
+    bool named = has_option(o->spec, "split="), divided = has_option(o->spec, "holdout="), any = false;
     struct vkd_log aloud = app_log(&o->app), warnings = { .fn = pass_warnings, .user = &aloud };
     vkd_result results[SPLIT_COUNT] = { VKD_INVALID, VKD_INVALID, VKD_INVALID };
     for (int i = 0; i < SPLIT_COUNT && !(named && i > 0); i++) {
@@ -104,8 +112,9 @@ static bool open_splits(const struct data_options *o, vkd_dataset *sets[SPLIT_CO
     }
     *status = EXIT_DONE;
     for (int i = 0; i < SPLIT_COUNT; i++) {
-        // VKD_INVALID beside a split that is there: the set has no split of this name.
-        if (results[i] == VKD_OK || (any ? results[i] == VKD_INVALID : i > 0))
+        // VKD_INVALID beside a split that is there: the set has no split of this name, unless a part of it should be one.
+        bool promised = divided && !named && strcmp(splits[i], "test") == 0;
+        if (results[i] == VKD_OK || (any ? results[i] == VKD_INVALID && !promised : i > 0))
             continue;
         vkd_dataset *d = NULL;
         vkd_result r = open_split(o, i, aloud, &d);      // once more

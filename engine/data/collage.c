@@ -1,12 +1,18 @@
 // collage.c -- "?collage=2": a set of 2 x 2 images of another, each knowing what its four know.
 //
-// There are as many collages as images. Philox, keyed by the set's fingerprint, deals the images out to blocks of 16 or a
-// few more, and those of one group (vkd_dataset_group) to one block; collage p of a block has in its corners (by rows, from
-// the upper left) the images p, p + 1, p + 4 and p + 6 of the block, round in a circle. So every image stands once in each
-// corner, a collage has four different ones, two share one at most, and no image and no group is in two blocks: those are
-// the groups that stay together when a set is divided further. Blocks are larger where groups are, or where few groups
-// leave others less than four images. The same set gives the same collages anywhere. A tile is the middle square of its
-// image, scaled to the side that vkd_dataset_open names.
+// There are as many collages as images. Philox, keyed by the set's fingerprint, deals the images out to blocks, and those
+// of one group (vkd_dataset_group) to one block; collage p of a block has in its corners (by rows, from the upper left) the
+// images p, p + 1, p + 4 and p + 6 of the block, round in a circle. So every image stands once in each corner, and no image
+// and no group is in two blocks: those are the groups that stay together when a set is divided further. The same set gives
+// the same collages anywhere.
+//
+// From 80 images on blocks have 16 or a few more; fewer images make five blocks, or as many as can have four each. Beside
+// a group that is larger than that, blocks differ: its own has all of it, others less, down to four, and where images for
+// these are lacking there are fewer blocks. Of a block's collages two share one image at most where it has 13 or more, two
+// where it has 7 to 12. Below 7 the corners are p to p + 3: of 4 images all collages show the same four, each in a corner
+// of its own; of less a collage shows some twice or more.
+//
+// A tile is the middle square of its image, scaled to the side that vkd_dataset_open names.
 #include "dataset.h"
 #include "order.h"
 #include "shaders/philox.h"

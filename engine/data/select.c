@@ -85,19 +85,45 @@ static uint32_t distance(uint32_t a, uint32_t b)
     return a > b ? a - b : b - a;
 }
 
-// The first of n images by hash, as many as whole groups come nearest to `want`: some and not all, none of a single group.
-static uint32_t whole_groups(const struct held *list, uint32_t n, uint32_t want)
+// The images from list[first] on that share its hash.
+static uint32_t group_size(const struct held *list, uint32_t n, uint32_t first)
 {
-    uint32_t best = 0;
-    for (uint32_t end = 1; end < n; end++)
-        if (list[end].hash != list[end - 1].hash && (!best || distance(end, want) < distance(best, want)))
-            best = end;
-    return best;
+    uint32_t size = 1;
+    while (first + size < n && list[first + size].hash == list[first].hash)
+        size++;
+    return size;
+}
+
+// Marks whole groups among the n images of the list, some and not all, none of a single group: by hash those that do not
+// pass `want`, then the one that comes nearest to it, if any comes nearer.
+static void mark_groups(const struct held *list, uint32_t n, uint32_t want, bool *test)
+{
+    uint32_t taken = 0, best = 0, best_size = 0;
+    for (uint32_t first = 0, size; first < n; first += size) {
+        size = group_size(list, n, first);
+        if (size > want - taken || size >= n - taken)
+            continue;
+        for (uint32_t i = 0; i < size; i++)
+            test[list[first + i].image] = true;
+        taken += size;
+    }
+    for (uint32_t first = 0, size; first < n; first += size) {
+        size = group_size(list, n, first);
+        if (test[list[first].image] || size >= n - taken)
+            continue;
+        const uint32_t now = distance(taken + best_size, want), then = distance(taken + size, want);
+        if (then < now || !(taken + best_size)) {
+            best = first;
+            best_size = size;
+        }
+    }
+    for (uint32_t i = 0; i < best_size; i++)
+        test[list[best + i].image] = true;
 }
 
 // test[i] for each image of the source: of a class's n images (of all, without one label an image) the
 // round(share * n) with the smallest hashes of their names, at least one and not all; of one image none. The images of
-// a group share the hash of its name.
+// a group share the hash of its name, and go together. `test` holds false before.
 static vkd_result mark_test(const vkd_dataset *d, bool *test, struct vkd__why *why)
 {
     const struct vkd__source *s = &d->source;
@@ -116,9 +142,7 @@ static vkd_result mark_test(const vkd_dataset *d, bool *test, struct vkd__why *w
         for (n = 1; first + n < s->count && list[first + n].label == list[first].label; n++)
             ;
         const uint32_t want = (uint32_t)(((uint64_t)n * d->spec.holdout + 500000) / 1000000);
-        const uint32_t taken = whole_groups(list + first, n, want);
-        for (uint32_t i = 0; i < n; i++)
-            test[list[first + i].image] = i < taken;
+        mark_groups(list + first, n, want, test);
     }
     free(list);
     return VKD_OK;

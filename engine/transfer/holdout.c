@@ -18,8 +18,15 @@ struct holdout {
     uint32_t *size, *want, *taken;      // by stratum
     uint8_t *seen;                      // by image: its group has been looked at
     uint8_t *held;
-    bool any;                           // is held
-    bool lenient;                       // strata may be emptied
+    uint32_t total, wanted, most;       // images: held, that should be, that may be
+};
+
+// What it means to hold a group out.
+struct offer {
+    uint32_t size;
+    int64_t gain;       // its images that are wanted where they are, less those that are not
+    bool wanted;        // any is
+    bool emptied;       // a stratum has no other image left
 };
 
 // The rarest of the labels that image `i` shows.
@@ -55,28 +62,99 @@ static vkd_result join_groups(struct holdout *h)
     return VKD_OK;
 }
 
-// Takes the group of `image` when that brings more of its images where they are wanted than where they are not, or when its
-// stratum wants more and there is nothing yet; and no stratum would be left without any image.
-static void offer(struct holdout *h, uint32_t image)
+static struct offer take(struct holdout *h, uint32_t image)
 {
-    const bool wanted = h->taken[h->stratum[image]] < h->want[h->stratum[image]];
-    int64_t gain = 0;
-    bool emptied = false;
+    struct offer o = { 0 };
     uint32_t i = image;
     do {
         const uint32_t s = h->stratum[i];
-        gain += h->taken[s] < h->want[s] ? 1 : -1;
+        const bool wanted = h->taken[s] < h->want[s];
+        o.gain += wanted ? 1 : -1;
+        o.wanted |= wanted;
+        o.emptied |= ++h->taken[s] >= h->size[s];
+        o.size++;
         h->seen[i] = h->held[i] = 1;
-        emptied |= ++h->taken[s] >= h->size[s];
     } while ((i = h->next[i]) != image);
-    if ((h->lenient || !emptied) && (gain > 0 || (wanted && !h->any))) {
-        h->any = true;
-        return;
-    }
+    h->total += o.size;
+    return o;
+}
+
+static void put_back(struct holdout *h, uint32_t image)
+{
+    uint32_t i = image;
     do {
         h->held[i] = 0;
         h->taken[h->stratum[i]]--;
+        h->total--;
     } while ((i = h->next[i]) != image);
+}
+
+static uint32_t distance(const struct holdout *h, uint32_t total)
+{
+    return total > h->wanted ? total - h->wanted : h->wanted - total;
+}
+
+static void clear(struct holdout *h)
+{
+    memset(h->seen, 0, h->count);
+    memset(h->held, 0, h->count);
+    memset(h->taken, 0, h->strata * sizeof(*h->taken));
+    h->total = 0;
+}
+
+// Takes, as they are drawn, the groups that bring more images where they are wanted than where they are not, up to `most`
+// images, and leave no stratum without any.
+static void fill(struct holdout *h, const uint32_t *order, uint32_t most)
+{
+    clear(h);
+    for (uint32_t i = 0; i < h->count; i++) {
+        if (h->seen[order[i]])
+            continue;
+        const struct offer o = take(h, order[i]);
+        if (o.emptied || o.gain <= 0 || h->total > most)
+            put_back(h, order[i]);
+    }
+}
+
+// Takes one group alone where that comes nearer to what is wanted than `total` images, or `total` is 0: of several as near
+// the first drawn. Returns whether it does. `lenient`: strata may be emptied.
+static bool take_nearest(struct holdout *h, const uint32_t *order, uint32_t total, bool lenient)
+{
+    uint32_t best = 0;
+    bool found = false;
+    clear(h);
+    for (uint32_t i = 0; i < h->count; i++) {
+        if (h->seen[order[i]])
+            continue;
+        const struct offer o = take(h, order[i]);
+        put_back(h, order[i]);
+        if (o.wanted && (lenient || !o.emptied) && o.size <= h->most &&
+            (!total || distance(h, o.size) < distance(h, total))) {
+            best = order[i];
+            total = o.size;
+            found = true;
+        }
+    }
+    if (found)
+        take(h, best);
+    return found;
+}
+
+// Fills with the groups as they are drawn, which keeps strata most even. Where that misses what is wanted by more than a
+// quarter, smaller groups are taken, or a single one, if that comes nearer. Of images without groups the first is exact.
+static void hold(struct holdout *h, const uint32_t *order)
+{
+    fill(h, order, h->most);
+    uint32_t most = h->most, total = h->total;
+    if (distance(h, total) <= h->wanted / 4)
+        return;
+    fill(h, order, h->wanted);
+    if (distance(h, h->total) < distance(h, total)) {
+        most = h->wanted;
+        total = h->total;
+    }
+    if (!take_nearest(h, order, total, false))
+        fill(h, order, most);
 }
 
 static vkd_result choose(struct holdout *h, double share, uint64_t seed)
@@ -89,18 +167,14 @@ static vkd_result choose(struct holdout *h, double share, uint64_t seed)
     for (uint32_t s = 0; s < h->strata; s++) {
         double want = floor(share * h->size[s] + 0.5), most = h->size[s] ? h->size[s] - 1 : 0;
         h->want[s] = (uint32_t) fmin(fmax(want, 1), most);
+        h->wanted += h->want[s];
     }
+    h->most = h->wanted > h->count / 2 ? h->wanted : h->count / 2;      // of `count` images always less
     vkd__order_draw(order, h->count, VKD_STREAM_HOLDOUT, seed, 0);
+    hold(h, order);
     // Of several labels an image the rarest is not all that it shows: where groups are few, one of them may be held out.
-    for (int pass = 0; pass < 2 && !h->any; pass++) {
-        h->lenient = pass;
-        memset(h->seen, 0, h->count);
-        for (uint32_t i = 0; i < h->count; i++)
-            if (!h->seen[order[i]] && !(h->lenient && h->any))
-                offer(h, order[i]);
-        if (!vkd_dataset_info(h->d)->multi_label)
-            break;
-    }
+    if (!h->total && vkd_dataset_info(h->d)->multi_label)
+        (void) take_nearest(h, order, 0, true);
     free(order);
     return VKD_OK;
 }
@@ -124,8 +198,7 @@ vkd_result vkd__holdout(const vkd_dataset *d, double share, uint64_t seed, uint8
     }
     if (r == VKD_OK)
         r = choose(&h, share, seed);
-    for (uint32_t i = *count = 0; r == VKD_OK && i < h.count; i++)
-        *count += held[i];
+    *count = h.total;
     free(row);
     free(h.stratum);
     free(h.size);

@@ -77,6 +77,32 @@ static vkd_result take_val(struct vkd__transfer_sets *s, const char *spec, const
     return r;
 }
 
+// Says why nothing of train can be held out.
+static vkd_result refuse_holdout(const vkd_dataset *train, const char *spec, const struct vkd_log *log)
+{
+    const uint32_t count = vkd_dataset_info(train)->count;
+    const char *tiles = train->tiles ? " (collages of the same images are one)" : "";
+    uint32_t *groups, found = 0;
+    vkd_result r = vkd__dataset_groups(train, &groups);
+    if (r < 0)
+        return r;
+    for (uint32_t i = 0; groups && i < count; i++)
+        found += groups[i] == i;
+    if (!groups)
+        vkd_log_write(log, VKD_LOG_ERROR, "%.300s: there is no val, and nothing of the %u image%s of train can be held out for "
+                      "it: expected at least two of a class; add some, or give a split val", spec, count, count > 1 ? "s" : "");
+    else if (found == 1)
+        vkd_log_write(log, VKD_LOG_ERROR, "%.300s: there is no val, and nothing of train can be held out for it: its %u images "
+                      "are all of one group%s, and groups are not divided; give a split val, or images of more groups", spec,
+                      count, tiles);
+    else
+        vkd_log_write(log, VKD_LOG_ERROR, "%.300s: there is no val, and nothing of train can be held out for it: its %u images "
+                      "are of %u groups%s, and none that shows a class of the others has at most half of them; give a split "
+                      "val, or images of more groups", spec, count, found, tiles);
+    free(groups);
+    return VKD_INVALID;
+}
+
 static vkd_result hold_out(struct vkd__transfer_sets *s, const char *spec, double share, uint64_t seed, const struct vkd_log *log)
 {
     const uint32_t count = vkd_dataset_info(s->train)->count;
@@ -84,12 +110,7 @@ static vkd_result hold_out(struct vkd__transfer_sets *s, const char *spec, doubl
         return VKD_NO_MEMORY;
     vkd_result r = vkd__holdout(s->train, share, seed, s->held, &s->val_count);
     s->train_count = count - s->val_count;
-    if (r == VKD_OK && !s->val_count) {
-        vkd_log_write(log, VKD_LOG_ERROR, "%.300s: there is no val, and nothing of the %u images of train can be held out: "
-                      "expected at least two of a class", spec, count);
-        r = VKD_INVALID;
-    }
-    return r;
+    return r == VKD_OK && !s->val_count ? refuse_holdout(s->train, spec, log) : r;
 }
 
 // A val that is there is what is chosen by, and must be fit for it.

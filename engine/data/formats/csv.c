@@ -74,33 +74,42 @@ static int by_group(const void *a, const void *b)
     return order ? order : (x->split > y->split) - (x->split < y->split);
 }
 
-// Says which groups of this split are in train, too: what is measured here may have been learnt by heart.
+// Says which groups of split `own` are in `other`, too, of which `harm` comes. list: all rows, by group.
+static void tell_shared(const struct vkd__spec *spec, const struct vkd_log *log, const struct vkd__csv_row *const *list,
+                        uint32_t count, enum vkd__csv_split own, enum vkd__csv_split other, const char *harm)
+{
+    const char *there = NULL, *last = NULL;
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const char *group = list[i]->group;
+        if (list[i]->split == other)
+            there = group;
+        else if (list[i]->split == own && group[0] && there && !strcmp(group, there) && (!last || strcmp(group, last))) {
+            last = group;
+            found++;
+        }
+    }
+    if (found)
+        vkd_log_write(log, VKD_LOG_WARNING, "data %.200s: %u group%s of split %s %s in %s, too, as '%.60s': %s; put all images "
+                      "of a group into one split", spec->path, found, found > 1 ? "s" : "", spec->split,
+                      found > 1 ? "are" : "is", other == VKD__CSV_TRAIN ? "train" : "val", last, harm);
+}
+
+// What is measured on this split may have been learnt, or chosen, by images of its own groups.
 static vkd_result check_groups(const struct vkd__spec *spec, const struct vkd_log *log, const struct vkd__csv *csv,
                                struct vkd__why *why)
 {
     const enum vkd__csv_split own = strcmp(spec->split, "val") ? VKD__CSV_TEST : VKD__CSV_VAL;
     const struct vkd__csv_row **list = malloc(((size_t)csv->row_count + 1) * sizeof *list);
-    const char *train = NULL, *last = NULL;
-    uint32_t found = 0;
     if (!list)
         return no_memory(why);
     for (uint32_t i = 0; i < csv->row_count; i++)
         list[i] = &csv->rows[i];
     qsort(list, csv->row_count, sizeof *list, by_group);
-    for (uint32_t i = 0; i < csv->row_count; i++) {
-        const char *group = list[i]->group;
-        if (list[i]->split == VKD__CSV_TRAIN)
-            train = group;
-        else if (list[i]->split == own && group[0] && train && !strcmp(group, train) && (!last || strcmp(group, last))) {
-            last = group;
-            found++;
-        }
-    }
+    tell_shared(spec, log, list, csv->row_count, own, VKD__CSV_TRAIN, "what is learnt there is known here already");
+    if (own == VKD__CSV_TEST)
+        tell_shared(spec, log, list, csv->row_count, own, VKD__CSV_VAL, "what is chosen there is chosen for these, too");
     free(list);
-    if (found)
-        vkd_log_write(log, VKD_LOG_WARNING, "data %.200s: %u group%s of split %s %s in train, too, as '%.60s': what is learnt "
-                      "there is known here already", spec->path, found, found > 1 ? "s" : "", spec->split,
-                      found > 1 ? "are" : "is", last);
     return VKD_OK;
 }
 

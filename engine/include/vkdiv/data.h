@@ -30,7 +30,8 @@ struct vkd_dataset_params {
 //   holdout=F     divides such a set: of each class round(F * n) of its n images are the test split, the
 //                 others train; at least one and not all, and none of a single image. An image's place
 //                 depends on its name alone, that of an image of a group (vkd_dataset_group) on the group's:
-//                 groups are not divided. Images without one label count as one class
+//                 groups are not divided, and one that is too large is passed over when others come nearer.
+//                 Images without one label count as one class
 //   classes=LIST  as "0-5,8", counted in the order of class names; kept classes are renumbered from 0.
 //                 An image with several labels stays, with the targets of these classes
 //   limit=N       N images in all: the first of each class, the second of each, and so on, so that
@@ -42,8 +43,10 @@ struct vkd_dataset_params {
 //   collage=2     as many collages of 2 x 2 images as there are images, a multi-label set: what any of the
 //                 four shows, the collage shows; else what is unknown of any is unknown. Every image
 //                 stands once in each corner, drawn by the set's fingerprint, beside images of its block
-//                 (of 16, or a few more) alone; images of one group are of one block. A tile is the middle square
-//                 of its image, scaled to the images' common short side, else to size, else to 64
+//                 alone; images of one group are of one block. Blocks have 16 images or a few more; of less
+//                 than 80 images, or beside large groups, less, down to 4, and the fewer, the more images do
+//                 two collages share. A tile is the middle square of its image, scaled to the images' common
+//                 short side, else to size, else to 64
 //
 // Images keep the order of the files; in a folder that is the order of class name, then file name.
 //

@@ -12,8 +12,9 @@
 // A split "val" that is there is what is chosen by: one that cannot be used is an error. A set without one has a share of
 // train held out: of each class round(share * n) of its n images, at least one and not all, drawn by Philox with the seed;
 // of a multi-label set an image's class is the rarest of its labels. Images of one group (vkd_dataset_group) stay together,
-// among them collages that show the same images, in numbers as near to those as they can be. Results say how they came
-// about in one line of text; numbers of different texts must not be compared.
+// among them collages that show the same images; groups are taken as they come near to those numbers, and larger ones passed
+// over: no more than half of train is held out, unless more is asked for. Where no group can be it is an error. Results say
+// how they came about in one line of text; numbers of different texts must not be compared.
 //
 // Thread-safety: functions that take a device have that of the device; the others are safe, on different results and files.
 #ifndef VKDIV_TRANSFER_H
